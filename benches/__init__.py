@@ -1,0 +1,1 @@
+"""Benches: what diptych costs, beside the library a user would otherwise pick (see README.md)."""

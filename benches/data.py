@@ -1,0 +1,105 @@
+"""The inputs of the benches: every synthetic one is a function of its seed, every real one a file of DIPTYCH_DATA."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+
+EARTH_RADIUS_M = 6_371_008.8  # mean radius (IUGG), for an eps in metres under haversine
+
+
+def mixture(
+    n: int, d: int, *, centres: int, box: float, noise: float = 0.05, seed: int = 0
+) -> np.ndarray:
+    """Unit-deviation Gaussians with centres uniform in [-box, box]^d, a share of uniform noise, rows shuffled."""
+    rng = np.random.default_rng([seed, n, d])
+    means = rng.uniform(-box, box, (centres, d))
+    n_noise = int(noise * n)
+    X = np.empty((n, d))
+    X[:n_noise] = rng.uniform(-box, box, (n_noise, d))
+    X[n_noise:] = means[rng.integers(0, centres, n - n_noise)]
+    X[n_noise:] += rng.standard_normal((n - n_noise, d))
+    rng.shuffle(X)
+    return X
+
+
+def unit_cube(n: int, d: int, *, seed: int = 0) -> np.ndarray:
+    """Uniform in the unit cube: no structure for an index to use."""
+    return np.random.default_rng([seed, n, d]).random((n, d))
+
+
+def directions(n: int, d: int, *, groups: int = 200, spread: float = 0.5, seed: int = 0) -> np.ndarray:
+    """Random directions (standard normal, not normalised) plus spread * N(0, 1), float32.
+
+    Two rows of a group are at cosine distance 1 - 1 / (1 + spread**2) = 0.2 on average, rows of two groups at 1.
+    """
+    rng = np.random.default_rng([seed, n, d])
+    means = rng.standard_normal((groups, d))
+    X = means[rng.integers(0, groups, n)]
+    X += spread * rng.standard_normal((n, d))
+    return X.astype(np.float32)
+
+
+def knots(n: int, d: int, *, per_knot: int, spacing: float, seed: int = 0) -> np.ndarray:
+    """Knots of exactly ``per_knot`` points on a lattice, each much tighter than ``spacing``.
+
+    With a spacing just above eps / sqrt(d) every cell of a grid holds one knot and has a full house of neighbours; with a wide
+    one every knot is alone. min_samples = per_knot fills each cell, per_knot + 1 leaves each one short.
+    """
+    rng = np.random.default_rng([seed, n, d, per_knot])
+    count = n // per_knot
+    side = int(np.ceil(count ** (1 / d)))
+    lattice = np.stack(np.unravel_index(np.arange(count), (side,) * d), axis=1) * spacing
+    X = np.repeat(lattice, per_knot, axis=0) + rng.uniform(0, 1e-3 * spacing, (count * per_knot, d))
+    rng.shuffle(X)
+    return X
+
+
+class DataMissing(Exception):  # noqa: N818  (a reason to skip a row, not a failure)
+    """A real data set was asked for and is not on this machine."""
+
+
+def _file(name: str) -> Path:
+    root = os.environ.get("DIPTYCH_DATA")
+    if not root:
+        raise DataMissing("DIPTYCH_DATA is not set")
+    path = Path(root) / "points" / name
+    if not path.exists():
+        raise DataMissing(f"{path.name} is not in DIPTYCH_DATA/points")
+    return path
+
+
+def bunny() -> np.ndarray:
+    """The vertices of the Stanford bunny, (35947, 3)."""
+    return np.loadtxt(_file("stanford-bunny_vertices.csv"), delimiter=",")
+
+
+def letter() -> np.ndarray:
+    """The letter image features, (20000, 16) small integers as float64: many exact ties and equal rows."""
+    lines = _file("letter.arff").read_text().splitlines()
+    rows = lines[[line.strip().lower() for line in lines].index("@data") + 1 :]
+    return np.array([row.split(",")[:16] for row in rows if row.strip() and row[0] != "%"], dtype=np.float64)
+
+
+def geolife() -> np.ndarray:
+    """The GeoLife sample as (latitude, longitude) in radians, (217653, 2)."""
+    with gzip.open(_file("geolife_sample.txt.gz"), "rt") as file:
+        return np.radians(np.loadtxt(file, delimiter=",", skiprows=1, usecols=(0, 1)))
+
+
+def eps_for_degree(X: np.ndarray, degree: float, *, sample: int = 256, seed: int = 0) -> float:
+    """The eps at which a seeded sample of rows has ``degree`` neighbours on average, itself included.
+
+    Bisection to four significant digits, rounded so that the value can be quoted.
+    """
+    rows = np.random.default_rng(seed).choice(len(X), min(sample, len(X)), replace=False)
+    squares = np.stack([np.square(X - X[row]).sum(axis=1) for row in rows])
+    low, high = 0.0, float(np.sqrt(squares.max()))
+    while high - low > 1e-5 * high:
+        middle = (low + high) / 2
+        mean = np.count_nonzero(squares <= middle * middle) / len(rows)
+        low, high = (middle, high) if mean < degree else (low, middle)
+    return float(f"{high:.4g}")

@@ -1,0 +1,179 @@
+"""Who runs: diptych and its peers behind one shape, a call that returns seconds and what was found.
+
+Like is compared with like: the class ``DBSCAN(...).fit`` with scikit-learn's class, the function with the function of ``dbscan``.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benches.rows import Row
+
+
+@dataclass(frozen=True)
+class Run:
+    """One timed call: ``core`` and ``labels`` where it clusters, ``distances`` where it is a k_distances row."""
+
+    seconds: float
+    core: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    distances: np.ndarray | None = None
+
+
+def clock(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Time one call, after a collection so that nobody pays for another's garbage."""
+    gc.collect()
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def mask(n: int, indices: np.ndarray) -> np.ndarray:
+    core = np.zeros(n, dtype=bool)
+    core[indices] = True
+    return core
+
+
+def diptych_function(row: Row, X: np.ndarray, eps: float, threads: int) -> Callable[[], Run]:
+    """diptych.kernels.clustering, the functions."""
+    from diptych.kernels import clustering
+
+    def run() -> Run:
+        if row.k:
+            call = lambda: clustering.k_distances(X, row.k, metric=row.metric, n_jobs=threads)  # noqa: E731
+            seconds, distances = clock(call)
+            return Run(seconds, distances=distances)
+        seconds, (indices, labels) = clock(
+            lambda: clustering.dbscan(
+                X, eps, min_samples=row.min_samples, metric=row.metric, n_jobs=threads
+            )
+        )
+        return Run(seconds, mask(len(X), indices), labels)
+
+    return run
+
+
+def diptych_class(row: Row, X: np.ndarray, eps: float, threads: int) -> Callable[[], Run]:
+    """diptych.DBSCAN, the estimator."""
+    import diptych
+
+    model = diptych.DBSCAN(eps, min_samples=row.min_samples, metric=row.metric, n_jobs=threads)
+
+    def run() -> Run:
+        seconds, _ = clock(lambda: model.fit(X))
+        return Run(seconds, mask(len(X), model.core_sample_indices_), model.labels_)
+
+    return run
+
+
+def scikit_learn(row: Row, X: np.ndarray, eps: float, threads: int) -> Callable[[], Run]:
+    """sklearn.cluster.DBSCAN, or NearestNeighbors.kneighbors for k_distances; defaults but for n_jobs."""
+    from sklearn.cluster import DBSCAN
+    from sklearn.neighbors import NearestNeighbors
+
+    def run() -> Run:
+        if row.k:
+            search = NearestNeighbors(n_neighbors=row.k, metric=row.metric, n_jobs=threads, **row.sklearn)
+            seconds, (distances, _) = clock(lambda: search.fit(X).kneighbors())
+            return Run(seconds, distances=distances[:, -1])
+        model = DBSCAN(
+            eps=eps, min_samples=row.min_samples, metric=row.metric, n_jobs=threads, **row.sklearn
+        )
+        seconds, _ = clock(lambda: model.fit(X))
+        return Run(seconds, mask(len(X), model.core_sample_indices_), model.labels_)
+
+    return run
+
+
+def wang_in_process(row: Row, X: np.ndarray, eps: float) -> Callable[[], Run]:
+    """dbscan.DBSCAN here and now: for the memory rows, which have a process to themselves."""
+    import dbscan
+
+    def run() -> Run:
+        seconds, (labels, core) = clock(lambda: dbscan.DBSCAN(X, eps=eps, min_samples=row.min_samples))
+        return Run(seconds, core, labels)
+
+    return run
+
+
+_PARKED = """
+import json, sys, time
+import numpy as np, dbscan
+for line in sys.stdin:
+    job = json.loads(line)
+    X = np.load(job["x"])
+    start = time.perf_counter()
+    labels, core = dbscan.DBSCAN(X, eps=job["eps"], min_samples=job["min_samples"])
+    seconds = time.perf_counter() - start
+    np.savez(job["out"], labels=labels, core=core)
+    print(json.dumps(seconds), flush=True)
+"""
+
+
+class Parked:
+    """The peer ``dbscan`` in a process of its own, stopped between its turns.
+
+    Its workers keep polling after a call (a third of a core), which would slow whoever runs next; and its number of threads
+    is read from the environment once.
+    """
+
+    def __init__(self, row: Row, X: np.ndarray, eps: float, threads: int) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._x = str(Path(self._folder.name, "x.npy"))
+        self._out = str(Path(self._folder.name, "out.npz"))
+        np.save(self._x, X.astype(np.float64, copy=False))
+        self._job = json.dumps({"x": self._x, "out": self._out, "eps": eps, "min_samples": row.min_samples})
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _PARKED],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PARLAY_NUM_THREADS": str(threads)},
+        )
+
+    def __call__(self) -> Run:
+        self._process.send_signal(signal.SIGCONT)
+        self._process.stdin.write(self._job + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"dbscan died with exit code {self._process.wait()}")
+        self._process.send_signal(signal.SIGSTOP)
+        with np.load(self._out) as found:
+            return Run(json.loads(answer), found["core"].astype(bool), found["labels"])
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        self._folder.cleanup()
+
+
+def installed(peer: str) -> bool:
+    """Say whether a peer can be imported here."""
+    return importlib.util.find_spec({"scikit-learn": "sklearn", "dbscan": "dbscan"}[peer]) is not None
+
+
+def contender(peer: str, row: Row, X: np.ndarray, eps: float, threads: int) -> Callable[[], Run]:
+    """Return the call that runs ``peer`` on a row."""
+    return {"scikit-learn": scikit_learn, "dbscan": Parked}[peer](row, X, eps, threads)
+
+
+def ours(peer: str | None, row: Row, X: np.ndarray, eps: float, threads: int) -> Callable[[], Run]:
+    """Return our call of the same kind as the peer's: the class beside a class, else the function."""
+    alike = diptych_class if peer == "scikit-learn" and not row.k else diptych_function
+    return alike(row, X, eps, threads)

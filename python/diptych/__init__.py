@@ -1,0 +1,60 @@
+"""diptych: each algorithm twice, as readable NumPy and as a fast Rust kernel.
+
+Names are loaded on first use: ``import diptych`` takes NumPy at most, no SciPy, scikit-learn or Matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from diptych import datasets, estimators, io, kernels, plot, reference, studies, testing
+    from diptych._rust import InternalError
+    from diptych._threads import get_num_threads, set_num_threads
+    from diptych._versions import __version__, show_versions
+    from diptych.estimators.dbscan import DBSCAN, dbscan
+    from diptych.io import load
+
+_HOMES = {
+    "DBSCAN": "diptych.estimators.dbscan",
+    "InternalError": "diptych._rust",
+    "__version__": "diptych._versions",
+    "dbscan": "diptych.estimators.dbscan",
+    "get_num_threads": "diptych._threads",
+    "load": "diptych.io",
+    "set_num_threads": "diptych._threads",
+    "show_versions": "diptych._versions",
+}
+_SUBPACKAGES = {"datasets", "estimators", "io", "kernels", "plot", "reference", "studies", "testing"}
+
+__all__ = [
+    "DBSCAN",
+    "InternalError",
+    "__version__",
+    "datasets",
+    "dbscan",
+    "estimators",
+    "get_num_threads",
+    "io",
+    "kernels",
+    "load",
+    "plot",
+    "reference",
+    "set_num_threads",
+    "show_versions",
+    "studies",
+    "testing",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return import_module(f"diptych.{name}")
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'diptych' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

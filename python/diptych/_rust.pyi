@@ -1,0 +1,105 @@
+# The extension module. Arguments are positional; arrays are C-contiguous, aligned and native-endian; n_threads >= 1.
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Floats: TypeAlias = NDArray[np.float64] | NDArray[np.float32]
+_Progress: TypeAlias = Callable[[int, int], None] | None
+
+version: Final[str]
+debug_build: Final[bool]
+
+class InternalError(RuntimeError): ...
+
+def simd_path() -> str: ...
+def dbscan(
+    x: _Floats,
+    eps: float,
+    min_samples: int,
+    metric: str,
+    p: float,
+    sample_weight: NDArray[np.float64] | None,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]: ...
+def dbscan_dense(
+    d: _Floats,
+    eps: float,
+    min_samples: int,
+    sample_weight: NDArray[np.float64] | None,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]: ...
+def dbscan_csr(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int64],
+    data: NDArray[np.float64],
+    n_columns: int,
+    eps: float,
+    min_samples: int,
+    sample_weight: NDArray[np.float64] | None,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]: ...
+def dbscan_predict(
+    x_new: _Floats,
+    core_points: _Floats,
+    core_labels: NDArray[np.int64],
+    eps: float,
+    metric: str,
+    p: float,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> NDArray[np.intp]: ...
+def dbscan_predict_dense(
+    d: _Floats,
+    core_labels: NDArray[np.int64],
+    eps: float,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> NDArray[np.intp]: ...
+def dbscan_predict_csr(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int64],
+    data: NDArray[np.float64],
+    n_columns: int,
+    core_labels: NDArray[np.int64],
+    eps: float,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> NDArray[np.intp]: ...
+def k_distances(
+    x: _Floats,
+    k: int,
+    metric: str,
+    p: float,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> NDArray[np.float64]: ...
+def k_distances_dense(
+    d: _Floats,
+    k: int,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> NDArray[np.float64]: ...
+def k_distances_csr(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int64],
+    data: NDArray[np.float64],
+    n_columns: int,
+    k: int,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> NDArray[np.float64]: ...
+def splitmix64(seed: int, stream: int, start: int, count: int, /) -> NDArray[np.uint64]: ...

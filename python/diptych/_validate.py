@@ -1,0 +1,319 @@
+"""Every check of an argument, once, and every message, once.
+
+A check takes what the caller gave and returns what the kernels take: C-contiguous, aligned, native-endian arrays
+and plain Python numbers. float32 and float64 arrays that already are so pass through without a copy.
+"""
+
+import math
+from numbers import Integral, Real
+from typing import Any, Protocol, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64] | NDArray[np.float32]
+
+METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski", "cosine", "haversine", "precomputed")
+MOST_ROWS = 2**32 - 2  # rows are numbered in 32 bits, and one number means "none"
+NEGATIVE = "Negative values in data passed to precomputed distance matrix."
+NOT_SQUARE = "Precomputed matrix must be square"
+
+
+class DtypeError(TypeError, ValueError):
+    """A value of the wrong type; both kinds of error, because callers look for either."""
+
+
+class CSR(Protocol):
+    """What is asked of a SciPy matrix or array in CSR format."""
+
+    format: Any
+    shape: Any
+    indptr: Any
+    indices: Any
+    data: Any
+
+
+def is_sparse(X: object) -> bool:
+    """Tell a SciPy sparse container, of any format, without importing SciPy."""
+    return hasattr(X, "tocsr") and hasattr(X, "format")
+
+
+# Arrays
+
+
+def points(X: Any, name: str = "X", *, may_be_empty: bool = False) -> FloatArray:
+    """Return the rows of X as a 2-D array: float32 stays float32, all else becomes float64."""
+    if is_sparse(X):
+        raise DtypeError(
+            f"{name} is sparse ({X.format}): dense rows are needed; pass {name}.toarray(), or use diptych.DBSCAN, "
+            "which takes sparse features."
+        )
+    array = _real_array(X, name)
+    _check_shape(array.shape, name, may_be_empty)
+    values = _floats(array)
+    if not _all_finite(values):
+        i, j = np.argwhere(~np.isfinite(values))[0]
+        raise ValueError(
+            f"{name}[{i}, {j}]={values[i, j]}: every value must be finite; drop the row or fill in the value."
+        )
+    return values
+
+
+def distances(X: Any, name: str = "X", *, columns: int | None = None) -> FloatArray:
+    """Return a dense matrix of distances, square unless the number of columns is given."""
+    D = points(X, name, may_be_empty=columns == 0)
+    _check_distance_shape(D.shape, name, columns)
+    if D.size and D.min() < 0:
+        i, j = np.argwhere(D < 0)[0]
+        raise ValueError(f"{name}[{i}, {j}]={D[i, j]}: {NEGATIVE}")
+    return D
+
+
+def csr_distances(
+    X: CSR, name: str = "X", *, columns: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], int]:
+    """Return indptr, indices, data and the number of columns of a CSR matrix of distances.
+
+    Whether the index arrays fit together is checked by the kernel, which has to be safe without Python.
+    """
+    if X.format != "csr":
+        raise DtypeError(f"{name} is sparse in {X.format!r} format: pass {name}.tocsr().")
+    _check_shape(X.shape, name, may_be_empty=columns == 0)
+    _check_distance_shape(X.shape, name, columns)
+    data = _row_of_floats(X.data, f"{name}.data", "drop the entry instead, for a pair out of reach")
+    if data.size and data.min() < 0:
+        at = np.flatnonzero(data < 0)[0]
+        raise ValueError(f"{name}.data[{at}]={data[at]}: {NEGATIVE}")
+    indptr, indices = (
+        _row_of_integers(X.indptr, f"{name}.indptr"),
+        _row_of_integers(X.indices, f"{name}.indices"),
+    )
+    return indptr, indices, data, int(X.shape[1])
+
+
+def weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
+    """Return one float64 weight for each of n rows; None when they make no difference, all being 1."""
+    if sample_weight is None:
+        return None
+    w = _row_of_floats(sample_weight, "sample_weight", "drop the row or give it weight 0")
+    if len(w) != n:
+        raise ValueError(f"sample_weight has {len(w)} entries: one for each of the {n} rows is needed.")
+    if not w.any():
+        raise ValueError(
+            "sample_weight is 0 everywhere: Sample weights must contain at least one non-zero number; pass None to "
+            "weigh every row 1."
+        )
+    with np.errstate(over="ignore"):
+        total = np.abs(w).sum()
+    if not math.isfinite(total):
+        raise ValueError("sample_weight sums to more than float64 can hold: divide it and min_samples alike.")
+    return None if (w == 1.0).all() else w
+
+
+def labels(core_labels: Any, n: int | None = None) -> NDArray[np.int64]:
+    """Return the cluster numbers of core points, n of them if n is given."""
+    array = np.asarray(core_labels)
+    known = _row_of_integers(array if array.size else array.astype(np.int64), "core_labels")
+    if n is not None and len(known) != n:
+        raise ValueError(
+            f"core_labels has {len(known)} entries: one for each of the {n} core points is needed."
+        )
+    if known.size and known.min() < 0:
+        at = np.flatnonzero(known < 0)[0]
+        raise ValueError(f"core_labels[{at}]={known[at]}: a core point has a cluster, numbered from 0.")
+    return known
+
+
+def same_columns(X_new: FloatArray, core_points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return both at one precision; widening float32 changes no result."""
+    if X_new.shape[1] != core_points.shape[1]:
+        raise ValueError(f"X_new has {X_new.shape[1]} columns, core_points has {core_points.shape[1]}.")
+    if X_new.dtype == core_points.dtype:
+        return X_new, core_points
+    return X_new.astype(np.float64, copy=False), core_points.astype(np.float64, copy=False)
+
+
+def check_sphere(X: FloatArray, name: str = "X") -> None:
+    """Refuse rows that cannot be (latitude, longitude) in radians."""
+    if X.shape[1] != 2:
+        raise ValueError(
+            f"{name} has {X.shape[1]} columns: metric='haversine' takes two, latitude and longitude in radians."
+        )
+    most = X.dtype.type(math.pi / 2)  # rounded as the latitudes are: float32 has none closer to the pole
+    latitude = X[:, 0]
+    if X.size and max(latitude.max(), -latitude.min()) > most:
+        i = np.flatnonzero(np.abs(latitude) > most)[0]
+        raise ValueError(
+            f"{name}[{i}, 0]={latitude[i]}: a latitude lies within ±pi/2 radians; are these degrees? "
+            f"Pass np.radians({name})."
+        )
+
+
+# Numbers
+
+
+def eps(value: Any, metric: str = "euclidean") -> float:
+    """Return the radius of a neighbourhood."""
+    number = _real_number(value, "eps", "must be a positive finite number.")
+    if not 0.0 < number < math.inf:
+        raise ValueError(f"eps={value}: must be a positive finite number.")
+    if metric == "haversine" and number > math.pi:
+        raise ValueError(
+            f"eps={value}: haversine distances are radians, at most pi; is this in degrees? Pass np.radians(eps). "
+            "In metres? Divide by the radius of the Earth, 6371008.8."
+        )
+    return number
+
+
+def min_samples(value: Any) -> int:
+    """Return the number of neighbours that makes a core point."""
+    return _count(value, "min_samples")
+
+
+def k(value: Any, n: int) -> int:
+    """Return which neighbour is asked for, among the n - 1 others."""
+    number = _count(value, "k")
+    if number >= n:
+        raise ValueError(f"k={number} needs at least {number + 1} rows, got {n}.")
+    return number
+
+
+def metric(value: Any, p: Any = None) -> tuple[str, float]:
+    """Return the name of the metric, and p of 'minkowski' (2.0 for the others, which ignore it).
+
+    Minkowski distances with p = 1, 2 and infinity go by the names they have.
+    """
+    if not isinstance(value, str) or value not in METRICS:
+        raise ValueError(
+            f"metric={value!r}: must be one of {', '.join(map(repr, METRICS))}; diptych.DBSCAN takes others, and "
+            "callables."
+        )
+    if value != "minkowski":
+        return value, 2.0
+    power = 2.0 if p is None else _real_number(p, "p", "must be a positive number or np.inf; None means 2.")
+    if not power > 0:
+        raise ValueError(f"p={p}: must be a positive number or np.inf; None means 2.")
+    named = {1.0: "manhattan", 2.0: "euclidean", math.inf: "chebyshev"}
+    return named.get(power, "minkowski"), power
+
+
+def seed_key(rng: Any = None) -> int:
+    """Return the 64-bit key of a random stream.
+
+    None takes fresh entropy; an integer or a SeedSequence gives the same key every time; a Generator gives one
+    raw word, so that its next use gives another key.
+    """
+    if isinstance(rng, np.random.Generator):
+        return int(rng.bit_generator.random_raw())
+    if isinstance(rng, np.random.SeedSequence):
+        return int(rng.generate_state(1, np.uint64)[0])
+    if isinstance(rng, bool) or not (rng is None or isinstance(rng, Integral)):
+        raise DtypeError(f"rng={rng!r}: must be None, an integer, a NumPy SeedSequence or a NumPy Generator.")
+    seed = None if rng is None else int(rng)
+    if seed is not None and seed < 0:
+        raise ValueError(f"rng={rng}: a seed must not be negative.")
+    return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+
+
+# What the checks above are made of
+
+
+def _real_number(value: Any, name: str, rule: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise DtypeError(f"{name}={value!r}: {rule}")
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond float64
+        return math.inf
+
+
+def _count(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise DtypeError(f"{name}={value!r}: must be an integer, at least 1.")
+    number = int(value)
+    if number < 1:
+        raise ValueError(f"{name}={number}: must be an integer, at least 1.")
+    return min(number, 2**63 - 1)  # what no count of rows reaches may as well fit in 64 bits
+
+
+def _real_array(X: Any, name: str) -> NDArray[Any]:
+    """Return X as an array of any real dtype."""
+    if isinstance(X, np.ma.MaskedArray) and np.ma.getmaskarray(X).any():
+        raise ValueError(
+            f"{name} has masked entries: drop those rows, or fill them with {name}.filled(value)."
+        )
+    try:
+        array = np.asarray(X)
+    except ValueError as error:  # NumPy's own words say at which depth lengths differ
+        raise ValueError(f"{name} is not a table of numbers, its rows differ in length: {error}") from None
+    if array.dtype.kind == "O":
+        return _from_objects(array, name)
+    if array.dtype.kind == "c":
+        raise DtypeError(f"{name} has dtype {array.dtype}: Complex data not supported; pass the real part.")
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(f"{name} has dtype {array.dtype}: numbers are needed; convert with astype(float).")
+    return array
+
+
+def _from_objects(array: NDArray[Any], name: str) -> NDArray[np.float64]:
+    for at, value in np.ndenumerate(array):
+        if not isinstance(value, Real):  # astype alone would read numbers out of strings
+            place = ", ".join(map(str, at))
+            raise DtypeError(f"{name}[{place}]={value!r}: every value must be a real number.")
+    return array.astype(np.float64)
+
+
+def _floats(array: NDArray[Any]) -> FloatArray:
+    dtype = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize == 4 else np.float64
+    with np.errstate(over="ignore"):  # a long double beyond float64 becomes infinite, and is then named
+        return cast(FloatArray, np.require(array, dtype, ["C", "A"]))
+
+
+def _row_of_floats(values: Any, name: str, remedy: str) -> NDArray[np.float64]:
+    array = _real_array(values, name)
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}: one dimension is needed.")
+    floats = np.require(array, np.float64, ["C", "A"])
+    if not _all_finite(floats):
+        at = np.flatnonzero(~np.isfinite(floats))[0]
+        raise ValueError(f"{name}[{at}]={floats[at]}: every value must be finite; {remedy}.")
+    return floats
+
+
+def _row_of_integers(values: Any, name: str) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu":
+        raise DtypeError(f"{name} has dtype {array.dtype}: integers are needed.")
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}: one dimension is needed.")
+    return np.require(array, np.int64, ["C", "A"])
+
+
+def _check_shape(shape: tuple[int, ...], name: str, may_be_empty: bool) -> None:
+    if len(shape) != 2:
+        hints = {0: f"[[{name}]] for one number", 1: f"{name}.reshape(-1, 1) if it is one column"}
+        hint = hints.get(len(shape), f"{name}.reshape({name}.shape[0], -1) to lay each entry out as a row")
+        raise ValueError(f"{name} has shape {shape}: two dimensions (rows, columns) are needed; pass {hint}.")
+    if shape[0] == 0 and not may_be_empty:
+        raise ValueError(f"{name} has shape {shape}: at least one row is needed; see what filtered them out.")
+    if shape[1] == 0 and not may_be_empty:
+        raise ValueError(f"{name} has shape {shape}: at least one column is needed; see what selected them.")
+    if shape[0] > MOST_ROWS:
+        raise ValueError(f"{name} has {shape[0]} rows: at most {MOST_ROWS} can be numbered; take a sample.")
+
+
+def _check_distance_shape(shape: tuple[int, ...], name: str, columns: int | None) -> None:
+    if columns is None and shape[0] != shape[1]:
+        raise ValueError(
+            f"{name} has shape {shape}: {NOT_SQUARE}, one distance for each pair of rows; for features choose another "
+            "metric."
+        )
+    if columns is not None and shape[1] != columns:
+        raise ValueError(
+            f"{name} has {shape[1]} columns: one for each of the {columns} core points is needed."
+        )
+
+
+def _all_finite(values: NDArray[Any]) -> bool:
+    with np.errstate(all="ignore"):  # one pass and no temporary; a sum that overflows is looked at again
+        return math.isfinite(values.sum(dtype=np.float64)) or bool(np.isfinite(values).all())

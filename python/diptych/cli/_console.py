@@ -1,0 +1,97 @@
+"""Where the commands speak: results on standard output or a file, messages on standard error."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TextIO
+
+BAR_DELAY_SECONDS = 1.0  # work shorter than this shows no bar
+
+
+class UsageError(Exception):
+    """The arguments contradict each other, or name a file that cannot be: exit code 2."""
+
+
+def message(text: str) -> None:
+    """Write one line to standard error."""
+    print(f"diptych: {text}", file=sys.stderr)
+
+
+def check_destination(path: str | None, *, option: str) -> None:
+    """Refuse a destination that cannot be written before the work starts, not after it."""
+    if path is None or path == "-":
+        return
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {folder}.")
+    if Path(path).is_dir():
+        raise UsageError(f"{option} {path}: is a folder.")
+
+
+@contextmanager
+def result_stream(path: str | None) -> Iterator[TextIO]:
+    """Give standard output, or the file the user named."""
+    if path is None or path == "-":
+        yield sys.stdout
+    else:
+        with Path(path).open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+
+
+def write_json(value: dict[str, Any], path: str | None = None) -> None:
+    """Write one JSON object and a newline."""
+    with result_stream(path) as stream:
+        json.dump(value, stream)
+        stream.write("\n")
+
+
+def require_matplotlib() -> None:
+    """Say so before the work starts when a picture is wanted and cannot be drawn."""
+    from diptych.plot import import_matplotlib
+
+    import_matplotlib().use("Agg")  # a command draws to files; it needs no window system
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[None]:
+    """Show a bar on a terminal for work longer than a second, if tqdm is there."""
+    wanted = sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
+    with _bar(title) if wanted else nullcontext():
+        yield
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[None]:
+    from tqdm import tqdm
+
+    from diptych._progress import reporting
+
+    bar = tqdm(desc=title, delay=BAR_DELAY_SECONDS, leave=False, file=sys.stderr, unit_scale=True)
+    with bar, reporting(_follow(bar)):
+        yield
+
+
+def _follow(bar: Any) -> Callable[[int, int], None]:
+    def report(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return report
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Columns of equal width; the first to the left, the others to the right."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+
+    def format_line(line: list[str]) -> str:
+        first, *rest = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        return "  ".join([first, *(cell.strip().rjust(len(cell)) for cell in rest)]).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([format_line(header), rule, *map(format_line, rows)])

@@ -1,0 +1,211 @@
+"""``diptych cluster``: DBSCAN on a file of points."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diptych.cli import _console, _tables
+from diptych.cli._console import UsageError
+
+if TYPE_CHECKING:
+    from diptych.estimators import DBSCAN
+
+METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski", "cosine", "haversine", "precomputed")
+EARTH_RADIUS_METRES = 6_371_008.8  # mean radius, IUGG
+METRES = {"km": 1000.0, "m": 1.0}
+
+EPILOG = """\
+examples:
+  diptych cluster points.csv --eps 0.3 --min-samples 10 -o labels.csv --plot clusters.png
+  diptych cluster stops.csv --columns lat,lon --metric haversine --degrees --eps 50m
+  cut -f 2,3 table.tsv | diptych cluster - --eps 2 --json
+
+The result has one line for each point: its cluster (-1 is noise) and its kind (core, border or noise).
+"""
+
+
+def _eps(text: str) -> tuple[float, str]:
+    """Return the number and its unit, "" where none is written."""
+    unit = next((unit for unit in METRES if text.endswith(unit)), "")
+    try:
+        value = float(text.removesuffix(unit))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number, nor one with the unit m or km") from None
+    if not (value > 0 and math.isfinite(value)):
+        raise argparse.ArgumentTypeError(f"{text}: must be a positive finite number")
+    return value, unit
+
+
+def _positive_int(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value}: must be at least 1")
+    return value
+
+
+def _columns(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: give names or numbers with commas between, such as lat,lon or 1,2"
+        )
+    return names
+
+
+def add_parser(commands: Any) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser(
+        "cluster",
+        help="find the clusters of a file of points (DBSCAN)",
+        description="Find clusters by density: DBSCAN, exact, on all cores.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("points", help="csv, tsv, npy or npz; - is standard input")
+    rule = parser.add_argument_group("the clustering")
+    rule.add_argument(
+        "--eps", type=_eps, required=True, help="radius of a neighbourhood; with haversine also 500m or 2km"
+    )
+    rule.add_argument(
+        "--min-samples",
+        type=_positive_int,
+        default=5,
+        help="neighbours, itself included, that make a point core (5)",
+    )
+    rule.add_argument("--metric", choices=METRICS, default="euclidean", help="distance (euclidean)")
+    rule.add_argument("--p", type=float, help="power of the minkowski metric (2)")
+    rule.add_argument(
+        "--degrees", action="store_true", help="haversine: latitudes, longitudes and a bare --eps are degrees"
+    )
+    rule.add_argument("--n-jobs", type=int, help="threads (all cores)")
+    rule.add_argument(
+        "--backend", choices=("rust", "reference"), default="rust", help="panel that does the work (rust)"
+    )
+    table = parser.add_argument_group("the input")
+    table.add_argument("--columns", type=_columns, help="columns to use: names, or numbers from 1 (all)")
+    table.add_argument(
+        "--header", choices=("auto", "yes", "no"), default="auto", help="first row holds names (auto)"
+    )
+    table.add_argument("--delimiter", help="column separator of a text table (found out)")
+    table.add_argument("--array", help="which array of an npz file")
+    result = parser.add_argument_group("the result")
+    result.add_argument(
+        "-o",
+        "--output",
+        help="file for the labels: csv, tsv, or npy (labels only); standard output otherwise",
+    )
+    result.add_argument("--no-header", action="store_true", help="leave the line of names out")
+    result.add_argument("--json", action="store_true", help="write one JSON object in place of the table")
+    result.add_argument("--plot", metavar="PNG", help="draw the clusters")
+    result.add_argument("--quiet", action="store_true", help="no summary on standard error")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, cluster, write."""
+    _check(args)
+    X = _tables.read_points(
+        args.points, columns=args.columns, header=args.header, delimiter=args.delimiter, array=args.array
+    )
+    if args.degrees:
+        X = np.radians(X)
+    model = _model(args)
+    started = time.perf_counter()
+    with _console.progress_bar("diptych cluster"):
+        model.fit(X)
+    seconds = time.perf_counter() - started
+    if not args.quiet:
+        _summarise(model, X, seconds)
+    _write(model, X, args, seconds)
+    if args.plot:
+        from diptych.plot import DBSCANDisplay
+
+        DBSCANDisplay.from_estimator(model, X).plot().figure_.savefig(args.plot, dpi=150)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    _, unit = args.eps
+    if args.metric != "haversine" and (args.degrees or unit):
+        raise UsageError(
+            f"{'--degrees' if args.degrees else f'a radius in {unit}'} needs --metric haversine."
+        )
+    if args.p is not None and args.metric != "minkowski":
+        raise UsageError("--p needs --metric minkowski.")
+    if args.plot and args.metric == "precomputed":
+        raise UsageError("--plot needs points; a precomputed metric gives distances only.")
+    for option, path in (("-o", args.output), ("--plot", args.plot)):
+        _console.check_destination(path, option=option)
+        if path and args.points != _tables.STDIN and Path(path).resolve() == Path(args.points).resolve():
+            raise UsageError(f"{option} {path}: would overwrite the points.")
+    if args.plot:
+        _console.require_matplotlib()
+
+
+def _model(args: argparse.Namespace) -> DBSCAN:
+    from diptych.estimators import DBSCAN
+
+    value, unit = args.eps
+    if unit:
+        value = value * METRES[unit] / EARTH_RADIUS_METRES
+    elif args.degrees:
+        value = math.radians(value)
+    return DBSCAN(
+        eps=value,
+        min_samples=args.min_samples,
+        metric=args.metric,
+        p=args.p,
+        n_jobs=args.n_jobs,
+        backend=args.backend,
+    )
+
+
+def _cluster_sizes(labels: np.ndarray[Any, Any]) -> list[int]:
+    return np.bincount(labels[labels >= 0]).tolist()
+
+
+def _summarise(model: DBSCAN, X: Any, seconds: float) -> None:
+    sizes = sorted(_cluster_sizes(model.labels_), reverse=True)
+    largest = ", ".join(map(str, sizes[:5])) + (", …" if len(sizes) > 5 else "")
+    noun = "cluster" if len(sizes) == 1 else "clusters"
+    noise = int(np.count_nonzero(model.labels_ == -1))
+    _console.message(
+        f"{X.shape[0]} points, {X.shape[1]} columns: {len(sizes)} {noun}"
+        f"{f' ({largest} points)' if sizes else ''}, {noise} noise; {seconds:.3g} s"
+    )
+
+
+def _write(model: DBSCAN, X: Any, args: argparse.Namespace, seconds: float) -> None:
+    if args.json:
+        facts = {
+            "points": X.shape[0],
+            "columns": X.shape[1],
+            "eps": model.eps,
+            "min_samples": model.min_samples,
+            "metric": model.metric,
+            "clusters": len(_cluster_sizes(model.labels_)),
+            "cluster_sizes": _cluster_sizes(model.labels_),
+            "noise": int(np.count_nonzero(model.labels_ == -1)),
+            "seconds": round(seconds, 6),
+            "labels": model.labels_.tolist(),
+            "core_sample_indices": model.core_sample_indices_.tolist(),
+        }
+        _console.write_json(facts, args.output)
+    elif args.output and args.output.endswith(".npy"):
+        np.save(args.output, model.labels_)
+    else:
+        mark = "\t" if args.output and args.output.endswith(".tsv") else ","
+        with _console.result_stream(args.output) as stream:
+            stream.writelines(
+                _tables.label_lines(model.labels_, model.point_kinds_, mark, not args.no_header)
+            )

@@ -1,0 +1,82 @@
+"""``diptych demo``: the main jobs on real data, through both panels."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from diptych.cli import _console, _demo_clustering
+from diptych.cli._demo_row import Row
+
+HEADER = ["input", "job", "result", "both panels", "reference", "rust", "ratio"]
+# A family adds its rows here.
+JOBS = (*_demo_clustering.JOBS,)
+
+
+def add_parser(commands: Any) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser(
+        "demo",
+        help="run the main jobs on real data through both panels",
+        description="Run each job on data that scikit-learn ships, through the reference and through Rust; "
+        "compare the answers bit for bit and the times.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("-o", "--output", metavar="PICTURE", help="draw the results (png, pdf or svg)")
+    parser.add_argument("--json", action="store_true", help="write one JSON object in place of the table")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the jobs, print the table, draw the picture."""
+    _console.check_destination(args.output, option="-o")
+    if args.output:
+        _console.require_matplotlib()
+    rows = []
+    for number, job in enumerate(JOBS, start=1):
+        _console.message(f"demo {number} of {len(JOBS)}: {(job.__doc__ or '').splitlines()[0]}")
+        try:
+            rows.append(job())
+        except ImportError as error:  # the photograph needs Pillow
+            _console.message(f"left out: {' '.join(str(error).split())}")
+    if args.json:
+        _console.write_json({"rows": [row.facts() for row in rows]})
+    else:
+        print(_console.table(HEADER, [row.cells() for row in rows]))
+    if args.output:
+        _draw(rows, args.output)
+        _console.message(f"drawn in {args.output}")
+    return 0 if all(row.equal for row in rows) else 1
+
+
+def _draw(rows: list[Row], path: str) -> None:
+    import matplotlib.pyplot as plt
+
+    columns = 2
+    lines = -(-(len(rows) + 1) // columns)
+    figure = plt.figure(figsize=(7.2 * columns, 5.2 * lines), layout="constrained")
+    parts = figure.subfigures(lines, columns).flat
+    for part, row in zip(parts, rows, strict=False):
+        row.draw(part)
+    _draw_times(parts[len(rows)].subplots(), rows)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _draw_times(ax: Any, rows: list[Row]) -> None:
+    names = [f"{row.data}\n{row.job}" for row in rows]
+    places = list(range(len(rows)))
+    times = (("reference", "#9a9a9a", [row.reference_seconds for row in rows], -0.2),
+             ("rust", "#0072B2", [row.rust_seconds for row in rows], 0.2))  # fmt: skip
+    for label, colour, seconds, shift in times:
+        bars = ax.barh(
+            [place + shift for place in places], [s * 1e3 for s in seconds], 0.38, color=colour, label=label
+        )
+        ax.bar_label(bars, [f"{s * 1e3:.3g} ms" for s in seconds], padding=3, fontsize="small")
+    ax.set_yticks(places, names, fontsize="small")
+    ax.invert_yaxis()
+    ax.set_xscale("log")
+    ax.margins(x=0.15)
+    ax.set_xlabel("milliseconds, logarithmic")
+    ax.set_title("Time of each panel")
+    ax.legend(fontsize="small")

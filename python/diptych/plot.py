@@ -1,0 +1,428 @@
+"""Pictures of what an estimator found. Matplotlib is imported when something is drawn, not before.
+
+Each display follows scikit-learn: a class method computes the numbers, ``plot(ax=None)`` draws them and keeps
+``ax_`` and ``figure_``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from diptych.estimators import DBSCAN
+
+__all__ = ["DBSCANDisplay", "KDistanceDisplay", "cluster_colours", "import_matplotlib", "project"]
+
+NOISE_COLOUR = "#9a9a9a"
+GUIDE_COLOUR = "#c2410c"
+LEGEND_ROWS = 10  # with more clusters than this the legend counts them and names none
+# Okabe and Ito's palette, told apart by colour-blind readers; black and yellow left out.
+BASE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+
+
+def import_matplotlib() -> Any:
+    """Return the matplotlib module.
+
+    Raises
+    ------
+    ImportError
+        With the command that installs it.
+    """
+    try:
+        import matplotlib
+    except ImportError:
+        raise ImportError("drawing needs matplotlib: pip install 'diptych[plot]'") from None
+    return matplotlib
+
+
+def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    import_matplotlib()
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def cluster_colours(n_clusters: int) -> NDArray[np.float64]:
+    """Return one RGB colour for each cluster: a fixed palette first, then hues a golden angle apart.
+
+    Parameters
+    ----------
+    n_clusters : int
+        How many colours.
+
+    Returns
+    -------
+    ndarray of shape (n_clusters, 3)
+        Values in [0, 1]. A cluster has the same colour whatever the number of clusters.
+    """
+    import_matplotlib()
+    from matplotlib.colors import hsv_to_rgb, to_rgb
+
+    colours = [to_rgb(colour) for colour in BASE_COLOURS[:n_clusters]]
+    for extra in range(n_clusters - len(colours)):
+        hue = (0.1 + extra * 0.61803398875) % 1.0
+        colours.append(tuple(hsv_to_rgb((hue, (0.75, 0.5)[extra % 2], (0.75, 0.9)[extra // 2 % 2]))))
+    return np.array(colours, dtype=np.float64).reshape(n_clusters, 3)
+
+
+def project(X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Bring points to two dimensions: as they are, or onto the two directions of largest variance.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d)
+        The points.
+
+    Returns
+    -------
+    points : ndarray of shape (n, 2)
+        The points to draw.
+    shares : ndarray of shape (2,), or None
+        The share of the variance along each axis; None where nothing was projected.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    n, d = X.shape
+    if d <= 2:
+        return np.hstack([X, np.zeros((n, 2 - d))]), None
+    centred = X - X.mean(axis=0)
+    scale = np.abs(centred).max() or 1.0  # squares of very large or small numbers stay finite
+    variances, directions = np.linalg.eigh((centred / scale).T @ (centred / scale))
+    axes = directions[:, [-1, -2]]
+    axes *= np.where(axes[np.abs(axes).argmax(axis=0), [0, 1]] < 0, -1.0, 1.0)  # the sign is free: fix it
+    total = variances.sum() or 1.0
+    return centred @ axes, np.maximum(variances[[-1, -2]], 0.0) / total
+
+
+class DBSCANDisplay:
+    """The clusters that DBSCAN found: core points filled, border points hollow, noise as grey crosses.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2)
+        Where to draw each point.
+    labels : ndarray of shape (n,)
+        Cluster of each point, -1 for noise.
+    kinds : ndarray of shape (n,)
+        "core", "border" or "noise".
+    axis_labels : tuple of str, optional
+        Names of the two axes.
+    title : str, optional
+        Title of the picture.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it was drawn.
+    figure_ : matplotlib Figure
+        The figure of ``ax_``.
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(
+        self,
+        points: NDArray[np.float64],
+        labels: NDArray[np.intp],
+        kinds: NDArray[np.str_],
+        *,
+        axis_labels: tuple[str, str] = ("", ""),
+        title: str | None = None,
+    ) -> None:
+        self.points = points
+        self.labels = labels
+        self.kinds = kinds
+        self.axis_labels = axis_labels
+        self.title = title
+
+    @classmethod
+    def from_estimator(cls, estimator: DBSCAN, X: ArrayLike) -> DBSCANDisplay:
+        """Make the display of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : DBSCAN
+            A fitted estimator.
+        X : array-like of shape (n, d)
+            The points it was fitted to. More than two columns are projected onto the first two principal
+            components; latitudes and longitudes (metric "haversine") are drawn as a map, in degrees.
+            For metric "precomputed": coordinates to draw the points at.
+
+        Returns
+        -------
+        DBSCANDisplay
+        """
+        title = f"DBSCAN, eps={estimator.eps:.4g}, min_samples={estimator.min_samples}"
+        as_map = estimator.metric == "haversine"
+        return cls.from_labels(
+            X, estimator.core_sample_indices_, estimator.labels_, as_map=as_map, title=title
+        )
+
+    @classmethod
+    def from_labels(
+        cls,
+        X: ArrayLike,
+        core_sample_indices: NDArray[np.intp],
+        labels: NDArray[np.intp],
+        *,
+        as_map: bool = False,
+        title: str | None = None,
+    ) -> DBSCANDisplay:
+        """Make the display of a result of `diptych.dbscan`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            The points; more than two columns are projected onto the first two principal components.
+        core_sample_indices, labels : ndarray
+            The result.
+        as_map : bool
+            Whether the columns are latitudes and longitudes in radians.
+        title : str, optional
+            Title of the picture.
+
+        Returns
+        -------
+        DBSCANDisplay
+        """
+        coordinates = _dense(X)
+        if len(coordinates) != len(labels):
+            raise ValueError(f"X has {len(coordinates)} rows, the labels are of {len(labels)}.")
+        kinds = np.where(labels >= 0, "border", "noise")
+        kinds[core_sample_indices] = "core"
+        axis_labels = ("", "")
+        if as_map:
+            points = np.degrees(coordinates[:, ::-1])
+            axis_labels = ("longitude (°)", "latitude (°)")
+        else:
+            points, shares = project(coordinates)
+            if shares is not None:
+                axis_labels = (
+                    f"component 1 ({shares[0]:.0%} of the variance)",
+                    f"component 2 ({shares[1]:.0%})",
+                )
+        return cls(points, labels, kinds, axis_labels=axis_labels, title=title)
+
+    @classmethod
+    def from_X(  # noqa: N802  (X is scikit-learn's name for the data)
+        cls, X: ArrayLike, eps: float = 0.5, **parameters: Any
+    ) -> DBSCANDisplay:
+        """Fit a DBSCAN and make its display.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            The points.
+        eps : float
+            Radius of a neighbourhood.
+        **parameters
+            The other parameters of `diptych.DBSCAN`.
+
+        Returns
+        -------
+        DBSCANDisplay
+        """
+        from diptych.estimators import DBSCAN
+
+        return cls.from_estimator(DBSCAN(eps, **parameters).fit(X), X)
+
+    def plot(self, ax: Axes | None = None, *, size: float | None = None) -> DBSCANDisplay:
+        """Draw the clusters.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure when not given.
+        size : float, optional
+            Area of a core point in square points; chosen from the number of points when not given.
+
+        Returns
+        -------
+        DBSCANDisplay
+            This display, with ``ax_`` and ``figure_``.
+        """
+        ax = _axes(ax, (7.0, 5.5))
+        n_clusters = int(self.labels.max(initial=-1)) + 1
+        colours = cluster_colours(n_clusters)
+        if size is None:
+            size = float(np.clip(12_000 / max(len(self.labels), 1), 1.0, 28.0))
+        raster = len(self.labels) > 10_000  # a vector file with a million marks opens nowhere
+        noise, border, core = (self.kinds == kind for kind in ("noise", "border", "core"))
+        ax.scatter(
+            *self.points[noise].T, s=size, c=NOISE_COLOUR, marker="x", linewidths=0.8, rasterized=raster
+        )
+        rims = colours[self.labels[border]]
+        ax.scatter(
+            *self.points[border].T,
+            s=size,
+            facecolors="none",
+            edgecolors=rims,
+            linewidths=0.9,
+            rasterized=raster,
+        )
+        ax.scatter(
+            *self.points[core].T, s=size, c=colours[self.labels[core]], linewidths=0, rasterized=raster
+        )
+        self._legend(ax, n_clusters, colours)
+        ax.set_xlabel(self.axis_labels[0])
+        ax.set_ylabel(self.axis_labels[1])
+        if self.title:
+            ax.set_title(self.title)
+        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment]
+        return self
+
+    def _legend(self, ax: Axes, n_clusters: int, colours: NDArray[np.float64]) -> None:
+        from matplotlib.lines import Line2D
+
+        def mark(label: str, colour: Any, **style: Any) -> Line2D:
+            return Line2D([], [], linestyle="none", markersize=6, color=colour, label=label, **style)
+
+        counts = np.bincount(self.labels[self.labels >= 0], minlength=n_clusters)
+        if n_clusters <= LEGEND_ROWS:
+            marks = [mark(f"cluster {k}: {counts[k]}", colours[k], marker="o") for k in range(n_clusters)]
+        else:
+            marks = [mark(f"{n_clusters} clusters: {counts.sum()}", colours[0], marker="o")]
+        if (n_border := np.count_nonzero(self.kinds == "border")) > 0:
+            marks.append(mark(f"of these border: {n_border}", "#555555", marker="o", fillstyle="none"))
+        if (n_noise := np.count_nonzero(self.kinds == "noise")) > 0:
+            marks.append(mark(f"noise: {n_noise}", NOISE_COLOUR, marker="x"))
+        ax.legend(handles=marks, fontsize="small", framealpha=0.85)
+
+
+class KDistanceDisplay:
+    """Distances to the k-th other point in descending order, and a hint where the curve bends.
+
+    To choose ``eps`` for ``min_samples=m``, take ``k = m - 1`` (``min_samples`` counts the point itself):
+    left of the bend lie the points whose neighbourhoods are thin, its height is a first guess of ``eps``.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n,)
+        Distance of each point to its k-th other point, in any order.
+    k : int
+        Which neighbour.
+    eps : float, optional
+        A radius to mark.
+
+    Attributes
+    ----------
+    elbow_ : float
+        Height of the curve where it is farthest below the chord between its ends: a hint and no more. NaN
+        where there is no bend.
+    ax_ : matplotlib Axes
+        Where it was drawn.
+    figure_ : matplotlib Figure
+        The figure of ``ax_``.
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, distances: NDArray[np.float64], k: int, *, eps: float | None = None) -> None:
+        self.distances = np.sort(distances)[::-1]
+        self.k = k
+        self.eps = eps
+        self.elbow_ = _elbow(self.distances)
+
+    @classmethod
+    def from_X(  # noqa: N802  (X is scikit-learn's name for the data)
+        cls, X: ArrayLike, k: int = 4, **parameters: Any
+    ) -> KDistanceDisplay:
+        """Compute the k-distances of points and make their display.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            The points.
+        k : int
+            Which neighbour.
+        **parameters
+            ``metric``, ``p`` and ``n_jobs`` of `diptych.kernels.clustering.k_distances`.
+
+        Returns
+        -------
+        KDistanceDisplay
+        """
+        from diptych.kernels.clustering import k_distances
+
+        return cls(k_distances(X, k, **parameters), k)
+
+    @classmethod
+    def from_estimator(cls, estimator: DBSCAN, X: ArrayLike) -> KDistanceDisplay:
+        """Take k, metric and the marked radius from an estimator, fitted or not.
+
+        Parameters
+        ----------
+        estimator : DBSCAN
+            Gives ``k = min_samples - 1`` (at least 1), metric, p and eps.
+        X : array-like of shape (n, d)
+            The points.
+
+        Returns
+        -------
+        KDistanceDisplay
+        """
+        k = max(1, estimator.min_samples - 1)
+        display = cls.from_X(X, k, metric=estimator.metric, p=estimator.p, n_jobs=estimator.n_jobs)
+        display.eps = estimator.eps
+        return display
+
+    def plot(self, ax: Axes | None = None) -> KDistanceDisplay:
+        """Draw the curve.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure when not given.
+
+        Returns
+        -------
+        KDistanceDisplay
+            This display, with ``ax_`` and ``figure_``.
+        """
+        ax = _axes(ax, (7.0, 4.5))
+        finite = self.distances[np.isfinite(self.distances)]
+        first = len(self.distances) - len(
+            finite
+        )  # sparse distances: points with fewer than k stored neighbours
+        ax.plot(np.arange(first, len(self.distances)) + 1, finite, color=BASE_COLOURS[0])
+        if np.isfinite(self.elbow_):
+            ax.axhline(self.elbow_, color=GUIDE_COLOUR, linestyle=":", label=f"bend at {self.elbow_:.4g}")
+        if self.eps is not None:
+            dense = int(np.count_nonzero(self.distances <= self.eps))
+            ax.axhline(
+                self.eps,
+                color="#333333",
+                linewidth=1,
+                label=f"eps={self.eps:.4g}: {dense} points at or below",
+            )
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(fontsize="small")
+        ax.set_xlabel(f"points, by descending distance ({len(self.distances)})")
+        ax.set_ylabel(f"distance to neighbour {self.k}")
+        ax.margins(x=0.01)
+        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment]
+        return self
+
+
+def _elbow(descending: NDArray[np.float64]) -> float:
+    curve = descending[np.isfinite(descending)]
+    if len(curve) < 3 or curve[0] == curve[-1]:
+        return float("nan")
+    chord = np.linspace(curve[0], curve[-1], len(curve))
+    gap = chord - curve
+    return float(curve[gap.argmax()]) if gap.max() > 0 else float("nan")
+
+
+def _dense(X: Any) -> NDArray[Any]:
+    if hasattr(X, "toarray"):
+        raise TypeError("a sparse X is not drawn; pass the points to draw, for example X.toarray().")
+    return np.asarray(X)

@@ -1,0 +1,12 @@
+"""Studies: one question each, answered by a run.
+
+A study is a function without required arguments. It returns a `StudyResult`: the question, numbers, the law
+they show, and a display. ``diptych study`` lists them, ``diptych study NAME -o picture.png`` runs one.
+"""
+
+from diptych.studies._result import Display, StudyResult
+from diptych.studies.dbscan_steps import dbscan_steps
+
+__all__ = ["STUDIES", "Display", "StudyResult", "dbscan_steps"]
+
+STUDIES = {"dbscan_steps": dbscan_steps}

@@ -1,0 +1,113 @@
+"""Laws: statements that any right implementation obeys, to be tried on any implementation.
+
+>>> from diptych import reference, testing
+>>> testing.check(reference.clustering.dbscan, "clustering.dbscan").passed
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from diptych.testing import clustering, rng
+from diptych.testing._call import LawBroken
+from diptych.testing._engine import Family, Law, try_laws
+from diptych.testing._exercise import exercise_text
+from diptych.testing._report import Failure, LawResult, Report
+
+__all__ = ["Failure", "Law", "LawBroken", "LawResult", "Report", "check", "exercise", "laws", "names"]
+
+_FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (clustering.DBSCAN, clustering.K_DISTANCES, clustering.DBSCAN_PREDICT, rng.SPLITMIX64)
+}
+
+
+def names() -> list[str]:
+    """Return what can be checked, as "stem.function"."""
+    return list(_FAMILIES)
+
+
+def laws(name: str) -> tuple[Law, ...]:
+    """Return the laws of one function, in the order in which they are tried.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+
+    Returns
+    -------
+    tuple of Law
+        Each can be called with an implementation and a case; it raises `LawBroken` when it does not hold.
+    """
+    return tuple(_family(name).laws)
+
+
+def check(
+    function: Callable[..., Any],
+    name: str,
+    *,
+    seed: int = 0,
+    examples: int = 40,
+    timeout: float = 10.0,
+    strict: bool = False,
+) -> Report:
+    """Try the laws on an implementation.
+
+    Parameters
+    ----------
+    function : callable
+        The implementation. It may leave out parameters: laws that need them are reported as not tried, and
+        so are laws about metrics or weights for which it raises NotImplementedError. A DBSCAN may return labels
+        alone.
+    name : str
+        Whose laws to try, one of `names`.
+    seed : int, default=0
+        Seed of the inputs. The same seed gives the same inputs everywhere.
+    examples : int, default=40
+        Inputs per law.
+    timeout : float, default=10.0
+        Seconds one call may take. A call that takes longer counts as broken and ends the check.
+    strict : bool, default=False
+        Whether to try the laws that fix rounding to the last bit. A sound implementation may break these: a
+        distance compared after its square root rounds differently from one compared before.
+
+    Returns
+    -------
+    Report
+        `passed`, `laws`, `first_failure`; as text, the first broken law with the smallest input found.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diptych import testing
+    >>> def everything_is_noise(X, eps, *, min_samples):
+    ...     return np.full(len(X), -1)
+    >>> report = testing.check(everything_is_noise, "clustering.dbscan")
+    >>> report.passed
+    False
+    >>> print(report.first_failure.code)
+    import numpy as np
+    X = np.array([[0.0]])
+    everything_is_noise(X, 1.0, min_samples=1)
+    """
+    return try_laws(_family(name), function, seed=seed, count=examples, timeout=timeout, strict=strict)
+
+
+def exercise(name: str) -> str:
+    """Return the text of a Python file to fill in: the task, hints as questions, and how to check the answer.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+    """
+    return exercise_text(_family(name).name)
+
+
+def _family(name: str) -> Family:
+    if name not in _FAMILIES:
+        raise ValueError(f"name={name!r}: there are laws for {', '.join(_FAMILIES)}.")
+    return _FAMILIES[name]

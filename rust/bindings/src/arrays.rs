@@ -1,0 +1,56 @@
+//! Arrays in: C-contiguous or refused. (`as_slice` also takes Fortran order, and would read it transposed.)
+
+use diptych_kernels::clustering::{Real, Rows};
+use numpy::ndarray::Dimension;
+use numpy::{Element, PyReadonlyArray, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// The numbers of an array, in C order.
+///
+/// # Errors
+/// ValueError for any other layout.
+pub(crate) fn contiguous<'a, T: Element, D: Dimension>(
+    array: &'a PyReadonlyArray<'_, T, D>,
+    name: &str,
+) -> PyResult<&'a [T]> {
+    let refuse = || PyValueError::new_err(format!("{name} must be C-contiguous and aligned; use np.ascontiguousarray."));
+    if !array.is_c_contiguous() {
+        return Err(refuse());
+    }
+    array.as_slice().map_err(|_| refuse())
+}
+
+/// The rows of a two-dimensional array.
+///
+/// # Errors
+/// ValueError for another layout, or what [`Rows::new`] refuses.
+pub(crate) fn rows<'a, T: Element + Real>(array: &'a PyReadonlyArray2<'_, T>, name: &str) -> PyResult<Rows<'a, T>> {
+    Rows::new(contiguous(array, name)?, array.shape()[1]).map_err(crate::error::exception)
+}
+
+/// A table of single or double precision.
+#[derive(FromPyObject)]
+pub(crate) enum Table<'py> {
+    /// float64
+    Double(PyReadonlyArray2<'py, f64>),
+    /// float32
+    Single(PyReadonlyArray2<'py, f32>),
+}
+
+/// Calls a generic function with the rows of a [`Table`].
+macro_rules! with_rows {
+    ($table:expr, $name:literal, |$rows:ident| $body:expr) => {
+        match &$table {
+            $crate::arrays::Table::Double(array) => {
+                let $rows = $crate::arrays::rows(array, $name)?;
+                $body
+            }
+            $crate::arrays::Table::Single(array) => {
+                let $rows = $crate::arrays::rows(array, $name)?;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_rows;

@@ -1,0 +1,39 @@
+//! `diptych._rust`: converts, runs, translates errors. No arithmetic and no loop over data lives here.
+
+mod arrays;
+mod clustering;
+mod error;
+mod rng;
+mod run;
+
+use pyo3::prelude::*;
+
+/// The extension module; its contract is `_rust.pyi`.
+#[pymodule(gil_used = false)]
+mod _rust {
+    use super::*;
+
+    #[pymodule_export]
+    use super::clustering::{
+        dbscan, dbscan_csr, dbscan_dense, dbscan_predict, dbscan_predict_csr, dbscan_predict_dense, k_distances,
+        k_distances_csr, k_distances_dense,
+    };
+    #[pymodule_export]
+    use super::error::InternalError;
+    #[pymodule_export]
+    use super::rng::splitmix64;
+
+    /// The version of the extension.
+    #[pymodule_export(name = "version")]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    /// Whether the extension was built without optimisation.
+    #[pymodule_export(name = "debug_build")]
+    const DEBUG_BUILD: bool = cfg!(debug_assertions);
+
+    /// The instruction set in use.
+    #[pyfunction]
+    fn simd_path() -> &'static str {
+        diptych_kernels::simd::path().name()
+    }
+}

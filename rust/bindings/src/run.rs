@@ -1,0 +1,116 @@
+//! The one door through which work leaves Python.
+
+use crate::error::{exception, from_panic};
+use arc_swap::ArcSwapOption;
+use diptych_kernels::{Result, Task};
+use pyo3::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often a running kernel is asked whether to stop, and tells how far it is.
+const POLL: Duration = Duration::from_millis(50);
+
+/// The thread pools of one process, by number of threads.
+struct Pools {
+    process: u32,
+    by_size: Mutex<HashMap<usize, Arc<ThreadPool>>>,
+}
+
+static POOLS: ArcSwapOption<Pools> = ArcSwapOption::const_empty();
+
+/// The pool of this process with `threads` threads, built on first use. A forked child has none of its parent's
+/// threads, so it starts with pools of its own.
+fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
+    let process = std::process::id();
+    let mut pools = POOLS.load_full();
+    if pools.as_ref().is_none_or(|pools| pools.process != process) {
+        let fresh = Arc::new(Pools { process, by_size: Mutex::default() });
+        // Dropping the parent's pools would wait for threads that do not exist here.
+        std::mem::forget(POOLS.swap(Some(Arc::clone(&fresh))));
+        std::mem::forget(pools.replace(fresh));
+    }
+    let Some(pools) = pools else { unreachable!("set above") };
+    let mut by_size = pools.by_size.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pool) = by_size.get(&threads) {
+        return Ok(Arc::clone(pool));
+    }
+    let built = ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("diptych-{index}"))
+        .build()
+        .map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(format!("cannot start {threads} threads: {error}")))?;
+    let pool = Arc::new(built);
+    by_size.insert(threads, Arc::clone(&pool));
+    Ok(pool)
+}
+
+/// Runs a kernel in the pool, outside the interpreter.
+///
+/// The calling thread waits, looks for signals and calls `progress(done, total)` every 50 ms: Ctrl-C, or an exception
+/// from `progress`, stops the kernel at its next block. Panics become `InternalError`.
+///
+/// # Errors
+/// The exception that stopped it, or that of the kernel's own error.
+pub(crate) fn detached<T: Send>(
+    py: Python<'_>,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+    work: impl FnOnce(&Task) -> Result<T> + Send,
+) -> PyResult<T> {
+    let pool = pool(threads.max(1))?;
+    let task = Task::new();
+    let slot = Mutex::new(None);
+    let ready = Condvar::new();
+    let mut stopped = None;
+    py.detach(|| {
+        pool.in_place_scope(|scope| {
+            scope.spawn(|_| {
+                let outcome = catch_unwind(AssertUnwindSafe(|| work(&task)));
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+                ready.notify_one();
+            });
+            let mut outcome = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            while outcome.is_none() {
+                outcome = ready.wait_timeout(outcome, POLL).unwrap_or_else(PoisonError::into_inner).0;
+                if outcome.is_none() && stopped.is_none() {
+                    drop(outcome);
+                    stopped = Python::attach(|py| look(py, &task, progress.as_ref())).err();
+                    if stopped.is_some() {
+                        task.interrupt();
+                    }
+                    outcome = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        });
+    });
+    if let Some(error) = stopped {
+        return Err(error);
+    }
+    match slot.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(Ok(result)) => result.map_err(exception),
+        Some(Err(panic)) => Err(from_panic(&*panic)),
+        None => unreachable!("the scope ends after the work"),
+    }
+}
+
+fn look(py: Python<'_>, task: &Task, progress: Option<&Py<PyAny>>) -> PyResult<()> {
+    py.check_signals()?;
+    if let Some(progress) = progress {
+        progress.call1(py, task.progress())?;
+    }
+    Ok(())
+}
+
+/// Runs work of a few microseconds where it stands: no pool, no signals, the interpreter stays attached.
+///
+/// # Errors
+/// That of the kernel; panics become `InternalError`.
+pub(crate) fn inline<T>(work: impl FnOnce() -> Result<T>) -> PyResult<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(exception),
+        Err(panic) => Err(from_panic(&*panic)),
+    }
+}

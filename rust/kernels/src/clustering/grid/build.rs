@@ -1,0 +1,249 @@
+//! From rows to sorted points and cells.
+
+use super::super::metric::{Real, Rows};
+use super::sort::RadixSort;
+use super::space::{Points, Rule};
+use super::sweep::{Cells, Reach};
+use super::Grid;
+use crate::parallel::{filled, split_runs};
+use crate::{Result, Task};
+use rayon::prelude::*;
+
+/// Cells along one coordinate: the rounding of a cell's number stays far below [`SLACK`].
+const MOST_CELLS: f64 = (1u64 << 30) as f64;
+/// How much smaller than in theory a cell is, relatively: rounding cannot break "one cell, neighbours".
+const SLACK: f64 = 1.0 / (1u64 << 18) as f64;
+/// Points handled between two looks at the task.
+const RUN: usize = 1 << 14;
+
+/// Where the cells are.
+struct Frame<const D: usize> {
+    low: [f64; D],
+    per_cell: f64,
+    counts: [u64; D],
+    /// Distance between the keys of rows that differ by one in z; leaves room so that y never wraps into z.
+    stride: u64,
+}
+
+impl<const D: usize> Frame<D> {
+    #[inline(always)]
+    fn cell(&self, point: [f64; D]) -> [u32; D] {
+        std::array::from_fn(|k| ((point[k] - self.low[k]) * self.per_cell) as u32)
+    }
+
+    #[inline(always)]
+    fn row_and_x(&self, point: [f64; D]) -> (u64, u32) {
+        let cell = self.cell(point);
+        let y = if D > 1 { u64::from(cell[1 % D]) } else { 0 };
+        let z = if D > 2 { u64::from(cell[2 % D]) } else { 0 };
+        // Offset by one z so that no key of a near row falls below 0.
+        ((z + MARGIN) * self.stride + y + MARGIN, cell[0])
+    }
+}
+
+/// More than any reach of rows.
+const MARGIN: u64 = 8;
+
+/// Builds the grid for neighbours within `eps` by the L`p` norm on `geometry`; `None` where the data span too many
+/// cells, or a cell would need too wide a reach (p < 1).
+pub(super) fn grid<'a, S: Real, T: Real, R: Rule<D>, const D: usize>(
+    geometry: Rows<'_, S>,
+    rows: Rows<'a, T>,
+    rule: R,
+    eps: f64,
+    p: f64,
+    task: &Task,
+) -> Result<Option<Grid<'a, S, T, R, D>>> {
+    if p < 1.0 {
+        return Ok(None);
+    }
+    let at = |i: usize| -> [f64; D] { std::array::from_fn(|k| geometry.row(i)[k].widen()) };
+    let (low, high) = bounds(geometry.len(), &at);
+    let diameter = (D as f64).powf(1.0 / p);
+    let side = eps / diameter * (1.0 - SLACK);
+    let spans: [f64; D] = std::array::from_fn(|k| (high[k] - low[k]) / side);
+    if !spans.iter().all(|&span| span < MOST_CELLS) {
+        return Ok(None);
+    }
+    let counts: [u64; D] = std::array::from_fn(|k| spans[k] as u64 + 2);
+    let stride = counts[1 % D] + 2 * MARGIN;
+    let frame = Frame { low, per_cell: 1.0 / side, counts, stride };
+
+    let order = sorted(geometry.len(), &at, &frame, task)?;
+    let columns = gathered(geometry, &order, task)?;
+    let reach = reach::<D>(p, stride as i64);
+    let cells = cells(&columns, &frame, reach, task)?;
+    Ok(Some(Grid { points: Points { columns, order, rule, rows }, cells }))
+}
+
+fn bounds<const D: usize>(n: usize, at: &(impl Fn(usize) -> [f64; D] + Sync)) -> ([f64; D], [f64; D]) {
+    let start = ([f64::INFINITY; D], [f64::NEG_INFINITY; D]);
+    (0..n.div_ceil(RUN))
+        .into_par_iter()
+        .map(|run| {
+            (run * RUN..n.min((run + 1) * RUN)).fold(start, |(low, high), i| {
+                let x = at(i);
+                (std::array::from_fn(|k| low[k].min(x[k])), std::array::from_fn(|k| high[k].max(x[k])))
+            })
+        })
+        .reduce(
+            || start,
+            |a, b| (std::array::from_fn(|k| a.0[k].min(b.0[k])), std::array::from_fn(|k| a.1[k].max(b.1[k]))),
+        )
+}
+
+fn sorted<const D: usize>(
+    n: usize,
+    at: &(impl Fn(usize) -> [f64; D] + Sync),
+    frame: &Frame<D>,
+    task: &Task,
+) -> Result<Vec<u32>> {
+    let mut sort = RadixSort::identity(n)?;
+    let total = frame.counts.iter().try_fold(1u64, |product, &count| product.checked_mul(count));
+    if let Some(total) = total.filter(|&total| total <= 1 << 32) {
+        let strides: [u64; D] = std::array::from_fn(|k| frame.counts[..k].iter().product());
+        let key = |i| {
+            let cell = frame.cell(at(i));
+            (0..D).map(|k| u64::from(cell[k]) * strides[k]).sum::<u64>() as u32
+        };
+        sort.by_key(task, 64 - (total - 1).leading_zeros(), key)?;
+    } else {
+        for k in 0..D {
+            sort.by_key(task, 64 - (frame.counts[k] - 1).leading_zeros(), |i| frame.cell(at(i))[k])?;
+        }
+    }
+    sort.into_order()
+}
+
+fn gathered<S: Real, const D: usize>(geometry: Rows<'_, S>, order: &[u32], task: &Task) -> Result<[Vec<S>; D]> {
+    let n = order.len();
+    let first = geometry.row(0)[0];
+    let mut columns: [Vec<S>; D] = std::array::from_fn(|_| Vec::new());
+    for column in &mut columns {
+        *column = filled(n, first, "the columns of points")?;
+    }
+    let ends = || (1..=n.div_ceil(RUN)).map(|run| n.min(run * RUN));
+    let mut slices: Vec<_> = columns.iter_mut().map(|column| split_runs(column, ends()).into_iter()).collect();
+    let runs: Vec<Vec<&mut [S]>> =
+        (0..n.div_ceil(RUN)).map(|_| slices.iter_mut().filter_map(Iterator::next).collect()).collect();
+    runs.into_par_iter().zip(order.par_chunks(RUN)).try_for_each(|(mut run, order)| {
+        for (i, &row) in order.iter().enumerate() {
+            for (column, &x) in run.iter_mut().zip(geometry.row(row as usize)) {
+                column[i] = x;
+            }
+        }
+        task.advance(0)
+    })?;
+    Ok(columns)
+}
+
+/// Finds the cells of the sorted points: once to count them, once to write them down.
+fn cells<S: Real, const D: usize>(
+    columns: &[Vec<S>; D],
+    frame: &Frame<D>,
+    reach: Vec<Reach>,
+    task: &Task,
+) -> Result<Cells> {
+    let n = columns[0].len();
+    let key = |i: usize| frame.row_and_x(std::array::from_fn(|k| columns[k][i].widen()));
+    let runs = n.div_ceil(RUN);
+    // Calls found(position, row key, x, starts a row) for each cell that starts in a run.
+    let scan = |run: usize, found: &mut dyn FnMut(usize, u64, u32, bool)| {
+        let mut before = (run > 0).then(|| key(run * RUN - 1));
+        for i in run * RUN..n.min((run + 1) * RUN) {
+            let here = key(i);
+            if before != Some(here) {
+                found(i, here.0, here.1, before.is_none_or(|before| before.0 != here.0));
+            }
+            before = Some(here);
+        }
+    };
+    let counts: Vec<(usize, usize)> = (0..runs)
+        .into_par_iter()
+        .map(|run| {
+            let mut count = (0, 0);
+            scan(run, &mut |_, _, _, new_row| {
+                count.0 += 1;
+                count.1 += usize::from(new_row);
+            });
+            count
+        })
+        .collect();
+    task.advance(0)?;
+    let mut ends = Vec::with_capacity(runs);
+    let mut end = (0, 0);
+    for (cells, rows) in counts {
+        end = (end.0 + cells, end.1 + rows);
+        ends.push(end);
+    }
+    let mut starts = filled(end.0 + 1, n as u32, "the table of cells")?;
+    let mut xs = filled(end.0, 0u32, "the table of cells")?;
+    let mut rows = filled(end.1, 0u64, "the table of rows of cells")?;
+    let mut row_starts = filled(end.1 + 1, end.0 as u32, "the table of rows of cells")?;
+    let by_cell = || ends.iter().map(|end| end.0);
+    let by_row = || ends.iter().map(|end| end.1);
+    let pieces: Vec<_> = split_runs(&mut starts, by_cell())
+        .into_iter()
+        .zip(split_runs(&mut xs, by_cell()))
+        .zip(split_runs(&mut rows, by_row()))
+        .zip(split_runs(&mut row_starts, by_row()))
+        .collect();
+    pieces.into_par_iter().enumerate().for_each(|(run, (((starts, xs), rows), row_starts))| {
+        let first = if run > 0 { ends[run - 1].0 } else { 0 };
+        let (mut cell, mut row) = (0, 0);
+        scan(run, &mut |position, key, x, new_row| {
+            starts[cell] = position as u32;
+            xs[cell] = x;
+            if new_row {
+                rows[row] = key;
+                row_starts[row] = (first + cell) as u32;
+                row += 1;
+            }
+            cell += 1;
+        });
+    });
+    Ok(Cells { starts, xs, rows, row_starts, reach })
+}
+
+/// The rows of cells that can hold neighbours: between cells that lie o apart along each coordinate, the gap is
+/// max(|o| − 1, 0) sides, and the Lp norm of the gaps must not exceed eps, the diameter of a cell.
+fn reach<const D: usize>(p: f64, stride: i64) -> Vec<Reach> {
+    let gap = |o: i64| ((o.abs() - 1).max(0)) as f64;
+    let norm = |gaps: [f64; 3]| {
+        if p == f64::INFINITY {
+            gaps.into_iter().fold(0.0, f64::max)
+        } else {
+            gaps.into_iter().map(|g| g.powf(p)).sum::<f64>().powf(1.0 / p)
+        }
+    };
+    // A cell is a little smaller than in theory, so a gap that just fits in theory fits; what would need more
+    // cannot come within SLACK of it, because gaps are whole sides.
+    let limit = (D as f64).powf(1.0 / p) * (1.0 + 8.0 * SLACK);
+    let span = |axis: usize| if axis < D { limit as i64 + 1 } else { 0 };
+    let mut reach = Vec::new();
+    for z in -span(2)..=span(2) {
+        for y in -span(1)..=span(1) {
+            if let Some(x) = (0..=span(0)).rev().find(|&x| norm([gap(x), gap(y), gap(z)]) <= limit) {
+                reach.push((y.abs() + z.abs(), Reach { row: z * stride + y, x: x as u32 }));
+            }
+        }
+    }
+    reach.sort_by_key(|&(distance, reach)| (distance, reach.row));
+    reach.into_iter().map(|(_, reach)| reach).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reach_keeps_the_corners() {
+        let cells = |reach: Vec<Reach>| reach.iter().map(|r| 2 * r.x + 1).sum::<u32>();
+        assert_eq!(cells(reach::<1>(2.0, 100)), 5);
+        assert_eq!(cells(reach::<2>(2.0, 100)), 25);
+        assert_eq!(cells(reach::<3>(2.0, 100)), 125);
+        assert_eq!(cells(reach::<3>(f64::INFINITY, 100)), 125);
+        assert_eq!(reach::<3>(2.0, 100)[0], Reach { row: 0, x: 2 });
+        assert_eq!(reach::<3>(1.0, 100)[0], Reach { row: 0, x: 4 });
+    }
+}

@@ -1,0 +1,371 @@
+//! The passes of DBSCAN over a grid: mark core points, link cells, number clusters, label.
+
+use super::super::labels::{Numbering, Outcome};
+use super::super::metric::Real;
+use super::super::union_find::UnionFind;
+use super::super::weights::{Mass, Verdict};
+use super::space::{Points, Rule};
+use super::sweep::{Cells, Sweep};
+use super::{Grid, Job};
+use crate::parallel::{filled, runs_of_cells, split_runs};
+use crate::simd::dispatched;
+use crate::{Result, Task};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Points in one unit of parallel work, about.
+const RUN: usize = 1 << 12;
+/// Pairs of cells smaller than this are tested without looking at their boxes first.
+const SMALL: usize = 16;
+
+/// DBSCAN itself.
+pub(super) struct Fit<'a> {
+    pub mass: Mass<'a>,
+    pub task: &'a Task,
+}
+
+impl Job for Fit<'_> {
+    type Output = (Vec<isize>, Vec<isize>);
+
+    fn run<S: Real, T: Real, R: Rule<D>, const D: usize>(self, mut grid: Grid<'_, S, T, R, D>) -> Result<Self::Output> {
+        let Fit { mass, task } = self;
+        let n = grid.points.order.len();
+        task.expect(3 * n);
+        let runs = runs_of_cells(&grid.cells.starts, RUN);
+        let core = mark_core(&grid, &runs, mass, task)?;
+        let cores = gather_core(&mut grid, &runs, core)?;
+        let sets = link(&grid, &runs, &cores, task)?;
+        let labels = number(&grid, &cores, &sets)?;
+        drop(sets);
+        let outcome = Outcome::new(n)?;
+        label(&grid, &runs, &cores, &labels, None, task, |row, is_core, label| outcome.set(row, is_core, label))?;
+        drop(grid);
+        outcome.finish()
+    }
+}
+
+/// Labels of new points: the border rule alone.
+pub(super) struct Predict<'a> {
+    /// Labels of the first rows, which are core points; the others are new.
+    pub known: &'a [u32],
+    pub task: &'a Task,
+}
+
+impl Job for Predict<'_> {
+    type Output = Vec<isize>;
+
+    fn run<S: Real, T: Real, R: Rule<D>, const D: usize>(self, mut grid: Grid<'_, S, T, R, D>) -> Result<Self::Output> {
+        let Predict { known, task } = self;
+        let n = grid.points.order.len();
+        task.expect(n);
+        let runs = runs_of_cells(&grid.cells.starts, RUN);
+        let core = grid.points.order.iter().map(|&row| (row as usize) < known.len()).collect();
+        let cores = gather_core(&mut grid, &runs, core)?;
+        let label_of = |position: usize| known[grid.points.order[position] as usize];
+        let labels: Vec<u32> = (0..grid.cells.len())
+            .map(|cell| core_range(&grid.cells, &cores, cell).map(label_of).min().unwrap_or(Numbering::NOISE))
+            .collect();
+        let outcome = Outcome::new(n - known.len())?;
+        label(&grid, &runs, &cores, &labels, Some(known), task, |row, _, label| {
+            if row >= known.len() {
+                outcome.set(row - known.len(), false, label);
+            }
+        })?;
+        Ok(outcome.finish()?.1)
+    }
+}
+
+fn core_range(cells: &Cells, cores: &[u32], cell: usize) -> Range<usize> {
+    let start = cells.starts[cell] as usize;
+    start..start + cores[cell] as usize
+}
+
+/// The slices of a per-point vector that belong to each run of cells.
+fn by_run<'a, X>(cells: &Cells, runs: &[Range<usize>], items: &'a mut [X]) -> Vec<&'a mut [X]> {
+    split_runs(items, runs.iter().map(|run| cells.starts[run.end] as usize))
+}
+
+/// Tells for each position whether its point is core.
+fn mark_core<S: Real, T: Real, R: Rule<D>, const D: usize>(
+    grid: &Grid<'_, S, T, R, D>,
+    runs: &[Range<usize>],
+    mass: Mass<'_>,
+    task: &Task,
+) -> Result<Vec<bool>> {
+    let mut core = filled(grid.points.order.len(), false, "the marks of core points")?;
+    by_run(&grid.cells, runs, &mut core).into_par_iter().zip(runs).try_for_each(|(core, run)| {
+        if mass.weighted() { weigh(grid, mass, run, core) } else { count(grid, mass, run, core) }
+        task.advance(core.len())
+    })?;
+    Ok(core)
+}
+
+dispatched!(fn count[S: Real, T: Real, R: Rule<D>, const D: usize](grid: &Grid<'_, S, T, R, D>, mass: Mass<'_>, run: &Range<usize>, core: &mut [bool]) -> () = count_run);
+
+#[inline(always)]
+fn count_run<S: Real, T: Real, R: Rule<D>, const D: usize>(
+    grid: &Grid<'_, S, T, R, D>,
+    mass: Mass<'_>,
+    run: &Range<usize>,
+    core: &mut [bool],
+) {
+    let Grid { points, cells } = grid;
+    let enough = mass.enough();
+    let first = cells.starts[run.start] as usize;
+    let mut sweep = Sweep::from(cells, run.start);
+    let mut others: Vec<Range<usize>> = Vec::new();
+    for cell in run.clone() {
+        let near = sweep.near(cell);
+        let own = cells.points(cell as u32..cell as u32 + 1);
+        if own.len() >= enough {
+            core[own.start - first..own.end - first].fill(true);
+            continue;
+        }
+        others_into(cells, near, cell as u32, &mut others);
+        if own.len() + others.iter().map(Range::len).sum::<usize>() < enough {
+            continue;
+        }
+        for q in own.clone() {
+            let mut found = own.len();
+            for range in &others {
+                found += points.count(q, range.clone(), enough - found);
+                if found >= enough {
+                    core[q - first] = true;
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The points of the near cells, without those of the cell itself.
+#[inline(always)]
+fn others_into(cells: &Cells, near: &[Range<u32>], cell: u32, out: &mut Vec<Range<usize>>) {
+    out.clear();
+    let ranges = [near[0].start..cell, cell + 1..near[0].end];
+    out.extend(ranges.iter().chain(&near[1..]).filter(|range| !range.is_empty()).map(|range| cells.points(range.clone())));
+}
+
+dispatched!(fn weigh[S: Real, T: Real, R: Rule<D>, const D: usize](grid: &Grid<'_, S, T, R, D>, mass: Mass<'_>, run: &Range<usize>, core: &mut [bool]) -> () = weigh_run);
+
+#[inline(always)]
+fn weigh_run<S: Real, T: Real, R: Rule<D>, const D: usize>(
+    grid: &Grid<'_, S, T, R, D>,
+    mass: Mass<'_>,
+    run: &Range<usize>,
+    core: &mut [bool],
+) {
+    let Grid { points, cells } = grid;
+    let first = cells.starts[run.start] as usize;
+    let mut sweep = Sweep::from(cells, run.start);
+    let mut others: Vec<Range<usize>> = Vec::new();
+    for cell in run.clone() {
+        let near = sweep.near(cell);
+        let own = cells.points(cell as u32..cell as u32 + 1);
+        let inside: f64 = own.clone().map(|i| mass.of(points.order[i] as usize)).sum();
+        if mass.grows() && mass.verdict(inside) == Verdict::Core {
+            core[own.start - first..own.end - first].fill(true);
+            continue;
+        }
+        others_into(cells, near, cell as u32, &mut others);
+        for q in own.clone() {
+            let mut sum = inside;
+            for range in &others {
+                sum += points.sum(q, range.clone(), |row| mass.of(row));
+                if mass.grows() && mass.verdict(sum) == Verdict::Core {
+                    break;
+                }
+            }
+            core[q - first] = match mass.verdict(sum) {
+                Verdict::Core => true,
+                Verdict::NotCore => false,
+                Verdict::Unsure => {
+                    let ranges = others.iter().cloned().chain([own.clone()]);
+                    mass.decide(ranges.flat_map(|range| points.rows_near(q, range)))
+                }
+            };
+        }
+    }
+}
+
+/// Moves the core points of each cell to its front; returns how many each has.
+fn gather_core<S: Real, T: Real, R: Rule<D>, const D: usize>(
+    grid: &mut Grid<'_, S, T, R, D>,
+    runs: &[Range<usize>],
+    mut core: Vec<bool>,
+) -> Result<Vec<u32>> {
+    let Grid { points, cells } = grid;
+    let mut cores = filled(cells.len(), 0u32, "the core points of cells")?;
+    let mut columns: Vec<_> =
+        points.columns.iter_mut().map(|column| by_run(cells, runs, column).into_iter()).collect();
+    let pieces: Vec<_> = by_run(cells, runs, &mut points.order)
+        .into_iter()
+        .zip(by_run(cells, runs, &mut core))
+        .zip(split_runs(&mut cores, runs.iter().map(|run| run.end)))
+        .zip(runs)
+        .map(|piece| (piece, columns.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()))
+        .collect();
+    pieces.into_par_iter().for_each(|((((order, core), cores), run), mut columns)| {
+        let first = cells.starts[run.start] as usize;
+        for cell in run.clone() {
+            let own = cells.points(cell as u32..cell as u32 + 1);
+            let mut front = own.start - first;
+            for i in own.start - first..own.end - first {
+                if core[i] {
+                    if front < i {
+                        order.swap(front, i);
+                        core.swap(front, i);
+                        columns.iter_mut().for_each(|column| column.swap(front, i));
+                    }
+                    front += 1;
+                }
+            }
+            cores[cell - run.start] = (front + first - own.start) as u32;
+        }
+    });
+    Ok(cores)
+}
+
+/// Joins the cells that hold neighbouring core points.
+fn link<S: Real, T: Real, R: Rule<D>, const D: usize>(
+    grid: &Grid<'_, S, T, R, D>,
+    runs: &[Range<usize>],
+    cores: &[u32],
+    task: &Task,
+) -> Result<UnionFind> {
+    let sets = UnionFind::new(grid.cells.len())?;
+    runs.par_iter().try_for_each(|run| {
+        link_cells(grid, run, cores, &sets);
+        task.advance(grid.cells.points(run.start as u32..run.end as u32).len())
+    })?;
+    Ok(sets)
+}
+
+dispatched!(fn link_cells[S: Real, T: Real, R: Rule<D>, const D: usize](grid: &Grid<'_, S, T, R, D>, run: &Range<usize>, cores: &[u32], sets: &UnionFind) -> () = link_run);
+
+#[inline(always)]
+fn link_run<S: Real, T: Real, R: Rule<D>, const D: usize>(
+    grid: &Grid<'_, S, T, R, D>,
+    run: &Range<usize>,
+    cores: &[u32],
+    sets: &UnionFind,
+) {
+    let Grid { points, cells } = grid;
+    let mut sweep = Sweep::from(cells, run.start);
+    for cell in run.clone() {
+        let near = sweep.near(cell);
+        if cores[cell] == 0 {
+            continue;
+        }
+        for range in near {
+            // Each pair once: the later cell of the pair looks back.
+            for other in range.start..range.end.min(cell as u32) {
+                if cores[other as usize] > 0
+                    && sets.find(cell as u32) != sets.find(other)
+                    && touch(points, core_range(cells, cores, cell), core_range(cells, cores, other as usize))
+                {
+                    sets.join(cell as u32, other);
+                }
+            }
+        }
+    }
+}
+
+/// Whether two runs of points hold a pair of neighbours. Large ones are first cut down to the points that can reach
+/// the box around the other.
+#[inline(always)]
+fn touch<S: Real, T: Real, R: Rule<D>, const D: usize>(
+    points: &Points<'_, S, T, R, D>,
+    a: Range<usize>,
+    b: Range<usize>,
+) -> bool {
+    let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    if many.len() <= SMALL {
+        return few.into_iter().any(|q| points.any(q, many.clone()));
+    }
+    let bounds = points.bounds(many.clone());
+    few.into_iter().any(|q| points.may_reach(q, &bounds) && points.any(q, many.clone()))
+}
+
+/// Numbers the clusters by their smallest core row; returns the label of each cell.
+fn number<S: Real, T: Real, R: Rule<D>, const D: usize>(
+    grid: &Grid<'_, S, T, R, D>,
+    cores: &[u32],
+    sets: &UnionFind,
+) -> Result<Vec<u32>> {
+    let smallest: Vec<u32> = (0..grid.cells.len())
+        .into_par_iter()
+        .map(|cell| {
+            let core = core_range(&grid.cells, cores, cell);
+            grid.points.order[core].iter().copied().min().unwrap_or(Numbering::NOISE)
+        })
+        .collect();
+    Numbering::of(&smallest, sets)
+}
+
+/// Labels every point: core points by their cell, others by the smallest label among neighbouring core points.
+///
+/// `mixed` holds the labels of the core rows where one cell may hold several.
+fn label<S: Real, T: Real, R: Rule<D>, const D: usize>(
+    grid: &Grid<'_, S, T, R, D>,
+    runs: &[Range<usize>],
+    cores: &[u32],
+    labels: &[u32],
+    mixed: Option<&[u32]>,
+    task: &Task,
+    set: impl Fn(usize, bool, u32) + Sync,
+) -> Result<()> {
+    runs.par_iter().try_for_each(|run| {
+        label_cells(grid, run, cores, labels, mixed, &set);
+        task.advance(grid.cells.points(run.start as u32..run.end as u32).len())
+    })
+}
+
+dispatched!(fn label_cells[S: Real, T: Real, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize](grid: &Grid<'_, S, T, R, D>, run: &Range<usize>, cores: &[u32], labels: &[u32], mixed: Option<&[u32]>, set: &F) -> () = label_run);
+
+#[inline(always)]
+fn label_run<S: Real, T: Real, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
+    grid: &Grid<'_, S, T, R, D>,
+    run: &Range<usize>,
+    cores: &[u32],
+    labels: &[u32],
+    mixed: Option<&[u32]>,
+    set: &F,
+) {
+    let Grid { points, cells } = grid;
+    let mut sweep = Sweep::from(cells, run.start);
+    let mut candidates: Vec<(u32, Range<usize>)> = Vec::new();
+    for cell in run.clone() {
+        let near = sweep.near(cell);
+        let own = cells.points(cell as u32..cell as u32 + 1);
+        let core = core_range(cells, cores, cell);
+        core.clone().for_each(|q| set(points.order[q] as usize, true, labels[cell]));
+        if core.end == own.end {
+            continue;
+        }
+        candidates.clear();
+        for other in near.iter().flat_map(Clone::clone) {
+            if labels[other as usize] < labels[cell] {
+                candidates.push((labels[other as usize], core_range(cells, cores, other as usize)));
+            }
+        }
+        // The smallest label first: the first hit is the answer, but for cells of several labels.
+        candidates.sort_by_key(|candidate| candidate.0);
+        for q in core.end..own.end {
+            let mut best = labels[cell];
+            for (label, range) in &candidates {
+                if *label >= best {
+                    break;
+                }
+                match mixed {
+                    None if points.any(q, range.clone()) => best = *label,
+                    None => {}
+                    Some(known) => {
+                        best = points.rows_near(q, range.clone()).map(|row| known[row]).fold(best, u32::min);
+                    }
+                }
+            }
+            set(points.order[q] as usize, false, best);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Sparse matrices in compressed rows, checked once so that everything behind may index freely.
+
+use crate::error::{Error, Result};
+
+/// A checked view of a CSR matrix: `indptr` rises from 0 to the number of entries, every column is in range.
+#[derive(Clone, Copy, Debug)]
+pub struct Csr<'a> {
+    indptr: &'a [i64],
+    indices: &'a [i64],
+    data: &'a [f64],
+    n_columns: usize,
+}
+
+impl<'a> Csr<'a> {
+    /// Checks the structure in O(rows + entries).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the first entry that is wrong.
+    pub fn new(indptr: &'a [i64], indices: &'a [i64], data: &'a [f64], n_columns: usize) -> Result<Self> {
+        let fail = |message: String| {
+            Err(Error::Invalid(format!("{message}; scipy does not check this, A.check_format() may.")))
+        };
+        if indices.len() != data.len() {
+            return fail(format!("indices has {} entries, data has {}", indices.len(), data.len()));
+        }
+        match indptr.first() {
+            Some(0) => {}
+            Some(first) => return fail(format!("indptr[0]={first} must be 0")),
+            None => return fail("indptr is empty".into()),
+        }
+        if let Some(row) = indptr.windows(2).position(|pair| pair[0] > pair[1]) {
+            let (a, b) = (indptr[row], indptr[row + 1]);
+            return fail(format!("indptr must not fall: indptr[{row}]={a}, indptr[{}]={b}", row + 1));
+        }
+        let last = indptr[indptr.len() - 1];
+        if last != indices.len() as i64 {
+            return fail(format!("indptr[-1]={last} must be the number of entries, {}", indices.len()));
+        }
+        if let Some(at) = indices.iter().position(|&j| j < 0 || j as u64 >= n_columns as u64) {
+            let row = indptr.partition_point(|&start| start <= at as i64) - 1;
+            let column = indices[at];
+            return fail(format!("indices[{at}]={column} is out of range for {n_columns} columns (row {row})"));
+        }
+        Ok(Self { indptr, indices, data, n_columns })
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.indptr.len() - 1
+    }
+
+    /// Number of columns.
+    pub fn n_columns(&self) -> usize {
+        self.n_columns
+    }
+
+    /// The stored entries of a row, as (column, value).
+    pub fn row(&self, row: usize) -> impl Iterator<Item = (usize, f64)> + 'a {
+        let (start, end) = (self.indptr[row] as usize, self.indptr[row + 1] as usize);
+        self.indices[start..end].iter().zip(&self.data[start..end]).map(|(&j, &value)| (j as usize, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(indptr: &[i64], indices: &[i64], n_columns: usize) -> String {
+        let data = vec![1.0; indices.len()];
+        Csr::new(indptr, indices, &data, n_columns).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn faults_are_named() {
+        assert!(message(&[0, 1, 2], &[0, 1001], 1000).starts_with("indices[1]=1001 is out of range for 1000 columns (row 1)"));
+        assert!(message(&[0, 0, 0, 1], &[-1], 4).contains("indices[0]=-1 is out of range for 4 columns (row 2)"));
+        assert!(message(&[0, 2, 1], &[0], 4).contains("indptr[1]=2, indptr[2]=1"));
+        assert!(message(&[1, 1], &[0], 4).contains("indptr[0]=1 must be 0"));
+        assert!(message(&[0, 3], &[0], 4).contains("indptr[-1]=3"));
+        assert!(message(&[], &[], 4).contains("empty"));
+    }
+
+    #[test]
+    fn rows_are_read_back() {
+        let csr = Csr::new(&[0, 2, 2], &[3, 0], &[0.5, 0.25], 4).unwrap();
+        assert_eq!(csr.row(0).collect::<Vec<_>>(), [(3, 0.5), (0, 0.25)]);
+        assert_eq!(csr.row(1).count(), 0);
+    }
+}

@@ -1,0 +1,18 @@
+//! The kernels of diptych: each algorithm once more, fast.
+//!
+//! Views in, owned arrays out. This crate has never heard of Python: the contract of each function (shapes,
+//! dtypes, units, errors) is the docstring of the Python module of the same name, the mathematics is in
+//! `diptych.reference`; the comments here say how it is fast.
+//!
+//! Every kernel gives the same answer for any number of threads and on every SIMD path. Work runs on the rayon
+//! pool the caller has installed, and polls a [`Task`] between blocks.
+
+pub mod clustering;
+pub mod csr;
+mod error;
+mod parallel;
+pub mod rng;
+pub mod simd;
+
+pub use error::{Error, Result};
+pub use parallel::Task;

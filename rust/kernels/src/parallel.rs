@@ -1,0 +1,103 @@
+//! What every kernel needs to run on several threads: a handle to be stopped by, and vectors that may be refused.
+
+use crate::error::{Error, Result};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// One running kernel, seen from outside: it can be interrupted, and it tells how far it is.
+#[derive(Debug, Default)]
+pub struct Task {
+    stop: AtomicBool,
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Task {
+    /// A task that nobody has interrupted.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the kernel to stop; it answers at its next block.
+    pub fn interrupt(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Units of work done, and in all (0 while unknown).
+    pub fn progress(&self) -> (u64, u64) {
+        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
+    }
+
+    /// Adds to the work that is to be done.
+    pub(crate) fn expect(&self, units: usize) {
+        self.total.fetch_add(units as u64, Ordering::Relaxed);
+    }
+
+    /// Called between blocks: counts the units done and fails when the task was interrupted.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn advance(&self, units: usize) -> Result<()> {
+        self.done.fetch_add(units as u64, Ordering::Relaxed);
+        if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    }
+}
+
+/// An empty vector with room for `len` elements.
+///
+/// # Errors
+/// [`Error::OutOfMemory`], which names `what`, instead of an abort.
+pub(crate) fn reserve<T>(len: usize, what: &'static str) -> Result<Vec<T>> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(len)
+        .map_err(|_| Error::OutOfMemory { what, bytes: len as u128 * size_of::<T>() as u128 })?;
+    Ok(out)
+}
+
+/// A vector of `len` copies of `value`.
+///
+/// # Errors
+/// As [`reserve`].
+pub(crate) fn filled<T: Clone>(len: usize, value: T, what: &'static str) -> Result<Vec<T>> {
+    let mut out = reserve(len, what)?;
+    out.resize(len, value);
+    Ok(out)
+}
+
+/// A vector of `len` values of `f`.
+///
+/// # Errors
+/// As [`reserve`].
+pub(crate) fn filled_with<T>(len: usize, f: impl FnMut() -> T, what: &'static str) -> Result<Vec<T>> {
+    let mut out = reserve(len, what)?;
+    out.resize_with(len, f);
+    Ok(out)
+}
+
+/// Cuts `0..offsets.len() - 1` (cells) into runs that hold about `target` items each, where cell c holds the items
+/// `offsets[c]..offsets[c + 1]`. Depends on the data only, never on the number of threads.
+pub(crate) fn runs_of_cells(offsets: &[u32], target: usize) -> Vec<Range<usize>> {
+    let cells = offsets.len() - 1;
+    let mut runs = Vec::new();
+    let mut first = 0;
+    while first < cells {
+        let limit = offsets[first] as usize + target;
+        let after = first + 1 + offsets[first + 1..cells].partition_point(|&end| (end as usize) < limit);
+        runs.push(first..after.min(cells));
+        first = after.min(cells);
+    }
+    runs
+}
+
+/// Splits `items` into one mutable slice per run; `bounds[r]..bounds[r + 1]` are the items of run r.
+pub(crate) fn split_runs<'a, T>(mut items: &'a mut [T], ends: impl Iterator<Item = usize>) -> Vec<&'a mut [T]> {
+    let mut slices = Vec::new();
+    let mut start = 0;
+    for end in ends {
+        let (head, tail) = items.split_at_mut(end - start);
+        slices.push(head);
+        items = tail;
+        start = end;
+    }
+    slices
+}

@@ -1,0 +1,68 @@
+//! Run-time choice of the instruction set.
+//!
+//! A vectorised kernel is written once, as plain loops over a fixed number of lanes, and compiled twice: for the
+//! baseline of the target and for AVX2 with fused multiply-add. [`path`] is asked once per process.
+
+use std::sync::OnceLock;
+
+/// The instruction sets a kernel is compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// What every machine of the target has.
+    Portable,
+    /// x86-64 with AVX2 and FMA.
+    Avx2,
+}
+
+impl Path {
+    /// Its name, as `diptych doctor` prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Path::Portable => "portable",
+            Path::Avx2 => "avx2",
+        }
+    }
+}
+
+/// The path of this process: the widest the processor has, or portable where `DIPTYCH_SIMD=portable`.
+pub fn path() -> Path {
+    static PATH: OnceLock<Path> = OnceLock::new();
+    *PATH.get_or_init(|| {
+        if std::env::var_os("DIPTYCH_SIMD").is_some_and(|value| value == "portable") { Path::Portable } else { detected() }
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detected() -> Path {
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") { Path::Avx2 } else { Path::Portable }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn detected() -> Path {
+    Path::Portable
+}
+
+/// `dispatched!(fn name[generics](args) -> R = inner)` defines `name`, which runs `inner` compiled for the path of this
+/// process. `inner` must be `#[inline(always)]`, so that its loops are compiled inside the wide function.
+macro_rules! dispatched {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident [$($gen:tt)*] ($($arg:ident : $ty:ty),* $(,)?) -> $ret:ty = $inner:path) => {
+        $(#[$meta])*
+        #[allow(unsafe_code, clippy::too_many_arguments)]
+        #[inline]
+        $vis fn $name<$($gen)*>($($arg: $ty),*) -> $ret {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            #[allow(clippy::too_many_arguments)]
+            fn wide<$($gen)*>($($arg: $ty),*) -> $ret {
+                $inner($($arg),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            if $crate::simd::path() == $crate::simd::Path::Avx2 {
+                // SAFETY: the path is Avx2 only after both features were detected on this processor.
+                return unsafe { wide($($arg),*) };
+            }
+            $inner($($arg),*)
+        }
+    };
+}
+pub(crate) use dispatched;
