@@ -30,11 +30,10 @@ demo: $(STAMPS)/plot,cli
 	@mkdir -p demo
 	$(BIN)/diptych demo -o demo/demo.png
 
-# The doctests of the README and of the installed package run with the tests.
 test: $(STAMPS)/test
 	@if command -v cargo >/dev/null; then cargo test --workspace --quiet; \
 	else echo 'no cargo on the path: the tests of the Rust crates are left out'; fi
-	$(BIN)/pytest ./tests ./README.md --pyargs diptych --doctest-modules --doctest-glob=README.md $(PYTEST_ARGS)
+	$(BIN)/pytest $(PYTEST_ARGS)
 
 bench: $(STAMPS)/bench
 	$(BIN)/python -m benches

@@ -1,4 +1,4 @@
-"""Who is right: differing core points are decided by the contract's expression, the rest must equal scikit-learn."""
+"""Who is right: the contract's expression decides differing core points, the rest must equal scikit-learn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def core_by_contract(row: Row, X: np.ndarray, eps: float, which: np.ndarray) -> 
 
 
 def sums(row: Row, X: np.ndarray, which: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the reference's comparison values of each row in ``which`` against all, its own entry as a neighbour."""
+    """Yield the reference's comparison values of each row in ``which`` against all rows."""
     from diptych.reference import clustering as reference
 
     X = X.astype(np.float64, copy=False)
@@ -65,14 +65,21 @@ def verdict(row: Row, X: np.ndarray, eps: float, ours: Run, peers: dict[str, Run
     different = int(np.count_nonzero(oracle.labels != ours.labels))
     notes.append(f"{different} labels differ" if different else "= oracle")
     excused = wrong.get("scikit-learn", 0) > 0  # its own ties decided otherwise than by the predicate
-    return {"labels": "; ".join(notes), "ok": not ours_wrong and (not different or excused), "wrong_core": wrong}
+    return {
+        "labels": "; ".join(notes),
+        "ok": not ours_wrong and (not different or excused),
+        "wrong_core": wrong,
+    }
 
 
 def _distances_verdict(row: Row, X: np.ndarray, ours: Run, peers: dict[str, Run]) -> dict[str, object]:
     """Exact on a sample by the contract, close to scikit-learn (whose GEMM rounds otherwise) everywhere."""
     which = sample(len(X))
     expected = np.array(
-        [np.sqrt(np.partition(np.delete(s, i), row.k - 1)[row.k - 1]) for i, s in zip(which, sums(row, X, which))]
+        [
+            np.sqrt(np.partition(np.delete(s, i), row.k - 1)[row.k - 1])
+            for i, s in zip(which, sums(row, X, which), strict=True)
+        ]
     )
     exact = bool(np.array_equal(ours.distances[which], expected))
     close = all(np.allclose(ours.distances, run.distances, rtol=1e-6, atol=0) for run in peers.values())
@@ -81,10 +88,10 @@ def _distances_verdict(row: Row, X: np.ndarray, ours: Run, peers: dict[str, Run]
 
 
 def chunked_oracle(X: np.ndarray, eps: float, min_samples: int, *, rows_at_once: int = 50_000) -> Run:
-    """scikit-learn's DBSCAN for inputs whose neighbourhoods do not fit in memory: its tree, a slab of rows at a time.
+    """Cluster with scikit-learn's tree, a slab of rows at a time: all neighbourhoods need not fit.
 
-    Core points from ``query_radius``; components from scipy's connected_components, slab by slab, each slab's edges added to a
-    spanning set of the earlier ones; border points by the rule.
+    Core points from ``query_radius``; components from scipy's connected_components, slab by slab, each slab's
+    edges added to a spanning set of the earlier ones; border points by the rule.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -15,7 +15,7 @@ from benches.peers import Run, clock
 
 @dataclass(frozen=True)
 class Corner:
-    """Two calls, the varied one and the plain one; ``bar`` is the most their ratio may be (None: only shown)."""
+    """Two calls, varied and plain; ``bar`` is the most their ratio may be (None: only shown)."""
 
     name: str
     shown: str
@@ -100,4 +100,10 @@ def _predict(name: str, X: np.ndarray, eps: float, threads: int) -> Corner:
     model = diptych.DBSCAN(eps, min_samples=10, n_jobs=threads).fit(X[:half])
     new, old = X[half:].copy(), X[:half].copy()
     fitted = diptych.DBSCAN(eps, min_samples=10, n_jobs=threads)
-    return Corner(name, f"predict 100,000 / fit 100,000, {X.shape[1]}-D", _timed(model.predict, new), _timed(fitted.fit, old), 1.0)
+    return Corner(
+        name,
+        f"predict 100,000 / fit 100,000, {X.shape[1]}-D",
+        _timed(model.predict, new),
+        _timed(fitted.fit, old),
+        1.0,
+    )

@@ -1,4 +1,4 @@
-"""The inputs of the benches: every synthetic one is a function of its seed, every real one a file of DIPTYCH_DATA."""
+"""The inputs: every synthetic one is a function of its seed, every real one a file of DIPTYCH_DATA."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ import numpy as np
 EARTH_RADIUS_M = 6_371_008.8  # mean radius (IUGG), for an eps in metres under haversine
 
 
-def mixture(
-    n: int, d: int, *, centres: int, box: float, noise: float = 0.05, seed: int = 0
-) -> np.ndarray:
-    """Unit-deviation Gaussians with centres uniform in [-box, box]^d, a share of uniform noise, rows shuffled."""
+def mixture(n: int, d: int, *, centres: int, box: float, noise: float = 0.05, seed: int = 0) -> np.ndarray:
+    """Mix unit-deviation Gaussians, centres uniform in [-box, box]^d, and a share of uniform noise."""
     rng = np.random.default_rng([seed, n, d])
     means = rng.uniform(-box, box, (centres, d))
     n_noise = int(noise * n)
@@ -27,14 +25,14 @@ def mixture(
 
 
 def unit_cube(n: int, d: int, *, seed: int = 0) -> np.ndarray:
-    """Uniform in the unit cube: no structure for an index to use."""
+    """Draw uniformly from the unit cube: no structure for an index to use."""
     return np.random.default_rng([seed, n, d]).random((n, d))
 
 
 def directions(n: int, d: int, *, groups: int = 200, spread: float = 0.5, seed: int = 0) -> np.ndarray:
-    """Random directions (standard normal, not normalised) plus spread * N(0, 1), float32.
+    """Draw around random directions (standard normal, not normalised), plus spread * N(0, 1); float32.
 
-    Two rows of a group are at cosine distance 1 - 1 / (1 + spread**2) = 0.2 on average, rows of two groups at 1.
+    Two rows of a group are at cosine distance 1 - 1 / (1 + spread**2) = 0.2 on average, of two groups at 1.
     """
     rng = np.random.default_rng([seed, n, d])
     means = rng.standard_normal((groups, d))
@@ -44,10 +42,11 @@ def directions(n: int, d: int, *, groups: int = 200, spread: float = 0.5, seed: 
 
 
 def knots(n: int, d: int, *, per_knot: int, spacing: float, seed: int = 0) -> np.ndarray:
-    """Knots of exactly ``per_knot`` points on a lattice, each much tighter than ``spacing``.
+    """Put knots of exactly ``per_knot`` points on a lattice, each much tighter than ``spacing``.
 
-    With a spacing just above eps / sqrt(d) every cell of a grid holds one knot and has a full house of neighbours; with a wide
-    one every knot is alone. min_samples = per_knot fills each cell, per_knot + 1 leaves each one short.
+    With a spacing just above eps / sqrt(d) every cell of a grid holds one knot and has a full house of
+    neighbours; with a wide one every knot is alone. min_samples = per_knot fills each cell, one more leaves
+    it one short.
     """
     rng = np.random.default_rng([seed, n, d, per_knot])
     count = n // per_knot
@@ -73,25 +72,25 @@ def _file(name: str) -> Path:
 
 
 def bunny() -> np.ndarray:
-    """The vertices of the Stanford bunny, (35947, 3)."""
+    """Read the vertices of the Stanford bunny, (35947, 3)."""
     return np.loadtxt(_file("stanford-bunny_vertices.csv"), delimiter=",")
 
 
 def letter() -> np.ndarray:
-    """The letter image features, (20000, 16) small integers as float64: many exact ties and equal rows."""
+    """Read the letter image features, (20000, 16) small integers as float64: many ties and equal rows."""
     lines = _file("letter.arff").read_text().splitlines()
     rows = lines[[line.strip().lower() for line in lines].index("@data") + 1 :]
     return np.array([row.split(",")[:16] for row in rows if row.strip() and row[0] != "%"], dtype=np.float64)
 
 
 def geolife() -> np.ndarray:
-    """The GeoLife sample as (latitude, longitude) in radians, (217653, 2)."""
+    """Read the GeoLife sample as (latitude, longitude) in radians, (217653, 2)."""
     with gzip.open(_file("geolife_sample.txt.gz"), "rt") as file:
         return np.radians(np.loadtxt(file, delimiter=",", skiprows=1, usecols=(0, 1)))
 
 
 def eps_for_degree(X: np.ndarray, degree: float, *, sample: int = 256, seed: int = 0) -> float:
-    """The eps at which a seeded sample of rows has ``degree`` neighbours on average, itself included.
+    """Find the eps at which a seeded sample of rows has ``degree`` neighbours on average, itself included.
 
     Bisection to four significant digits, rounded so that the value can be quoted.
     """

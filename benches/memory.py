@@ -22,7 +22,8 @@ def measure(row: str, who: str, eps: float, threads: int, *, repeats: int = 1) -
     Returns
     -------
     dict
-        ``input`` and ``growth`` in bytes, ``seconds`` of the median fit, ``exact``: whether the peak could be reset first.
+        ``input`` and ``growth`` in bytes, ``seconds`` of the median fit, ``exact``: whether the peak could be
+        reset first.
     """
     job = json.dumps({"row": row, "who": who, "eps": eps, "threads": threads, "repeats": repeats})
     done = subprocess.run(

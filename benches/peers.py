@@ -1,6 +1,7 @@
 """Who runs: diptych and its peers behind one shape, a call that returns seconds and what was found.
 
-Like is compared with like: the class ``DBSCAN(...).fit`` with scikit-learn's class, the function with the function of ``dbscan``.
+Like is compared with like: the class ``DBSCAN(...).fit`` with scikit-learn's class, the function with the
+function of ``dbscan``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from benches.rows import Row
 
 @dataclass(frozen=True)
 class Run:
-    """One timed call: ``core`` and ``labels`` where it clusters, ``distances`` where it is a k_distances row."""
+    """One timed call and its answer: ``core`` and ``labels``, or the ``distances`` of a k_distances row."""
 
     seconds: float
     core: np.ndarray | None = None
@@ -58,9 +59,7 @@ def diptych_function(row: Row, X: np.ndarray, eps: float, threads: int) -> Calla
             seconds, distances = clock(call)
             return Run(seconds, distances=distances)
         seconds, (indices, labels) = clock(
-            lambda: clustering.dbscan(
-                X, eps, min_samples=row.min_samples, metric=row.metric, n_jobs=threads
-            )
+            lambda: clustering.dbscan(X, eps, min_samples=row.min_samples, metric=row.metric, n_jobs=threads)
         )
         return Run(seconds, mask(len(X), indices), labels)
 
@@ -90,9 +89,7 @@ def scikit_learn(row: Row, X: np.ndarray, eps: float, threads: int) -> Callable[
             search = NearestNeighbors(n_neighbors=row.k, metric=row.metric, n_jobs=threads, **row.sklearn)
             seconds, (distances, _) = clock(lambda: search.fit(X).kneighbors())
             return Run(seconds, distances=distances[:, -1])
-        model = DBSCAN(
-            eps=eps, min_samples=row.min_samples, metric=row.metric, n_jobs=threads, **row.sklearn
-        )
+        model = DBSCAN(eps=eps, min_samples=row.min_samples, metric=row.metric, n_jobs=threads, **row.sklearn)
         seconds, _ = clock(lambda: model.fit(X))
         return Run(seconds, mask(len(X), model.core_sample_indices_), model.labels_)
 
@@ -127,8 +124,8 @@ for line in sys.stdin:
 class Parked:
     """The peer ``dbscan`` in a process of its own, stopped between its turns.
 
-    Its workers keep polling after a call (a third of a core), which would slow whoever runs next; and its number of threads
-    is read from the environment once.
+    Its workers keep polling after a call (a third of a core), which would slow whoever runs next; and its
+    number of threads is read from the environment once.
     """
 
     def __init__(self, row: Row, X: np.ndarray, eps: float, threads: int) -> None:
@@ -146,6 +143,7 @@ class Parked:
         )
 
     def __call__(self) -> Run:
+        """Wake it for one call."""
         self._process.send_signal(signal.SIGCONT)
         self._process.stdin.write(self._job + "\n")
         self._process.stdin.flush()

@@ -23,7 +23,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Row:
-    """One input with its parameters. ``eps=None`` asks for a mean degree of about 20; ``k`` makes it a k_distances row."""
+    """One input and its parameters; eps None: a mean degree of about 20; ``k``: a k_distances row."""
 
     name: str
     input: str
@@ -97,14 +97,28 @@ ROWS = (
 
 def _all_neighbours(d: int) -> Row:
     eps = 2.0 * d**0.5  # more than the diagonal of the unit cube
-    return Row(f"all-{d}d", f"{d}-D, 100,000, everybody a neighbour", partial(data.unit_cube, 100_000, d), eps, 10, ())
+    return Row(
+        f"all-{d}d",
+        f"{d}-D, 100,000, everybody a neighbour",
+        partial(data.unit_cube, 100_000, d),
+        eps,
+        10,
+        (),
+    )
 
 
 ALL_NEIGHBOURS = tuple(_all_neighbours(d) for d in (2, 7, 64))
 
 LARGE = (
     Row("2d-10m", "2-D, 10,000,000", partial(plane, 10_000_000), 0.5, 10, (wang(),)),
-    Row("2d-10m-sparse", "2-D, 10,000,000, eps for the degree of 2d-1m", partial(plane, 10_000_000), 0.158, 10, (wang(),)),
+    Row(
+        "2d-10m-sparse",
+        "2-D, 10,000,000, eps for the degree of 2d-1m",
+        partial(plane, 10_000_000),
+        0.158,
+        10,
+        (wang(),),
+    ),
 )
 
 SCALING_SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)

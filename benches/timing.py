@@ -1,4 +1,4 @@
-"""Medians of interleaved runs: on a machine shared with others only ratios of neighbours in time mean something."""
+"""Medians of interleaved runs: on a shared machine only ratios of neighbours in time mean something."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ class Times:
 def interleave(contenders: Mapping[str, Callable[[], Run]], *, budget: float) -> dict[str, Times]:
     """Run the contenders in turn for about ``budget`` seconds, at least three rounds.
 
-    A first run of each warms up and supplies the answers; it counts only where it took more than five seconds. In each round a
-    contender much faster than the slowest runs up to three times, so that its median rests on more than three figures.
+    A first run of each warms up and supplies the answers; it counts only where it took more than five
+    seconds. In each round a contender much faster than the slowest runs three times, so that its median
+    rests on more than three figures.
     """
     times = {name: Times(run()) for name, run in contenders.items()}
     for timed in times.values():

@@ -1,7 +1,7 @@
 """Every check of an argument, once, and every message, once.
 
-A check takes what the caller gave and returns what the kernels take: C-contiguous, aligned, native-endian arrays
-and plain Python numbers. float32 and float64 arrays that already are so pass through without a copy.
+A check takes what the caller gave and returns what the kernels take: plain Python numbers and C-contiguous,
+aligned, native-endian arrays. float32 and float64 arrays that already are so pass through without a copy.
 """
 
 import math
@@ -45,8 +45,8 @@ def points(X: Any, name: str = "X", *, may_be_empty: bool = False) -> FloatArray
     """Return the rows of X as a 2-D array: float32 stays float32, all else becomes float64."""
     if is_sparse(X):
         raise DtypeError(
-            f"{name} is sparse ({X.format}): dense rows are needed; pass {name}.toarray(), or use diptych.DBSCAN, "
-            "which takes sparse features."
+            f"{name} is sparse ({X.format}): dense rows are needed; pass {name}.toarray(), or use "
+            "diptych.DBSCAN, which takes sparse features."
         )
     array = _real_array(X, name)
     _check_shape(array.shape, name, may_be_empty)
@@ -80,14 +80,14 @@ def csr_distances(
         raise DtypeError(f"{name} is sparse in {X.format!r} format: pass {name}.tocsr().")
     _check_shape(X.shape, name, may_be_empty=columns == 0)
     _check_distance_shape(X.shape, name, columns)
+    indptr = _row_of_integers(X.indptr, f"{name}.indptr")
+    indices = _row_of_integers(X.indices, f"{name}.indices")
+    if len(indptr) != X.shape[0] + 1:
+        raise ValueError(f"{name}.indptr has {len(indptr)} entries: {X.shape[0]} rows need {X.shape[0] + 1}.")
     data = _row_of_floats(X.data, f"{name}.data", "drop the entry instead, for a pair out of reach")
     if data.size and data.min() < 0:
         at = np.flatnonzero(data < 0)[0]
         raise ValueError(f"{name}.data[{at}]={data[at]}: {NEGATIVE}")
-    indptr, indices = (
-        _row_of_integers(X.indptr, f"{name}.indptr"),
-        _row_of_integers(X.indices, f"{name}.indices"),
-    )
     return indptr, indices, data, int(X.shape[1])
 
 
@@ -100,8 +100,8 @@ def weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
         raise ValueError(f"sample_weight has {len(w)} entries: one for each of the {n} rows is needed.")
     if not w.any():
         raise ValueError(
-            "sample_weight is 0 everywhere: Sample weights must contain at least one non-zero number; pass None to "
-            "weigh every row 1."
+            "sample_weight is 0 everywhere: Sample weights must contain at least one non-zero number; pass "
+            "None to weigh every row 1."
         )
     with np.errstate(over="ignore"):
         total = np.abs(w).sum()
@@ -137,7 +137,7 @@ def check_sphere(X: FloatArray, name: str = "X") -> None:
     """Refuse rows that cannot be (latitude, longitude) in radians."""
     if X.shape[1] != 2:
         raise ValueError(
-            f"{name} has {X.shape[1]} columns: metric='haversine' takes two, latitude and longitude in radians."
+            f"{name} has {X.shape[1]} columns: metric='haversine' takes latitude and longitude, in radians."
         )
     most = X.dtype.type(math.pi / 2)  # rounded as the latitudes are: float32 has none closer to the pole
     latitude = X[:, 0]
@@ -159,8 +159,8 @@ def eps(value: Any, metric: str = "euclidean") -> float:
         raise ValueError(f"eps={value}: must be a positive finite number.")
     if metric == "haversine" and number > math.pi:
         raise ValueError(
-            f"eps={value}: haversine distances are radians, at most pi; is this in degrees? Pass np.radians(eps). "
-            "In metres? Divide by the radius of the Earth, 6371008.8."
+            f"eps={value}: haversine distances are radians, at most pi; is this in degrees? Pass "
+            "np.radians(eps). In metres? Divide by the radius of the Earth, 6371008.8."
         )
     return number
 
@@ -185,8 +185,8 @@ def metric(value: Any, p: Any = None) -> tuple[str, float]:
     """
     if not isinstance(value, str) or value not in METRICS:
         raise ValueError(
-            f"metric={value!r}: must be one of {', '.join(map(repr, METRICS))}; diptych.DBSCAN takes others, and "
-            "callables."
+            f"metric={value!r}: must be one of {', '.join(map(repr, METRICS))}; diptych.DBSCAN takes "
+            "others, and callables."
         )
     if value != "minkowski":
         return value, 2.0
@@ -200,8 +200,8 @@ def metric(value: Any, p: Any = None) -> tuple[str, float]:
 def seed_key(rng: Any = None) -> int:
     """Return the 64-bit key of a random stream.
 
-    None takes fresh entropy; an integer or a SeedSequence gives the same key every time; a Generator gives one
-    raw word, so that its next use gives another key.
+    None takes fresh entropy; an integer or a SeedSequence gives the same key every time; a Generator gives
+    one raw word, so that its next use gives another key.
     """
     if isinstance(rng, np.random.Generator):
         return int(rng.bit_generator.random_raw())
@@ -305,8 +305,8 @@ def _check_shape(shape: tuple[int, ...], name: str, may_be_empty: bool) -> None:
 def _check_distance_shape(shape: tuple[int, ...], name: str, columns: int | None) -> None:
     if columns is None and shape[0] != shape[1]:
         raise ValueError(
-            f"{name} has shape {shape}: {NOT_SQUARE}, one distance for each pair of rows; for features choose another "
-            "metric."
+            f"{name} has shape {shape}: {NOT_SQUARE}, one distance for each pair of rows; for features "
+            "choose another metric."
         )
     if columns is not None and shape[1] != columns:
         raise ValueError(

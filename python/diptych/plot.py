@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from diptych.estimators import DBSCAN
+    from diptych.estimators.dbscan import DBSCAN
 
 __all__ = ["DBSCANDisplay", "KDistanceDisplay", "cluster_colours", "import_matplotlib", "project"]
 
@@ -230,7 +230,7 @@ class DBSCANDisplay:
         -------
         DBSCANDisplay
         """
-        from diptych.estimators import DBSCAN
+        from diptych.estimators.dbscan import DBSCAN
 
         return cls.from_estimator(DBSCAN(eps, **parameters).fit(X), X)
 
@@ -255,22 +255,15 @@ class DBSCANDisplay:
         if size is None:
             size = float(np.clip(12_000 / max(len(self.labels), 1), 1.0, 28.0))
         raster = len(self.labels) > 10_000  # a vector file with a million marks opens nowhere
-        noise, border, core = (self.kinds == kind for kind in ("noise", "border", "core"))
-        ax.scatter(
-            *self.points[noise].T, s=size, c=NOISE_COLOUR, marker="x", linewidths=0.8, rasterized=raster
-        )
-        rims = colours[self.labels[border]]
-        ax.scatter(
-            *self.points[border].T,
-            s=size,
-            facecolors="none",
-            edgecolors=rims,
-            linewidths=0.9,
-            rasterized=raster,
-        )
-        ax.scatter(
-            *self.points[core].T, s=size, c=colours[self.labels[core]], linewidths=0, rasterized=raster
-        )
+
+        def draw(kind: str, **style: Any) -> None:
+            x, y = self.points[self.kinds == kind].T
+            ax.scatter(x, y, s=size, rasterized=raster, **style)
+
+        of_point = colours[self.labels] if n_clusters else np.zeros((len(self.labels), 3))
+        draw("noise", c=NOISE_COLOUR, marker="x", linewidths=0.8)
+        draw("border", facecolors="none", edgecolors=of_point[self.kinds == "border"], linewidths=0.9)
+        draw("core", c=of_point[self.kinds == "core"], linewidths=0)
         self._legend(ax, n_clusters, colours)
         ax.set_xlabel(self.axis_labels[0])
         ax.set_ylabel(self.axis_labels[1])
@@ -289,7 +282,7 @@ class DBSCANDisplay:
         if n_clusters <= LEGEND_ROWS:
             marks = [mark(f"cluster {k}: {counts[k]}", colours[k], marker="o") for k in range(n_clusters)]
         else:
-            marks = [mark(f"{n_clusters} clusters: {counts.sum()}", colours[0], marker="o")]
+            marks = [mark(f"{n_clusters} clusters: {counts.sum()}", "#555555", marker="o")]
         if (n_border := np.count_nonzero(self.kinds == "border")) > 0:
             marks.append(mark(f"of these border: {n_border}", "#555555", marker="o", fillstyle="none"))
         if (n_noise := np.count_nonzero(self.kinds == "noise")) > 0:

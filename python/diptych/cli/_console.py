@@ -84,14 +84,19 @@ def _follow(bar: Any) -> Callable[[int, int], None]:
     return report
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Columns of equal width; the first to the left, the others to the right."""
+def table(header: list[str], rows: list[list[str]], *, right: int) -> str:
+    """Columns of equal width; the last `right` of them aligned to the right."""
     lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    sides = "<" * (len(header) - right) + ">" * right
 
-    def format_line(line: list[str]) -> str:
-        first, *rest = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        return "  ".join([first, *(cell.strip().rjust(len(cell)) for cell in rest)]).rstrip()
+    def laid_out(line: list[str]) -> str:
+        cells = zip(line, sides, widths, strict=True)
+        return "  ".join(f"{cell:{side}{width}}" for cell, side, width in cells).rstrip()
 
-    rule = "  ".join("-" * width for width in widths)
-    return "\n".join([format_line(header), rule, *map(format_line, rows)])
+    return "\n".join([laid_out(header), laid_out(["-" * width for width in widths]), *map(laid_out, rows)])
+
+
+def duration(seconds: float) -> str:
+    """Three significant digits with a unit."""
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"

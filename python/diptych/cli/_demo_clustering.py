@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 
 from diptych import datasets
-from diptych.cli._demo_row import Row, run_both
+from diptych.cli._demo_row import Comparison, Row, run_both
 
 
-def _dbscan(X: Any, eps: float, **parameters: Any) -> tuple[tuple[Any, Any], bool, float, float]:
+def _dbscan(X: Any, eps: float, **parameters: Any) -> Comparison:
     from diptych import kernels, reference
 
-    core_and_labels, *rest = run_both(
+    return run_both(
         lambda: reference.clustering.dbscan(X, eps, **parameters),
         lambda: kernels.clustering.dbscan(X, eps, **parameters),
     )
-    return core_and_labels, *rest  # type: ignore[return-value]
 
 
 def _purity(labels: Any, y: Any, classes: str) -> str:
@@ -38,12 +37,13 @@ def _draw_clusters(part: Any, X: Any, core: Any, labels: Any, title: str) -> Non
 def iris() -> Row:
     """DBSCAN on 150 iris flowers in four dimensions."""
     X, y, _ = datasets.load_iris()
-    (core, labels), *measured = _dbscan(X, 0.4)
+    panels = _dbscan(X, 0.4)
+    core, labels = panels.answer
     return Row(
         "iris, 150 × 4",
         "dbscan eps=0.4",
         _purity(labels, y, "species"),
-        *measured,
+        panels,
         draw=lambda part: _draw_clusters(part, X, core, labels, "Iris flowers"),
     )
 
@@ -51,7 +51,8 @@ def iris() -> Row:
 def digits() -> Row:
     """DBSCAN on 1,797 handwritten digits, each a point in 64 dimensions."""
     X, y, _ = datasets.load_digits()
-    (core, labels), *measured = _dbscan(X, 20.5)
+    panels = _dbscan(X, 20.5)
+    core, labels = panels.answer
 
     def draw(part: Any) -> None:
         left, right = part.subfigures(1, 2, width_ratios=(1.25, 1.0))
@@ -67,19 +68,20 @@ def digits() -> Row:
             ax.imshow(X[members].mean(axis=0).reshape(8, 8), cmap="gray_r")
             ax.set_title(f"{np.bincount(y[members]).argmax()} ({members.sum()})", fontsize=7, pad=2)
 
-    return Row("digits, 1,797 × 64", "dbscan eps=20.5", _purity(labels, y, "digit"), *measured, draw=draw)
+    return Row("digits, 1,797 × 64", "dbscan eps=20.5", _purity(labels, y, "digit"), panels, draw=draw)
 
 
 def digits_by_angle() -> Row:
     """DBSCAN on the digits by the angle between them (cosine distance)."""
     X, y, _ = datasets.load_digits()
-    (core, labels), *measured = _dbscan(X, 0.06, min_samples=15, metric="cosine")
+    panels = _dbscan(X, 0.06, min_samples=15, metric="cosine")
+    core, labels = panels.answer
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
     return Row(
         "digits, 1,797 × 64",
         "dbscan cosine eps=0.06",
         _purity(labels, y, "digit"),
-        *measured,
+        panels,
         draw=lambda part: _draw_clusters(part, unit, core, labels, "Digits by angle (rows of length 1)"),
     )
 
@@ -90,16 +92,16 @@ def digits_k_distances() -> Row:
     from diptych.plot import KDistanceDisplay
 
     X, _, _ = datasets.load_digits()
-    (distances,), *measured = run_both(
+    panels = run_both(
         lambda: (reference.clustering.k_distances(X, 4),), lambda: (kernels.clustering.k_distances(X, 4),)
     )
-    display = KDistanceDisplay(distances, 4, eps=20.5)
+    display = KDistanceDisplay(panels.answer[0], 4, eps=20.5)
 
     def draw(part: Any) -> None:
         display.plot(part.subplots()).ax_.set_title("Digits: distance to the fourth neighbour")
 
     result = f"bend at {display.elbow_:.1f}"
-    return Row("digits, 1,797 × 64", "k_distances k=4", result, *measured, draw=draw)
+    return Row("digits, 1,797 × 64", "k_distances k=4", result, panels, draw=draw)
 
 
 def photo() -> Row:
@@ -107,7 +109,8 @@ def photo() -> Row:
     pixels = datasets.load_photo("china.jpg", step=4)
     colours, which, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
     X = colours.astype(np.float64)
-    (_, labels), *measured = _dbscan(X, 3.0, min_samples=20, sample_weight=counts.astype(np.float64))
+    panels = _dbscan(X, 6.0, min_samples=20, sample_weight=counts.astype(np.float64))
+    _, labels = panels.answer
     of_pixel = labels[which.reshape(-1)]
     n_clusters = int(labels.max()) + 1
 
@@ -125,9 +128,9 @@ def photo() -> Row:
     share = float(np.mean(of_pixel < 0))
     return Row(
         f"photo, {len(X):,} colours × 3",
-        "dbscan weighted eps=3",
+        "dbscan weighted eps=6",
         f"{n_clusters} clusters of colour, {share:.0%} of the pixels noise",
-        *measured,
+        panels,
         draw=draw,
     )
 

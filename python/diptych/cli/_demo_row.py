@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
+from diptych.cli._console import duration
+
+
+class Comparison(NamedTuple):
+    """What the kernel answered, whether the reference gave the same bits, and how long each took."""
+
+    answer: tuple[Any, ...]
+    equal: bool
+    reference_seconds: float
+    rust_seconds: float
 
 
 @dataclass(frozen=True)
 class Row:
-    """What both panels answered, and how long each took.
+    """A line of the table and a part of the picture.
 
     Attributes
     ----------
     data, job, result : str
         What went in, what was asked, what came out.
-    equal : bool
-        Whether the panels gave the same bits.
-    reference_seconds, rust_seconds : float
-        Time of each panel.
+    panels : Comparison
+        What the panels answered, and when.
     draw : callable
         Draws the result into a matplotlib (sub)figure.
     """
@@ -29,20 +37,15 @@ class Row:
     data: str
     job: str
     result: str
-    equal: bool
-    reference_seconds: float
-    rust_seconds: float
+    panels: Comparison
     draw: Callable[[Any], None]
 
     def cells(self) -> list[str]:
         """Return the row as text, for the table."""
-        ratio = self.reference_seconds / self.rust_seconds
-        times = [
-            f"{self.reference_seconds * 1e3:.1f} ms",
-            f"{self.rust_seconds * 1e3:.2f} ms",
-            f"{ratio:.0f} ×",
-        ]
-        return [self.data, self.job, self.result, "equal" if self.equal else "DIFFER", *times]
+        _, equal, reference, rust = self.panels
+        agreement = "equal" if equal else "DIFFER"
+        times = [duration(reference), duration(rust), f"{reference / rust:.3g} ×"]
+        return [self.data, self.job, self.result, agreement, *times]
 
     def facts(self) -> dict[str, Any]:
         """Return the row as plain values, for JSON."""
@@ -50,17 +53,16 @@ class Row:
             "input": self.data,
             "job": self.job,
             "result": self.result,
-            "equal": self.equal,
-            "reference_seconds": self.reference_seconds,
-            "rust_seconds": self.rust_seconds,
-            "ratio": self.reference_seconds / self.rust_seconds,
+            "equal": self.panels.equal,
+            "reference_seconds": self.panels.reference_seconds,
+            "rust_seconds": self.panels.rust_seconds,
         }
 
 
 def run_both(
     reference: Callable[[], tuple[Any, ...]], rust: Callable[[], tuple[Any, ...]], *, repeats: int = 5
-) -> tuple[tuple[Any, ...], bool, float, float]:
-    """Call both panels; return the answer of the kernel, whether the answers are equal, and the two times.
+) -> Comparison:
+    """Call both panels and compare.
 
     Parameters
     ----------
@@ -71,12 +73,7 @@ def run_both(
 
     Returns
     -------
-    answer : tuple
-        Of the kernel.
-    equal : bool
-        Whether each array equals its twin, bit for bit.
-    reference_seconds, rust_seconds : float
-        The times.
+    Comparison
     """
     started = time.perf_counter()
     expected = reference()
@@ -91,4 +88,4 @@ def run_both(
         own.dtype == other.dtype and own.tobytes() == other.tobytes()
         for own, other in zip(answer, expected, strict=True)
     )
-    return answer, equal, reference_seconds, float(np.median(times))
+    return Comparison(answer, equal, reference_seconds, statistics.median(times))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -179,7 +180,8 @@ def _find_layout(text: TextIO, header: str, delimiter: str | None, name: str) ->
     else:
         raise DataError(f"{name} has no rows.")
     if delimiter is None:
-        delimiter = next((mark for mark in "\t;," if mark in content), None)
+        bare = re.sub(r'"[^"]*"', "", content)
+        delimiter = next((mark for mark in "\t;," if mark in bare), None)
     cells = _split(content, delimiter)
     named = header == "yes" or (header == "auto" and not any(map(_is_number, cells)))
     if not named:

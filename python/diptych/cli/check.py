@@ -28,6 +28,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "implementation", metavar="FILE.py:FUNCTION", help="your function; package.module:FUNCTION works too"
     )
+    parser.add_argument("--strict", action="store_true", help="try the laws that fix rounding too")
+    parser.add_argument("--examples", type=int, default=40, help="inputs for each law (40)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the inputs (0)")
     parser.add_argument("--json", action="store_true", help="write one JSON object")
     parser.set_defaults(run=run)
 
@@ -38,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.name not in testing.names():
         raise UsageError(f"there are no laws of {args.name!r}; there are: {', '.join(testing.names())}.")
-    report = testing.check(load_function(args.implementation), args.name)
+    function = load_function(args.implementation)
+    report = testing.check(function, args.name, seed=args.seed, examples=args.examples, strict=args.strict)
     if args.json:
         _console.write_json(report.as_dict())
     else:
@@ -62,7 +66,7 @@ def load_function(where: str) -> Callable[..., Any]:
     if not (colon and place and name):
         raise UsageError(f"{where!r}: write FILE.py:FUNCTION.")
     module = _load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-    function = getattr(module, name, None)
+    function: Callable[..., Any] | None = getattr(module, name, None)
     if not callable(function):
         raise UsageError(f"{place} has no function {name!r}.")
     return function

@@ -14,7 +14,7 @@ from diptych.cli import _console, _tables
 from diptych.cli._console import UsageError
 
 if TYPE_CHECKING:
-    from diptych.estimators import DBSCAN
+    from diptych.estimators.dbscan import DBSCAN
 
 METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski", "cosine", "haversine", "precomputed")
 EARTH_RADIUS_METRES = 6_371_008.8  # mean radius, IUGG
@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
         model.fit(X)
     seconds = time.perf_counter() - started
     if not args.quiet:
-        _summarise(model, X, seconds)
+        _summarise(model, seconds)
     _write(model, X, args, seconds)
     if args.plot:
         from diptych.plot import DBSCANDisplay
@@ -153,7 +153,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _model(args: argparse.Namespace) -> DBSCAN:
-    from diptych.estimators import DBSCAN
+    from diptych.estimators.dbscan import DBSCAN
 
     value, unit = args.eps
     if unit:
@@ -171,18 +171,15 @@ def _model(args: argparse.Namespace) -> DBSCAN:
 
 
 def _cluster_sizes(labels: np.ndarray[Any, Any]) -> list[int]:
-    return np.bincount(labels[labels >= 0]).tolist()
+    sizes: list[int] = np.bincount(labels[labels >= 0]).tolist()
+    return sizes
 
 
-def _summarise(model: DBSCAN, X: Any, seconds: float) -> None:
-    sizes = sorted(_cluster_sizes(model.labels_), reverse=True)
-    largest = ", ".join(map(str, sizes[:5])) + (", …" if len(sizes) > 5 else "")
-    noun = "cluster" if len(sizes) == 1 else "clusters"
-    noise = int(np.count_nonzero(model.labels_ == -1))
-    _console.message(
-        f"{X.shape[0]} points, {X.shape[1]} columns: {len(sizes)} {noun}"
-        f"{f' ({largest} points)' if sizes else ''}, {noise} noise; {seconds:.3g} s"
-    )
+def _summarise(model: DBSCAN, seconds: float) -> None:
+    counts, *warnings = model.diagnose().splitlines()
+    _console.message(f"{counts} {_console.duration(seconds)}")
+    for line in warnings:
+        _console.message(line)
 
 
 def _write(model: DBSCAN, X: Any, args: argparse.Namespace, seconds: float) -> None:

@@ -42,11 +42,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         _console.write_json({"rows": [row.facts() for row in rows]})
     else:
-        print(_console.table(HEADER, [row.cells() for row in rows]))
+        print(_console.table(HEADER, [row.cells() for row in rows], right=3))
     if args.output:
         _draw(rows, args.output)
         _console.message(f"drawn in {args.output}")
-    return 0 if all(row.equal for row in rows) else 1
+    return 0 if all(row.panels.equal for row in rows) else 1
 
 
 def _draw(rows: list[Row], path: str) -> None:
@@ -55,7 +55,7 @@ def _draw(rows: list[Row], path: str) -> None:
     columns = 2
     lines = -(-(len(rows) + 1) // columns)
     figure = plt.figure(figsize=(7.2 * columns, 5.2 * lines), layout="constrained")
-    parts = figure.subfigures(lines, columns).flat
+    parts = figure.subfigures(lines, columns, squeeze=False).ravel()
     for part, row in zip(parts, rows, strict=False):
         row.draw(part)
     _draw_times(parts[len(rows)].subplots(), rows)
@@ -66,17 +66,15 @@ def _draw(rows: list[Row], path: str) -> None:
 def _draw_times(ax: Any, rows: list[Row]) -> None:
     names = [f"{row.data}\n{row.job}" for row in rows]
     places = list(range(len(rows)))
-    times = (("reference", "#9a9a9a", [row.reference_seconds for row in rows], -0.2),
-             ("rust", "#0072B2", [row.rust_seconds for row in rows], 0.2))  # fmt: skip
+    times = (("reference", "#9a9a9a", [row.panels.reference_seconds for row in rows], -0.2),
+             ("rust", "#0072B2", [row.panels.rust_seconds for row in rows], 0.2))  # fmt: skip
     for label, colour, seconds, shift in times:
-        bars = ax.barh(
-            [place + shift for place in places], [s * 1e3 for s in seconds], 0.38, color=colour, label=label
-        )
-        ax.bar_label(bars, [f"{s * 1e3:.3g} ms" for s in seconds], padding=3, fontsize="small")
+        bars = ax.barh([place + shift for place in places], seconds, 0.38, color=colour, label=label)
+        ax.bar_label(bars, list(map(_console.duration, seconds)), padding=3, fontsize="small")
     ax.set_yticks(places, names, fontsize="small")
     ax.invert_yaxis()
     ax.set_xscale("log")
-    ax.margins(x=0.15)
-    ax.set_xlabel("milliseconds, logarithmic")
+    ax.set_xlim(right=ax.get_xlim()[1] * 6)  # room for the labels
+    ax.set_xlabel("seconds, logarithmic")
     ax.set_title("Time of each panel")
     ax.legend(fontsize="small")

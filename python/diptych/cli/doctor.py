@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import os
-import platform
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +11,6 @@ import numpy as np
 
 from diptych.cli import _console
 
-# What the kernels and the estimators stand on, then what is used if it is there.
-PACKAGES = ("diptych", "numpy", "scipy", "scikit-learn", "matplotlib", "tqdm", "threadpoolctl")
 VARIABLES = ("DIPTYCH_NUM_THREADS", "DIPTYCH_SIMD", "RAYON_NUM_THREADS", "OMP_NUM_THREADS")
 # SplitMix64 from seed 1234567, as published with its C source (Vigna).
 PUBLISHED_WORDS = (6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431)
@@ -51,29 +46,10 @@ def run(args: argparse.Namespace) -> int:
     return 0 if healthy else 1
 
 
-def _facts() -> dict[str, Any]:
-    from diptych import get_num_threads
+def _facts() -> dict[str, str]:
+    from diptych._versions import versions
 
-    facts: dict[str, Any] = {"python": sys.version.split()[0], "platform": platform.platform()}
-    for package in PACKAGES:
-        try:
-            facts[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            facts[package] = "not installed"
-    facts["threads"] = get_num_threads()
-    facts |= {name: os.environ[name] for name in VARIABLES if name in os.environ}
-    return facts | _extension_facts()
-
-
-def _extension_facts() -> dict[str, Any]:
-    try:
-        from diptych import _rust
-    except ImportError as error:
-        return {"extension": f"cannot be imported: {error}"}
-    return {
-        "extension": f"{_rust.__file__} ({'debug' if _rust.debug_build else 'release'} build)",
-        "SIMD path": _rust.simd_path(),
-    }
+    return versions() | {name: os.environ[name] for name in VARIABLES if name in os.environ}
 
 
 def _self_test() -> tuple[list[str], dict[str, bool]]:

@@ -9,8 +9,8 @@ __all__ = ["clustering"]
 
 if _rust.debug_build:
     warnings.warn(
-        "diptych._rust is a debug build, many times slower than a release build; install with `pip install .` or "
-        "build with `maturin develop --release`.",
+        "diptych._rust is a debug build, many times slower than a release build; install with "
+        "`pip install .` or build with `maturin develop --release`.",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -94,9 +94,9 @@ def dbscan(
     precomputed what row i stores at j                                        s <= eps
     =========== ============================================================= ====================
 
-    Under 'cosine' a point is at distance 0 from itself, and a zero row at distance 1 from every other row. A
-    precomputed matrix that is not symmetric is followed along its rows: row i holds the neighbours of point i. A
-    dense diagonal counts as stored, a sparse one as 0. A sparse matrix says that pairs it does not store are no
+    Under 'cosine' a point is at distance 0 from itself, and a zero row at distance 1 from every other row.
+    A precomputed matrix that is not symmetric is followed along its rows: row i holds the neighbours of point
+    i. A dense diagonal counts as stored, a sparse one as 0. Pairs that a sparse matrix does not store are no
     neighbours; every entry it stores counts, explicit zeros and duplicates too.
 
     The result is the same for every thread count and instruction set. It equals scikit-learn's, except where
@@ -108,8 +108,8 @@ def dbscan(
 
     References
     ----------
-    .. [1] M. Ester, H.-P. Kriegel, J. Sander and X. Xu, "A density-based algorithm for discovering clusters in
-       large spatial databases with noise", KDD-96, pp. 226-231, 1996.
+    .. [1] M. Ester, H.-P. Kriegel, J. Sander and X. Xu, "A density-based algorithm for discovering clusters
+       in large spatial databases with noise", KDD-96, pp. 226-231, 1996.
     .. [2] E. Schubert, J. Sander, M. Ester, H.-P. Kriegel and X. Xu, "DBSCAN revisited, revisited: why
        and how you should (still) use DBSCAN", ACM TODS 42(3), 19, 2017.
     .. [3] Y. Wang, Y. Gu and J. Shun, "Theoretically-efficient and practical parallel DBSCAN", SIGMOD 2020.
@@ -196,8 +196,8 @@ def k_distances(
 
     References
     ----------
-    .. [1] M. Ester, H.-P. Kriegel, J. Sander and X. Xu, "A density-based algorithm for discovering clusters in
-       large spatial databases with noise", KDD-96, section 4.2, 1996.
+    .. [1] M. Ester, H.-P. Kriegel, J. Sander and X. Xu, "A density-based algorithm for discovering clusters
+       in large spatial databases with noise", KDD-96, section 4.2, 1996.
 
     Examples
     --------
@@ -275,8 +275,8 @@ def dbscan_predict(
 
     References
     ----------
-    .. [1] M. Ester, H.-P. Kriegel, J. Sander and X. Xu, "A density-based algorithm for discovering clusters in
-       large spatial databases with noise", KDD-96, pp. 226-231, 1996.
+    .. [1] M. Ester, H.-P. Kriegel, J. Sander and X. Xu, "A density-based algorithm for discovering clusters
+       in large spatial databases with noise", KDD-96, pp. 226-231, 1996.
 
     Examples
     --------

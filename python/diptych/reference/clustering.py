@@ -125,9 +125,10 @@ def rows(A: Any, B: Any, metric: str, p: float | None) -> Iterator[tuple[Indices
 def compared(a: Floats, B: Floats, metric: str, p: float | None) -> Floats:
     """Return s(a, b) for every row b of B, summed column by column."""
     if metric == "haversine":  # (latitude, longitude) in radians
-        half = [np.array([math.sin(v) for v in 0.5 * (a[k] - B[:, k])]) for k in (0, 1)]
-        cosines = math.cos(a[0]) * np.array([math.cos(v) for v in B[:, 0]])
-        return half[0] * half[0] + cosines * half[1] * half[1]
+        s0, s1 = (np.array([math.sin(v) for v in 0.5 * (a[k] - B[:, k])]) for k in (0, 1))
+        cos_cos = math.cos(a[0]) * np.array([math.cos(v) for v in B[:, 0]])
+        s: Floats = s0 * s0 + cos_cos * s1 * s1
+        return s
     s = np.zeros(len(B))
     with np.errstate(over="ignore"):
         for k in range(B.shape[1]):
@@ -135,19 +136,20 @@ def compared(a: Floats, B: Floats, metric: str, p: float | None) -> Floats:
     return 1.0 - s if metric == "cosine" else s
 
 
-def add_column(s: Floats, a: float, b: Floats, metric: str, p: float) -> Floats:
+def add_column(s: Floats, a: np.float64, b: Floats, metric: str, p: float) -> Floats:
     """Add one column to the sums.
 
-    Powers are taken one by one, by the C library: NumPy's power of an array may differ from it in the last bit.
+    Powers are taken one by one, by the C library: NumPy's power of an array may differ in the last bit.
     """
     if metric == "cosine":
         return s + a * b
-    t = np.abs(a - b)
+    t: Floats = np.abs(a - b)
+    if p == math.inf:
+        return np.maximum(s, t)
     if p == 1:
         return s + t
-    if p == 2:
-        return s + t * t
-    return np.maximum(s, t) if p == math.inf else s + np.array([v**p for v in t])
+    powers: Floats = t * t if p == 2 else np.array([v**p for v in t])
+    return s + powers
 
 
 def unit(X: Floats) -> Floats:
@@ -156,7 +158,8 @@ def unit(X: Floats) -> Floats:
     with np.errstate(over="ignore"):
         for k in range(X.shape[1]):
             square = square + X[:, k] * X[:, k]
-    return X / np.sqrt(np.where(square == 0, 1.0, square))[:, None]
+    lengths = np.sqrt(np.where(square == 0, 1.0, square))
+    return X / lengths[:, None]
 
 
 def exponent(metric: str, p: float | None) -> float:

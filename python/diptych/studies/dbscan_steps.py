@@ -339,7 +339,7 @@ class DBSCANStepsDisplay:
                 ax.add_patch(
                     Circle(tuple(centre), self.eps, facecolor="none", edgecolor=colour, linewidth=1.2)
                 )
-            ax.scatter(*centre, s=46, facecolors="none", edgecolors="black", linewidths=1.3)
+            ax.scatter(centre[0], centre[1], s=46, facecolors="none", edgecolors="black", linewidths=1.3)
         ax.set_title(self._caption(number), fontsize="small")
         ax.set_aspect("equal", adjustable="datalim")
         ax.set_xticks([])

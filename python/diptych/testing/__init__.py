@@ -60,8 +60,8 @@ def check(
     ----------
     function : callable
         The implementation. It may leave out parameters: laws that need them are reported as not tried, and
-        so are laws about metrics or weights for which it raises NotImplementedError. A DBSCAN may return labels
-        alone.
+        so are laws about metrics or weights for which it raises NotImplementedError. A DBSCAN may return
+        labels alone.
     name : str
         Whose laws to try, one of `names`.
     seed : int, default=0

@@ -13,6 +13,11 @@ from diptych.testing._engine import Case, Family, Subject
 from diptych.testing._shrink import simpler_cases
 
 
+def line(*places: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Put rows of one column at these places."""
+    return np.array(places, dtype=np.float64)[:, None]
+
+
 def as_integers(values: Any, what: str) -> list[int]:
     """`values` as a list of integers; refuses what is not a row of them."""
     array = np.asarray(values)
@@ -45,8 +50,9 @@ def sound(case: Case) -> bool:
 
 
 def legal(case: Case) -> bool:
-    p = case.get("p")
-    return case["eps"] > 0 and case["min_samples"] >= 1 and (p is None or p >= 1)
+    p, weights = case.get("p"), case.get("sample_weight")
+    some_weight = weights is None or bool(weights.any())
+    return case["eps"] > 0 and case["min_samples"] >= 1 and (p is None or p >= 1) and some_weight
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from diptych.testing._clustering_definition import reduced
+
 Case = dict[str, Any]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Cases = Callable[[Random], Iterator[Case]]
@@ -51,6 +53,20 @@ def dbscan_cases(random: Random) -> Iterator[Case]:
     for rows in sizes(random):
         X = points(random, rows, random.randint(1, 3))
         yield {"X": X, "eps": random.choice(RADII), "min_samples": random.randint(1, 5)}
+
+
+def bridges(random: Random) -> Iterator[Case]:
+    """Yield clumps in a row, and between them single rows that reach one row of the clump on each side."""
+    while True:
+        places, left = [], 0.0
+        for _ in range(random.randint(2, 4)):
+            inner = [left + 0.125 * random.randint(3, 5) for _ in range(random.randint(2, 3))]
+            middle = left + 1.0 + 0.125 * random.randint(6, 8)
+            places += [left, *inner, left + 1.0, middle]
+            left = middle + 0.125 * random.randint(6, 8)
+        random.shuffle(places)
+        axis = random.choice(([1.0], [0.0, 1.0], [-1.0]))
+        yield {"X": np.outer(places, axis), "eps": 1.0, "min_samples": random.choice((3, 4, 4, 4, 5))}
 
 
 def weighted(cases: Cases, *, lowest: int = -2048, step: float = 2.0**-10) -> Cases:
@@ -176,16 +192,29 @@ def any_metric(random: Random) -> Iterator[Case]:
             yield next(source)
 
 
+def between(random: Random, X: np.ndarray[Any, Any], Y: np.ndarray[Any, Any]) -> float:
+    """Choose the distance of two rows, if possible one whose square rounds below the sum of squares."""
+    xs, ys = X.tolist(), Y.tolist()
+    eps = 0.0
+    for _ in range(20):
+        x, y = random.choice(xs), random.choice(ys)
+        eps, s = math.dist(x, y) or eps, reduced(x, y, "euclidean", 2.0)
+        if s > eps * eps:
+            break
+    return eps
+
+
 def rounding_cases(random: Random) -> Iterator[Case]:
     """Lattices with steps that are no binary fractions: rounding decides whether two rows are neighbours."""
-    for rows in sizes(random):
-        columns = random.randint(1, 3)
+    for rows in sizes(random, largest=12):
+        columns, span = random.randint(1, 3), random.choice((6, 40))
         step = random.choice((0.1, 0.3, 1 / 3, 0.7, 1e-3))
         shift = random.choice((0.0, 0.0, 0.1, 500000.3, 4500000.7))
-        cells = [[shift + step * random.randint(0, 6) for _ in range(columns)] for _ in range(rows)]
+        cells = [[shift + step * random.randint(0, span) for _ in range(columns)] for _ in range(rows)]
         X = np.array(cells).reshape(rows, columns)
-        metric = random.choice(("euclidean", "manhattan", "chebyshev"))
-        case = {"X": X, "eps": step * random.choice((1, 2, 3)), "min_samples": random.randint(1, 4)}
+        eps = random.choice((step, 3 * step, between(random, X, X) or step, between(random, X, X) or step))
+        case = {"X": X, "eps": eps, "min_samples": random.randint(1, 3)}
+        metric = random.choice(("euclidean", "euclidean", "manhattan", "chebyshev"))
         yield case if metric == "euclidean" else case | {"metric": metric}
 
 
@@ -209,7 +238,7 @@ def narrow_cases(random: Random) -> Iterator[Case]:
         shift = random.choice((0.0, 100.0))
         cells = [[shift + random.randint(0, 8) / 10 for _ in range(columns)] for _ in range(rows)]
         X = np.array(cells, dtype=np.float32).reshape(rows, columns)
-        yield {"X": X, "eps": random.choice((0.1, 0.2, 0.3)), "min_samples": random.randint(1, 4)}
+        yield {"X": X, "eps": between(random, X, X) or 0.1, "min_samples": random.randint(1, 4)}
 
 
 def with_k(cases: Cases) -> Cases:

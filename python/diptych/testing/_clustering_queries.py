@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import numpy as np
 
 from diptych.testing import _clustering_cases as cases
 from diptych.testing._call import LawBroken
-from diptych.testing._clustering_answers import as_integers
+from diptych.testing._clustering_answers import as_integers, line
 from diptych.testing._clustering_definition import clusters, is_clear, kth_distances, predicted
 from diptych.testing._engine import Case, Family, Subject, examples
 from diptych.testing._shrink import simpler_cases
@@ -59,17 +61,13 @@ def _obey_distances(subject: Subject, case: Case, tolerance: float = 1e-9) -> No
             raise LawBroken(f"row {i}: distance {got!r}, expected {right!r}")
 
 
-def _line(*places: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array(places, dtype=np.float64)[:, None]
-
-
-@K_DISTANCES.law(examples({"X": _line(0, 1, 3), "k": 1}, {"X": _line(0, 1, 3), "k": 2}), admits=_countable)
+@K_DISTANCES.law(examples({"X": line(0, 1, 3), "k": 1}, {"X": line(0, 1, 3), "k": 2}), admits=_countable)
 def the_row_itself_does_not_count(subject: Subject, case: Case) -> None:
     """k=1 means the nearest other row."""
     _obey_distances(subject, case)
 
 
-@K_DISTANCES.law(examples({"X": _line(0, 0, 1), "k": 1}, {"X": _line(0, 0, 0, 2), "k": 2}), admits=_countable)
+@K_DISTANCES.law(examples({"X": line(0, 0, 1), "k": 1}, {"X": line(0, 0, 0, 2), "k": 2}), admits=_countable)
 def equal_rows_count_one_by_one(subject: Subject, case: Case) -> None:
     """A copy of a row is another row, at distance 0."""
     _obey_distances(subject, case)
@@ -160,7 +158,7 @@ DBSCAN_PREDICT = Family(
 
 def _placeable(case: Case) -> bool:
     p = case.get("p")
-    return case["eps"] > 0 and (p is None or p >= 1) and case["core_labels"].min(initial=0) >= 0
+    return case["eps"] > 0 and (p is None or p >= 1) and bool((case["core_labels"] >= 0).all())
 
 
 def _clear(case: Case) -> bool:
@@ -183,8 +181,8 @@ def _obey_prediction(subject: Subject, case: Case) -> None:
 
 def _query(new: tuple[float, ...], core: tuple[float, ...], labels: tuple[int, ...]) -> Case:
     return {
-        "X_new": _line(*new),
-        "core_points": _line(*core),
+        "X_new": line(*new),
+        "core_points": line(*core),
         "core_labels": np.array(labels, dtype=np.intp),
         "eps": 1.0,
     }
@@ -216,16 +214,19 @@ def prediction_follows_the_definition(subject: Subject, case: Case) -> None:
     _obey_prediction(subject, case)
 
 
-@DBSCAN_PREDICT.law(cases.dbscan_cases, admits=is_clear, shrinks=False)
+def _clustered(random: Random) -> Iterator[Case]:
+    for case in cases.bridges(random):
+        core, labels = clusters(case)
+        X, core_labels = case["X"], np.array([labels[i] for i in core], dtype=np.intp)
+        arrays = {"X_new": X, "core_points": X[core], "core_labels": core_labels}
+        yield arrays | {"eps": case["eps"], "_labels": labels}
+
+
+@DBSCAN_PREDICT.law(_clustered, admits=_clear, shrinks=False)
 def old_rows_keep_their_labels(subject: Subject, case: Case) -> None:
     """Predicting the rows that were clustered gives their labels."""
-    core, labels = clusters(case)
-    X = case["X"]
-    core_labels = np.array([labels[i] for i in core], dtype=np.intp)
-    query = {"X_new": X, "core_points": X[core], "core_labels": core_labels, "eps": case["eps"]}
-    got = _place(subject, query)
-    if got != labels:
-        raise LawBroken(f"clustered with labels {labels}, predicted {got}; core points are rows {core}")
+    if (got := _place(subject, case)) != case["_labels"]:
+        raise LawBroken(f"clustered with labels {case['_labels']}, predicted {got}")
 
 
 @DBSCAN_PREDICT.law(cases.with_core(cases.dbscan_cases), admits=_clear)
@@ -260,7 +261,13 @@ def prediction_follows_the_metric(subject: Subject, case: Case) -> None:
     _obey_prediction(subject, case)
 
 
-@DBSCAN_PREDICT.law(cases.with_core(cases.rounding_cases), admits=_placeable, needs=("metric",), strict=True)
+def _on_the_edge(random: Random) -> Iterator[Case]:
+    for case in cases.with_core(cases.rounding_cases)(random):
+        eps = cases.between(random, case["X_new"], case["core_points"])
+        yield case | {"eps": eps or case["eps"]}
+
+
+@DBSCAN_PREDICT.law(_on_the_edge, admits=_placeable, needs=("metric",), strict=True)
 def reach_rounds_as_the_contract_says(subject: Subject, case: Case) -> None:
     """In float64, column by column: s = s + t * t, then s <= eps * eps; for L1 and Linf |t| against eps."""
     _obey_prediction(subject, case)

@@ -55,22 +55,24 @@ class Subject:
         return found is not None and found.kind is not found.POSITIONAL_ONLY
 
     def split(self, case: Case) -> tuple[list[Any], Case]:
-        """Arguments by position and by name; a required name the function spells differently goes by position."""
+        """Sort arguments into those by position and those by name.
+
+        A required name that the function spells differently goes by position; "_names" are the law's own.
+        """
         positional = [case[name] for name in self.family.positional]
-        named = {key: value for key, value in case.items() if key not in self.family.positional}
-        for name in self.family.required:
-            if name in named and not self.accepts(name):
-                positional.append(named.pop(name))
+        named = {k: v for k, v in case.items() if k not in self.family.positional and not k.startswith("_")}
+        renamed = [name for name in self.family.required if name in named and not self.accepts(name)]
+        positional.extend(named.pop(name) for name in renamed)
         return positional, named
 
     def __call__(self, case: Case) -> Any:
-        """The function's answer on a copy of `case`."""
+        """Call the function on a copy of `case`."""
         return self.on(
             {key: value.copy() if hasattr(value, "copy") else value for key, value in case.items()}
         )
 
     def on(self, case: Case) -> Any:
-        """The function's answer on `case` itself, which the function may spoil."""
+        """Call the function on `case` itself, which it may spoil."""
         self.last = None
         positional, named = self.split(case)
         self.last = call_with_limit(self.function, positional, named, self.timeout)
@@ -137,7 +139,7 @@ class Family:
         strict: bool = False,
         shrinks: bool = True,
     ) -> Callable[[Callable[[Subject, Case], None]], Law]:
-        """Decorator: enter a function among the laws; its name is the law's name, its docstring the statement."""
+        """Enter a function among the laws: its name is the law's name, its docstring the statement."""
 
         def enter(holds: Callable[[Subject, Case], None]) -> Law:
             entered = Law(
@@ -158,12 +160,12 @@ class Family:
 
 
 def examples(*cases: Case) -> Callable[[Random], Iterator[Case]]:
-    """The same few worked cases, whatever the seed."""
+    """Make a few worked cases, the same for every seed."""
     return lambda random: iter(cases)
 
 
 def broken(law: Law, subject: Subject, case: Case) -> LawBroken | None:
-    """How `law` breaks on `case`, or None."""
+    """Say how `law` breaks on `case`; None when it holds."""
     try:
         law.holds(subject, case)
     except LawBroken as reason:
@@ -172,7 +174,7 @@ def broken(law: Law, subject: Subject, case: Case) -> LawBroken | None:
 
 
 def shrink(law: Law, subject: Subject, case: Case) -> Case:
-    """The simplest case a greedy search finds on which the law still breaks."""
+    """Search greedily for the simplest case on which the law still breaks."""
     left, improved = _SHRINKING_STEPS, True
     while improved:
         improved = False
@@ -189,8 +191,8 @@ def shrink(law: Law, subject: Subject, case: Case) -> Case:
     return case
 
 
-def try_law(law: Law, subject: Subject, *, seed: int, count: int, strict: bool) -> LawResult:
-    """Try one law on up to `count` cases."""
+def try_law(law: Law, subject: Subject, *, seed: int, count: int, strict: bool, small: bool) -> LawResult:
+    """Try one law on up to `count` cases; with `small`, look for the smallest that breaks it."""
     missing = [name for name in law.needs if not subject.accepts(name)]
     if missing:
         return LawResult(law.name, law.statement, "not tried", f"no {missing[0]} parameter", 0, None)
@@ -211,12 +213,12 @@ def try_law(law: Law, subject: Subject, *, seed: int, count: int, strict: bool) 
             reason = LawBroken(str(refusal))
         tried += 1
         if reason is not None:
-            return _failed(law, subject, case, reason, tried)
+            return _failed(law, subject, case, reason, tried, small)
     return LawResult(law.name, law.statement, "holds", "", tried, None)
 
 
-def _failed(law: Law, subject: Subject, case: Case, reason: LawBroken, tried: int) -> LawResult:
-    if law.shrinks and not isinstance(reason, Hang):
+def _failed(law: Law, subject: Subject, case: Case, reason: LawBroken, tried: int, small: bool) -> LawResult:
+    if small and law.shrinks and not isinstance(reason, Hang):
         try:
             case = shrink(law, subject, case)
             reason = broken(law, subject, case) or reason
@@ -248,5 +250,8 @@ def try_laws(
                 LawResult(law.name, law.statement, "not tried", "an earlier call did not return", 0, None)
             )
         else:
-            results.append(try_law(law, subject, seed=seed, count=count, strict=strict))
+            first = all(
+                result.failure is None for result in results
+            )  # only the first is shown with its input
+            results.append(try_law(law, subject, seed=seed, count=count, strict=strict, small=first))
     return Report(family.name, subject.name, tuple(results))

@@ -16,13 +16,13 @@ import numpy as np
 def dbscan(X, eps, *, min_samples):
     """Cluster rows by density.
 
-    A *neighbour* of a row is any row at most `eps` away from it (Euclidean distance), the row itself included.
-    A row with at least `min_samples` neighbours is a *core* row. Core rows that are neighbours belong to the same
-    cluster, and so do core rows joined by a chain of such neighbours. A row that is not core, but has a core
-    neighbour, is a *border* row of that neighbour's cluster. Everything else is *noise*.
+    A *neighbour* of a row is any row at most `eps` away from it (Euclidean distance), the row itself
+    included. A row with at least `min_samples` neighbours is a *core* row. Core rows that are neighbours
+    belong to the same cluster, and so do core rows joined by a chain of such neighbours. A row that is not
+    core, but has a core neighbour, is a *border* row of that neighbour's cluster. All else is *noise*.
 
-    Clusters are numbered 0, 1, 2, ... in the order of their first core row. A border row within reach of several
-    clusters takes the smallest number.
+    Clusters are numbered 0, 1, 2, ... in the order of their first core row. A border row within reach of
+    several clusters takes the smallest number.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ def dbscan(X, eps, *, min_samples):
     3. Which rows are core? Can you tell before there is any cluster?
     4. From the first core row without a label, which rows can be reached? When does the search have to stop?
     5. What happens when the search arrives at a border row? May it go on from there?
-    6. A border row may be reached from two clusters. In which order do you have to grow the clusters so that it ends
-       with the smaller number without any comparison?
+    6. A border row may be reached from two clusters. In which order do you have to grow the clusters so that
+       it ends with the smaller number without any comparison?
     7. Could a cluster end with fewer than `min_samples` rows? Is that wrong?
 
-    Further: add `metric="euclidean"`, `p=None` or `sample_weight=None` to the parameters and the laws about them are
-    tried as well. Raise NotImplementedError for a metric that you leave out.
+    Further: add `metric="euclidean"`, `p=None` or `sample_weight=None` to the parameters and the laws about
+    them are tried as well. Raise NotImplementedError for a metric that you leave out.
     """
     raise NotImplementedError("write me")
 '''
@@ -123,7 +123,8 @@ def dbscan_predict(X_new, core_points, core_labels, eps):
     Returns
     -------
     labels : ndarray of shape (n_new,), int
-        For each new row the smallest label among the core points at most `eps` away (Euclidean distance), or -1.
+        For each new row the smallest label among the core points at most `eps` away (Euclidean distance),
+        or -1.
 
     Hints
     -----
@@ -185,5 +186,5 @@ _TEXTS = {
 
 
 def exercise_text(name: str) -> str:
-    """The stub for one function."""
+    """Return the stub for one function."""
     return _TEXTS[name].replace("{file}", f"my_{name.partition('.')[2]}.py")

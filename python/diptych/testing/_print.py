@@ -41,7 +41,7 @@ def _plain(text: str) -> str:
 
 
 def show_call(function: str, names: tuple[str, ...], positional: list[Any], named: dict[str, Any]) -> str:
-    """The call as a few lines: the arrays first, then one line that passes them."""
+    """Write the call as a few lines: the arrays first, then one line that passes them."""
     lines, arguments = [], []
     for name, value in zip((*names, *[""] * len(positional)), positional, strict=False):
         if name and np.ndim(value) > 0:

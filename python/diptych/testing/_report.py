@@ -99,7 +99,7 @@ class Report:
         return next((law.failure for law in self.laws if law.failure is not None), None)
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as plain values, ready for JSON."""
+        """Return the report as plain values, ready for JSON."""
         first = self.first_failure
         return {
             "name": self.name,
@@ -125,10 +125,8 @@ class Report:
             for status in ("holds", "broken", "not tried")
         }
         verdict = "obeys the laws" if self.passed else "breaks a law" if count["broken"] else "was not tried"
-        parts = [
-            f"{self.function} {verdict} of {self.name}: "
-            f"{count['holds']} hold, {count['broken']} broken, {count['not tried']} not tried"
-        ]
+        counts = ", ".join(f"{number} {status.replace('holds', 'hold')}" for status, number in count.items())
+        parts = [f"{self.function} {verdict} of {self.name}: {counts}"]
         if self.first_failure is not None:
             parts += ["", str(self.first_failure)]
         parts.append("")

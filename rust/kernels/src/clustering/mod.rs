@@ -7,14 +7,15 @@ mod grid;
 mod labels;
 mod metric;
 mod precomputed;
+mod tiles;
 mod union_find;
 mod weights;
-mod brute;
 
 pub use metric::{Metric, Real, Rows};
 pub use precomputed::{dbscan_csr, dbscan_dense, k_distances_csr, k_distances_dense, predict_csr, predict_dense};
 
 use crate::{Error, Result, Task};
+use crate::parallel::reserve;
 use weights::Mass;
 
 /// Core points (ascending) and labels of the rows: see `diptych.kernels.clustering.dbscan`.
@@ -36,7 +37,7 @@ pub fn dbscan<T: Real>(
     }
     match grid::dbscan(rows, eps, metric, mass, task)? {
         Some(found) => Ok(found),
-        None => brute::dbscan(rows, eps, metric, mass, task),
+        None => tiles::dbscan(rows, eps, metric, mass, task),
     }
 }
 
@@ -59,9 +60,24 @@ pub fn predict<T: Real, U: Real>(
     if core.len() != labels.len() {
         return Err(Error::Invalid(format!("{} core points have {} labels.", core.len(), labels.len())));
     }
-    let thr = metric.threshold(eps);
-    let _ = task;
-    Ok((0..new.len()).map(|i| (0..core.len()).filter(|&j| { let a: Vec<f64> = new.row(i).iter().map(|x| x.widen()).collect(); let b: Vec<f64> = core.row(j).iter().map(|x| x.widen()).collect(); metric.reduced(&a, &b) <= thr }).map(|j| labels[j]).min().unwrap_or(-1) as isize).collect())
+    let known: Vec<u32> = labels
+        .iter()
+        .map(|&label| u32::try_from(label).ok().filter(|&label| label < u32::MAX))
+        .collect::<Option<_>>()
+        .ok_or_else(|| Error::Invalid("core_labels must be at least 0 and below 2³² − 1.".into()))?;
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    // One index over both: new points are then what border points are in a fit.
+    let width = new.width();
+    let mut both = reserve((core.len() + new.len()) * width, "core points and new points")?;
+    (0..core.len()).for_each(|i| both.extend(core.row(i).iter().map(|x| x.widen())));
+    (0..new.len()).for_each(|i| both.extend(new.row(i).iter().map(|x| x.widen())));
+    let both = Rows::new(&both, width)?;
+    match grid::predict(both, &known, eps, metric, task)? {
+        Some(found) => Ok(found),
+        None => tiles::predict(both, &known, eps, metric, task),
+    }
 }
 
 /// Distance of each row to its k-th nearest other row.
@@ -73,8 +89,7 @@ pub fn k_distances<T: Real>(rows: Rows<'_, T>, k: usize, metric: Metric, task: &
     if k == 0 || k >= n {
         return Err(Error::Invalid(format!("k={k} needs at least {} rows, got {n}.", k + 1)));
     }
-    let _ = task;
-    Ok((0..n).map(|i| { let mut d: Vec<f64> = (0..n).filter(|&j| j != i).map(|j| metric.reduced(rows.row(i), rows.row(j))).collect(); d.sort_by(f64::total_cmp); metric.distance(d[k-1]) }).collect())
+    tiles::k_distances(rows, k, metric, task)
 }
 
 fn check<T: Real>(rows: Rows<'_, T>, eps: f64, metric: Metric) -> Result<()> {

@@ -3,6 +3,11 @@
 //! A vectorised kernel is written once, as plain loops over a fixed number of lanes, and compiled twice: for the
 //! baseline of the target and for AVX2 with fused multiply-add. [`path`] is asked once per process.
 
+mod lanes;
+
+pub(crate) use lanes::{Lanes, PortableLanes};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use lanes::WideLanes;
 use std::sync::OnceLock;
 
 /// The instruction sets a kernel is compiled for.
@@ -43,7 +48,8 @@ fn detected() -> Path {
 }
 
 /// `dispatched!(fn name[generics](args) -> R = inner)` defines `name`, which runs `inner` compiled for the path of this
-/// process. `inner` must be `#[inline(always)]`, so that its loops are compiled inside the wide function.
+/// process. `inner` takes the [`Lanes`] of the path before the arguments, and must be `#[inline(always)]`, so that its
+/// loops are compiled inside the wide function.
 macro_rules! dispatched {
     ($(#[$meta:meta])* $vis:vis fn $name:ident [$($gen:tt)*] ($($arg:ident : $ty:ty),* $(,)?) -> $ret:ty = $inner:path) => {
         $(#[$meta])*
@@ -54,14 +60,15 @@ macro_rules! dispatched {
             #[target_feature(enable = "avx2,fma")]
             #[allow(clippy::too_many_arguments)]
             fn wide<$($gen)*>($($arg: $ty),*) -> $ret {
-                $inner($($arg),*)
+                // SAFETY: this function is compiled for AVX2 and FMA, and entered only where they exist.
+                $inner(unsafe { $crate::simd::WideLanes::new() }, $($arg),*)
             }
             #[cfg(target_arch = "x86_64")]
             if $crate::simd::path() == $crate::simd::Path::Avx2 {
                 // SAFETY: the path is Avx2 only after both features were detected on this processor.
                 return unsafe { wide($($arg),*) };
             }
-            $inner($($arg),*)
+            $inner($crate::simd::PortableLanes, $($arg),*)
         }
     };
 }

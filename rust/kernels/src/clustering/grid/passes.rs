@@ -8,7 +8,7 @@ use super::space::{Points, Rule};
 use super::sweep::{Cells, Sweep};
 use super::{Grid, Job};
 use crate::parallel::{filled, runs_of_cells, split_runs};
-use crate::simd::dispatched;
+use crate::simd::{Lanes, dispatched};
 use crate::{Result, Task};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -103,7 +103,8 @@ fn mark_core<S: Real, T: Real, R: Rule<D>, const D: usize>(
 dispatched!(fn count[S: Real, T: Real, R: Rule<D>, const D: usize](grid: &Grid<'_, S, T, R, D>, mass: Mass<'_>, run: &Range<usize>, core: &mut [bool]) -> () = count_run);
 
 #[inline(always)]
-fn count_run<S: Real, T: Real, R: Rule<D>, const D: usize>(
+fn count_run<L: Lanes, S: Real, T: Real, R: Rule<D>, const D: usize>(
+    _: L,
     grid: &Grid<'_, S, T, R, D>,
     mass: Mass<'_>,
     run: &Range<usize>,
@@ -149,7 +150,8 @@ fn others_into(cells: &Cells, near: &[Range<u32>], cell: u32, out: &mut Vec<Rang
 dispatched!(fn weigh[S: Real, T: Real, R: Rule<D>, const D: usize](grid: &Grid<'_, S, T, R, D>, mass: Mass<'_>, run: &Range<usize>, core: &mut [bool]) -> () = weigh_run);
 
 #[inline(always)]
-fn weigh_run<S: Real, T: Real, R: Rule<D>, const D: usize>(
+fn weigh_run<L: Lanes, S: Real, T: Real, R: Rule<D>, const D: usize>(
+    _: L,
     grid: &Grid<'_, S, T, R, D>,
     mass: Mass<'_>,
     run: &Range<usize>,
@@ -244,7 +246,8 @@ fn link<S: Real, T: Real, R: Rule<D>, const D: usize>(
 dispatched!(fn link_cells[S: Real, T: Real, R: Rule<D>, const D: usize](grid: &Grid<'_, S, T, R, D>, run: &Range<usize>, cores: &[u32], sets: &UnionFind) -> () = link_run);
 
 #[inline(always)]
-fn link_run<S: Real, T: Real, R: Rule<D>, const D: usize>(
+fn link_run<L: Lanes, S: Real, T: Real, R: Rule<D>, const D: usize>(
+    _: L,
     grid: &Grid<'_, S, T, R, D>,
     run: &Range<usize>,
     cores: &[u32],
@@ -324,7 +327,8 @@ fn label<S: Real, T: Real, R: Rule<D>, const D: usize>(
 dispatched!(fn label_cells[S: Real, T: Real, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize](grid: &Grid<'_, S, T, R, D>, run: &Range<usize>, cores: &[u32], labels: &[u32], mixed: Option<&[u32]>, set: &F) -> () = label_run);
 
 #[inline(always)]
-fn label_run<S: Real, T: Real, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
+fn label_run<L: Lanes, S: Real, T: Real, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
+    _: L,
     grid: &Grid<'_, S, T, R, D>,
     run: &Range<usize>,
     cores: &[u32],

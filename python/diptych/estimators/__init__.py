@@ -1,0 +1,5 @@
+"""Estimators in the manner of scikit-learn, standing on the kernels."""
+
+from diptych.estimators.dbscan import DBSCAN, dbscan
+
+__all__ = ["DBSCAN", "dbscan"]

@@ -1,0 +1,318 @@
+//! Sixteen points of one tile against all points of another, in single precision.
+//!
+//! **Error.** Let r be the radii of both tiles together, t the distance of a pair (all in units of the scale). A
+//! point is rounded when it is stored relative to its centre (its distance from it is at most its tile's radius), when
+//! it is shifted to the other centre, and once more in the difference; the shift itself is at most t + r. Each rounds
+//! by at most 2⁻²⁴ of its size, so the computed difference is off by at most 2⁻²⁴ · 3 · (r + t), for which [`Limits`] takes 2⁻²² · (r + t),
+//! in the norm. The sum over the axes adds a relative (width + 2) · 2⁻²⁴, for which it takes (width + 8) · 2⁻²³.
+
+use super::geometry::Norm;
+use super::index::{Index, LANES, TILE};
+use super::super::metric::Real;
+use crate::simd::{Lanes, dispatched};
+
+/// Panels of a tile, at most.
+pub(super) const PANELS: usize = TILE / LANES;
+
+/// What to tell of the pairs of two tiles.
+pub(super) struct Limits {
+    /// At most this: neighbours.
+    sure: f32,
+    /// Above this, by point of the first tile: not neighbours.
+    maybe: [f32; TILE],
+    /// Farther than this from the centre of the second tile: no neighbour in it.
+    ball: [f32; TILE],
+}
+
+/// Distances that matter, by point of a tile, not scaled.
+pub(super) struct Reach {
+    pub sure: f64,
+    pub maybe: [f64; TILE],
+}
+
+/// One bit per pair: bit `l` of `[q][p]` is point q of the panel against lane l of panel p.
+#[derive(Default)]
+pub(super) struct Masks {
+    pub sure: [[u16; PANELS]; LANES],
+    /// Neighbours or undecided; includes the sure ones.
+    pub maybe: [[u16; PANELS]; LANES],
+}
+
+/// Buffers of one thread.
+#[derive(Default)]
+pub(super) struct Scratch {
+    shift: Vec<f32>,
+    moved: Vec<[f32; LANES]>,
+    pub masks: Masks,
+}
+
+/// Four units of rounding in single precision.
+pub(super) const UNIT: f64 = 1.0 / (1 << 22) as f64;
+
+/// Relative rounding of a sum over the axes.
+pub(super) fn gamma(width: usize) -> f64 {
+    (width + 8) as f64 * (UNIT / 2.0)
+}
+
+impl Limits {
+    /// The limits for two tiles, given what matters and the radii of both.
+    pub fn new<T: Real>(index: &Index<'_, T>, a: usize, b: usize, reach: &Reach) -> Self {
+        let (r, gamma) = (index.radii[a] + index.radii[b], gamma(index.width()));
+        let power = |x: f64| if index.norm == Norm::L2 { x * x } else { x };
+        let above = |x: f64| (power((x + UNIT * (r + x)) * (1.0 + gamma)) as f32).next_up();
+        let sure = reach.sure * index.scale;
+        let sure = (sure - UNIT * (r + sure)) * (1.0 - gamma);
+        Self {
+            sure: if sure > 0.0 { (power(sure) as f32).next_down() } else { -1.0 },
+            maybe: reach.maybe.map(|maybe| above(maybe * index.scale)),
+            ball: reach.maybe.map(|maybe| above(maybe * index.scale + index.radii[b])),
+        }
+    }
+}
+
+/// Tests the points `active` of panel `panel` of tile `a` against tile `b`; returns those that may have a neighbour
+/// there, for which `scratch.masks` is filled.
+pub(super) fn test<T: Real>(
+    index: &Index<'_, T>,
+    (a, panel): (usize, usize),
+    b: usize,
+    active: u16,
+    limits: &Limits,
+    scratch: &mut Scratch,
+) -> u16 {
+    let width = index.width();
+    shift_into(index, a, b, &mut scratch.shift);
+    scratch.moved.resize(width, [0.0; LANES]);
+    test_panel(
+        index.norm,
+        &index.panels(a)[panel * width..(panel + 1) * width],
+        &scratch.shift,
+        index.halves(b),
+        index.panels(b),
+        index.positions(b).len(),
+        active,
+        limits,
+        panel * LANES,
+        &mut scratch.moved,
+        &mut scratch.masks,
+    )
+}
+
+#[inline]
+fn shift_into<T: Real>(index: &Index<'_, T>, a: usize, b: usize, shift: &mut Vec<f32>) {
+    shift.clear();
+    let centres = index.centre(a).iter().zip(index.centre(b));
+    shift.extend(centres.map(|(a, b)| ((a - b) * index.scale) as f32));
+}
+
+dispatched!(fn test_panel[](norm: Norm, points: &[[f32; LANES]], shift: &[f32], halves: &[f32], others: &[[f32; LANES]], count: usize, active: u16, limits: &Limits, first: usize, moved: &mut [[f32; LANES]], masks: &mut Masks) -> u16 = test_panel_norm);
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn test_panel_norm<L: Lanes>(
+    lanes: L,
+    norm: Norm,
+    points: &[[f32; LANES]],
+    shift: &[f32],
+    halves: &[f32],
+    others: &[[f32; LANES]],
+    count: usize,
+    active: u16,
+    limits: &Limits,
+    first: usize,
+    moved: &mut [[f32; LANES]],
+    masks: &mut Masks,
+) -> u16 {
+    match norm {
+        Norm::L2 => run(lanes, SquareSum, points, shift, halves, others, count, active, limits, first, moved, masks),
+        Norm::L1 => run(lanes, Sum, points, shift, halves, others, count, active, limits, first, moved, masks),
+        Norm::LInfinity => run(lanes, Largest, points, shift, halves, others, count, active, limits, first, moved, masks),
+    }
+}
+
+/// How one axis enters the sum.
+trait Step: Copy {
+    fn step<L: Lanes>(self, lanes: L, t: L::V, sum: L::V) -> L::V;
+}
+
+#[derive(Clone, Copy)]
+struct SquareSum;
+#[derive(Clone, Copy)]
+struct Sum;
+#[derive(Clone, Copy)]
+struct Largest;
+
+impl Step for SquareSum {
+    #[inline(always)]
+    fn step<L: Lanes>(self, lanes: L, t: L::V, sum: L::V) -> L::V {
+        lanes.mul_add(t, t, sum)
+    }
+}
+
+impl Step for Sum {
+    #[inline(always)]
+    fn step<L: Lanes>(self, lanes: L, t: L::V, sum: L::V) -> L::V {
+        lanes.add(lanes.abs(t), sum)
+    }
+}
+
+impl Step for Largest {
+    #[inline(always)]
+    fn step<L: Lanes>(self, lanes: L, t: L::V, sum: L::V) -> L::V {
+        // In this order what is not a number stays: `max` returns its second argument then.
+        lanes.max(sum, lanes.abs(t))
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn run<L: Lanes, S: Step>(
+    lanes: L,
+    step: S,
+    points: &[[f32; LANES]],
+    shift: &[f32],
+    halves: &[f32],
+    others: &[[f32; LANES]],
+    count: usize,
+    active: u16,
+    limits: &Limits,
+    first: usize,
+    moved: &mut [[f32; LANES]],
+    masks: &mut Masks,
+) -> u16 {
+    let width = points.len();
+    let (shift, halves, moved) = (&shift[..width], &halves[..width], &mut moved[..width]);
+    let zero = lanes.splat(0.0);
+    let (mut gap, mut ball) = (zero, zero);
+    for axis in 0..width {
+        let x = lanes.add(lanes.load(&points[axis]), lanes.splat(shift[axis]));
+        lanes.store(x, &mut moved[axis]);
+        ball = step.step(lanes, x, ball);
+        gap = step.step(lanes, lanes.max(zero, lanes.sub(lanes.abs(x), lanes.splat(halves[axis]))), gap);
+    }
+    let row = |limits: &[f32; TILE]| {
+        let (rows, _) = limits.as_chunks::<LANES>();
+        lanes.load(&rows[first / LANES])
+    };
+    let near = active & lanes.not_gt(gap, row(&limits.maybe)) & lanes.not_gt(ball, row(&limits.ball));
+    let mut left = near;
+    while left != 0 {
+        // Four points at a time; the last one is repeated where fewer are left.
+        let mut four = [0; 4];
+        let mut last = 0;
+        for slot in &mut four {
+            if left != 0 {
+                last = left.trailing_zeros() as usize;
+                left &= left - 1;
+            }
+            *slot = last & (LANES - 1);
+        }
+        let maybe = four.map(|q| lanes.splat(limits.maybe[(first + q) & (TILE - 1)]));
+        let sure = lanes.splat(limits.sure);
+        for (panel, other) in others.chunks_exact(width).enumerate() {
+            let mut sums = [zero; 4];
+            for (moved, other) in moved.iter().zip(other) {
+                let other = lanes.load(other);
+                for i in 0..4 {
+                    sums[i] = step.step(lanes, lanes.sub(lanes.splat(moved[four[i]]), other), sums[i]);
+                }
+            }
+            let real = points_in(count, panel);
+            for i in 0..4 {
+                masks.maybe[four[i]][panel & (PANELS - 1)] = lanes.not_gt(sums[i], maybe[i]) & real;
+                masks.sure[four[i]][panel & (PANELS - 1)] = lanes.le(sums[i], sure) & real;
+            }
+        }
+    }
+    near
+}
+
+/// The lanes of a panel that hold points.
+#[inline(always)]
+fn points_in(count: usize, panel: usize) -> u16 {
+    let here = count.saturating_sub(panel * LANES).min(LANES);
+    (0xffffu32 >> (LANES - here)) as u16
+}
+
+/// Points to which distances are taken, one after the other.
+pub(super) struct Centres {
+    norm: Norm,
+    width: usize,
+    flat: Vec<f32>,
+}
+
+impl Centres {
+    pub fn new(norm: Norm, width: usize) -> Self {
+        Self { norm, width, flat: Vec::new() }
+    }
+
+    pub fn one(norm: Norm, centre: &[f32]) -> Self {
+        Self { norm, width: centre.len(), flat: centre.to_vec() }
+    }
+
+    pub fn push(&mut self, centre: &[f32]) {
+        self.flat.extend(centre);
+    }
+
+    pub fn len(&self) -> usize {
+        self.flat.len() / self.width
+    }
+
+    /// Calls `found(centre, distances)` with the distances of sixteen points from each centre.
+    pub fn each(&self, points: &[[f32; LANES]], mut found: impl FnMut(usize, &[f32; LANES])) {
+        let mut out = [[0.0; LANES]; 4];
+        for (group, four) in self.flat.chunks(4 * self.width).enumerate() {
+            distances(self.norm, points, four, &mut out);
+            for (i, out) in out[..four.len() / self.width].iter().enumerate() {
+                found(4 * group + i, out);
+            }
+        }
+    }
+}
+
+dispatched!(fn distances[](norm: Norm, points: &[[f32; LANES]], centres: &[f32], out: &mut [[f32; LANES]; 4]) -> () = distances_norm);
+
+#[inline(always)]
+fn distances_norm<L: Lanes>(
+    lanes: L,
+    norm: Norm,
+    points: &[[f32; LANES]],
+    centres: &[f32],
+    out: &mut [[f32; LANES]; 4],
+) {
+    match norm {
+        Norm::L2 => {
+            distances_run(lanes, SquareSum, points, centres, out);
+            out.as_flattened_mut().iter_mut().for_each(|x| *x = x.sqrt());
+        }
+        Norm::L1 => distances_run(lanes, Sum, points, centres, out),
+        Norm::LInfinity => distances_run(lanes, Largest, points, centres, out),
+    }
+}
+
+#[inline(always)]
+fn distances_run<L: Lanes, S: Step>(
+    lanes: L,
+    step: S,
+    points: &[[f32; LANES]],
+    centres: &[f32],
+    out: &mut [[f32; LANES]; 4],
+) {
+    let width = points.len();
+    let count = centres.len() / width;
+    // Fewer than four: the first is repeated.
+    let four: [&[f32]; 4] = std::array::from_fn(|i| {
+        let i = if i < count { i } else { 0 };
+        &centres[i * width..(i + 1) * width]
+    });
+    let mut sums = [lanes.splat(0.0); 4];
+    for axis in 0..width {
+        let x = lanes.load(&points[axis]);
+        for i in 0..4 {
+            sums[i] = step.step(lanes, lanes.sub(x, lanes.splat(four[i][axis])), sums[i]);
+        }
+    }
+    for i in 0..4 {
+        lanes.store(sums[i], &mut out[i]);
+    }
+}

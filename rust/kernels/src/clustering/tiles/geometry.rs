@@ -1,0 +1,170 @@
+//! Where rows lie, and how far apart neighbours can be there.
+//!
+//! Every metric is a distance of coordinates in one of three norms, up to a margin: the L norms on the rows
+//! themselves, the cosine on unit vectors (chord² = 2 · distance), the great circle on the unit sphere. Minkowski's
+//! other p have the largest difference as a lower bound.
+
+use super::super::grid::unit_vector;
+use super::super::metric::{Metric, Real, Rows, length};
+
+/// The norm in which coordinates are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Norm {
+    /// Sum of squares.
+    L2,
+    /// Sum of absolute values.
+    L1,
+    /// Largest absolute value.
+    LInfinity,
+}
+
+/// Distances that settle a pair of neighbours: at most `sure` they are, above `maybe` they are not, in between the
+/// contract decides.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Margin {
+    pub sure: f64,
+    pub maybe: f64,
+}
+
+/// Coordinates of rows for one metric.
+pub(super) struct Geometry<'a, T> {
+    rows: Rows<'a, T>,
+    metric: Metric,
+    embedding: Embedding,
+    width: usize,
+}
+
+enum Embedding {
+    /// The rows as they are.
+    Plain,
+    /// Divided by their lengths; a zero row lies far from everything, at a place of its own.
+    Unit { lengths: Vec<f64>, zeros: Vec<u32> },
+    /// Unit vectors of (latitude, longitude).
+    Sphere(Vec<[f64; 3]>),
+}
+
+/// Where zero rows go: out of reach of the unit sphere and of each other.
+const FAR: f64 = 16.0;
+
+impl<'a, T: Real> Geometry<'a, T> {
+    pub fn new(rows: Rows<'a, T>, metric: Metric) -> crate::Result<Self> {
+        let n = rows.len();
+        let (embedding, width) = match metric {
+            Metric::Cosine => {
+                let mut lengths = crate::parallel::reserve(n, "the lengths of rows")?;
+                lengths.extend((0..n).map(|i| length(rows.row(i))));
+                let zeros = (0..n as u32).filter(|&i| lengths[i as usize] == 0.0).collect();
+                (Embedding::Unit { lengths, zeros }, rows.width())
+            }
+            Metric::Haversine => {
+                let mut vectors = crate::parallel::reserve(n, "unit vectors")?;
+                vectors.extend((0..n).map(|i| unit_vector(rows.row(i))));
+                (Embedding::Sphere(vectors), 3)
+            }
+            _ => (Embedding::Plain, rows.width()),
+        };
+        Ok(Self { rows, metric, embedding, width })
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Number of coordinates.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    pub fn norm(&self) -> Norm {
+        match self.metric {
+            Metric::Euclidean | Metric::Cosine | Metric::Haversine => Norm::L2,
+            Metric::Manhattan => Norm::L1,
+            Metric::Chebyshev | Metric::Minkowski(_) => Norm::LInfinity,
+        }
+    }
+
+    /// One coordinate of a row.
+    #[inline]
+    pub fn coordinate(&self, row: u32, axis: usize) -> f64 {
+        match &self.embedding {
+            Embedding::Plain => self.rows.row(row as usize)[axis].widen(),
+            Embedding::Unit { lengths, zeros } => match lengths[row as usize] {
+                0.0 if axis > 0 => 0.0,
+                0.0 => FAR * (2 + zeros.partition_point(|&zero| zero < row)) as f64,
+                length => self.rows.row(row as usize)[axis].widen() / length,
+            },
+            Embedding::Sphere(vectors) => vectors[row as usize][axis],
+        }
+    }
+
+    /// All coordinates of a row.
+    #[inline]
+    pub fn place(&self, row: u32, out: &mut [f64]) {
+        match &self.embedding {
+            Embedding::Plain => {
+                for (out, x) in out.iter_mut().zip(self.rows.row(row as usize)) {
+                    *out = x.widen();
+                }
+            }
+            Embedding::Unit { lengths, .. } if lengths[row as usize] > 0.0 => {
+                let length = lengths[row as usize];
+                for (out, x) in out.iter_mut().zip(self.rows.row(row as usize)) {
+                    *out = x.widen() / length;
+                }
+            }
+            _ => (0..self.width).for_each(|axis| out[axis] = self.coordinate(row, axis)),
+        }
+    }
+
+    /// The contract's reduced distance of two rows.
+    #[inline]
+    pub fn reduced(&self, a: u32, b: u32) -> f64 {
+        match &self.embedding {
+            Embedding::Unit { .. } if a == b => 0.0,
+            _ => self.metric.reduced(self.rows.row(a as usize), self.rows.row(b as usize)),
+        }
+    }
+
+    /// The rows that are zero, and so at distance 1 from every other; no search by coordinates finds them.
+    pub fn zeros(&self) -> &[u32] {
+        match &self.embedding {
+            Embedding::Unit { zeros, .. } => zeros,
+            _ => &[],
+        }
+    }
+
+    /// The margin around a reduced distance.
+    pub fn margin(&self, reduced: f64) -> Margin {
+        // Each step of the contract's sum rounds once; doubled for the comparison from the other side.
+        let rounding = (self.rows.width() + 8) as f64 * f64::EPSILON;
+        let certain = (1e-290..1e290).contains(&reduced);
+        if reduced == f64::INFINITY {
+            return Margin { sure: -1.0, maybe: f64::INFINITY };
+        }
+        let plain = |distance: f64| {
+            if certain {
+                Margin { sure: distance * (1.0 - rounding), maybe: distance * (1.0 + rounding) }
+            } else {
+                // Squares that under- or overflow: nothing is certain, and only the contract knows.
+                Margin { sure: -1.0, maybe: f64::INFINITY }
+            }
+        };
+        match self.metric {
+            Metric::Euclidean => plain(reduced.sqrt()),
+            Metric::Manhattan | Metric::Chebyshev => Margin {
+                sure: reduced * (1.0 - rounding),
+                maybe: reduced * (1.0 + rounding) + f64::MIN_POSITIVE,
+            },
+            Metric::Minkowski(p) => Margin { sure: -1.0, ..plain(reduced.powf(1.0 / p) * (1.0 + 1e-12)) },
+            Metric::Cosine => {
+                let (sure, maybe) = (2.0 * reduced - 8.0 * rounding, 2.0 * reduced + 8.0 * rounding);
+                Margin { sure: if sure > 0.0 { sure.sqrt() } else { -1.0 }, maybe: maybe.max(0.0).sqrt() }
+            }
+            Metric::Haversine => {
+                let chord = 2.0 * reduced.sqrt();
+                Margin { sure: chord * (1.0 - 1e-12) - 4e-15, maybe: chord * (1.0 + 1e-12) + 4e-15 }
+            }
+        }
+    }
+}

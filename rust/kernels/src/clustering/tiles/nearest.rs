@@ -1,0 +1,99 @@
+//! Distances to the k-th nearest other point.
+//!
+//! Tiles are visited from near to far. Each point of a tile keeps the k least reduced distances so far, measured by
+//! the contract; the k-th of them limits what the filter lets through, and the largest of the tile's limits ends the
+//! visits. O(k · tile) memory beside the index.
+
+use super::super::metric::{Metric, Real, Rows};
+use super::balls::Frame;
+use super::block::{Limits, PANELS, Reach, Scratch, test};
+use super::geometry::Geometry;
+use super::index::{Index, LANES, TILE};
+use super::passes::bits;
+use crate::parallel::{filled, split_runs};
+use crate::{Result, Task};
+use rayon::prelude::*;
+use std::cell::Cell;
+use std::ops::ControlFlow;
+
+/// See `diptych.kernels.clustering.k_distances`; 0 < k < n.
+pub(in super::super) fn k_distances<T: Real>(
+    rows: Rows<'_, T>,
+    k: usize,
+    metric: Metric,
+    task: &Task,
+) -> Result<Vec<f64>> {
+    let n = rows.len();
+    task.expect(n);
+    let geometry = Geometry::new(rows, metric)?;
+    let scale = Frame::around(&geometry).scale;
+    let index = Index::new(geometry, if scale > 0.0 { scale } else { 1.0 }, task)?;
+    let mut found = filled(n, 0.0, "the distances")?;
+    split_runs(&mut found, index.starts[1..].iter().map(|&end| end as usize))
+        .into_par_iter()
+        .enumerate()
+        .try_for_each_init(Scratch::default, |scratch, (tile, found)| {
+            nearest(&index, tile, k, found, scratch);
+            task.advance(found.len())
+        })?;
+    let mut out = filled(n, 0.0, "the distances")?;
+    for (&row, &reduced) in index.order.iter().zip(&found) {
+        out[row as usize] = metric.distance(reduced);
+    }
+    Ok(out)
+}
+
+/// The k-th least reduced distance of each point of a tile.
+fn nearest<T: Real>(index: &Index<'_, T>, a: usize, k: usize, found: &mut [f64], scratch: &mut Scratch) {
+    let geometry = &index.geometry;
+    // Zero rows lie where no search finds them: they are at distance 1 from everything.
+    let zeros = geometry.zeros();
+    let is_zero = |row: u32| zeros.binary_search(&row).is_ok();
+    let points: Vec<u32> = index.positions(a).map(|position| index.order[position]).collect();
+    let mut best: Vec<Vec<f64>> = points
+        .iter()
+        .map(|&row| {
+            let known = if is_zero(row) { k } else { zeros.len().min(k) };
+            let mut best = vec![1.0; known];
+            best.resize(k, f64::INFINITY);
+            best
+        })
+        .collect();
+    let open = points.iter().enumerate().filter(|&(_, &row)| !is_zero(row)).fold(0u64, |mask, (q, _)| mask | 1 << q);
+    let mut reach = Reach { sure: -1.0, maybe: [0.0; TILE] };
+    bits(open).for_each(|q| reach.maybe[q] = geometry.margin(best[q][k - 1]).maybe);
+    let farthest = Cell::new(f64::INFINITY);
+    let visit = |b: usize| {
+        let limits = Limits::new(index, a, b, &reach);
+        let first = index.starts[b] as usize;
+        let mut changed = false;
+        for panel in 0..points.len().div_ceil(LANES) {
+            let active = (open >> (panel * LANES)) as u16;
+            let near = test(index, (a, panel), b, active, &limits, scratch);
+            for lane in bits(u64::from(near)) {
+                let q = panel * LANES + lane;
+                let best = &mut best[q];
+                for (other, &mask) in scratch.masks.maybe[lane].iter().enumerate().take(PANELS) {
+                    let here = if other * LANES < index.positions(b).len() { mask } else { 0 };
+                    for position in bits(u64::from(here)).map(|lane| first + other * LANES + lane) {
+                        let row = index.order[position];
+                        let reduced = geometry.reduced(points[q], row);
+                        if row != points[q] && reduced < best[k - 1] && !is_zero(row) {
+                            let place = best.partition_point(|&kept| kept <= reduced);
+                            best.copy_within(place..k - 1, place + 1);
+                            best[place] = reduced;
+                            changed = true;
+                        }
+                    }
+                }
+                reach.maybe[q] = geometry.margin(best[k - 1]).maybe;
+            }
+        }
+        if changed {
+            farthest.set(bits(open).fold(0.0, |far, q| reach.maybe[q].max(far)));
+        }
+        ControlFlow::Continue(())
+    };
+    index.near(a, || farthest.get(), visit);
+    found.iter_mut().zip(&best).for_each(|(found, best)| *found = best[k - 1]);
+}

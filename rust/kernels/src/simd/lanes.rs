@@ -1,0 +1,233 @@
+//! Sixteen single-precision lanes, on every instruction set.
+
+/// Sixteen f32 lanes of one instruction set. A value of the implementing type is the right to use it.
+pub(crate) trait Lanes: Copy + Send + Sync {
+    /// Sixteen numbers.
+    type V: Copy;
+
+    /// The same number in every lane.
+    fn splat(self, x: f32) -> Self::V;
+    /// Sixteen numbers in a row.
+    fn load(self, x: &[f32; 16]) -> Self::V;
+    /// Writes them down.
+    fn store(self, x: Self::V, to: &mut [f32; 16]);
+    /// a + b
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a − b
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a · b + c; whether rounded once or twice depends on the instruction set.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// |a|
+    fn abs(self, a: Self::V) -> Self::V;
+    /// The larger; b where either is not a number.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// One bit per lane: a <= b.
+    fn le(self, a: Self::V, b: Self::V) -> u16;
+    /// One bit per lane: not a > b, so that what is not a number counts.
+    fn not_gt(self, a: Self::V, b: Self::V) -> u16;
+}
+
+/// Plain arrays.
+#[derive(Clone, Copy)]
+pub(crate) struct PortableLanes;
+
+impl Lanes for PortableLanes {
+    type V = [f32; 16];
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        [x; 16]
+    }
+
+    #[inline(always)]
+    fn load(self, x: &[f32; 16]) -> Self::V {
+        *x
+    }
+
+    #[inline(always)]
+    fn store(self, x: Self::V, to: &mut [f32; 16]) {
+        *to = x;
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+
+    #[inline(always)]
+    fn abs(self, a: Self::V) -> Self::V {
+        a.map(f32::abs)
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+
+    #[inline(always)]
+    fn le(self, a: Self::V, b: Self::V) -> u16 {
+        (0..16).fold(0, |mask, i| mask | u16::from(a[i] <= b[i]) << i)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::neg_cmp_op_on_partial_ord)]
+    fn not_gt(self, a: Self::V, b: Self::V) -> u16 {
+        (0..16).fold(0, |mask, i| mask | u16::from(!(a[i] > b[i])) << i)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use wide::WideLanes;
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod wide {
+    use super::Lanes;
+    use std::arch::x86_64::*;
+
+    /// AVX2 and FMA. Made only inside functions compiled for them.
+    #[derive(Clone, Copy)]
+    pub(crate) struct WideLanes(());
+
+    impl WideLanes {
+        /// # Safety
+        /// The processor must have AVX2 and FMA.
+        #[inline(always)]
+        pub(crate) unsafe fn new() -> Self {
+            Self(())
+        }
+    }
+
+    // SAFETY of every block below: a `WideLanes` exists only where the processor has AVX2 and FMA, and the
+    // references to [f32; 16] cover the 64 bytes that are read or written.
+    macro_rules! both {
+        ($intrinsic:ident($($v:ident),+)) => {
+            // SAFETY: see above.
+            unsafe { ($intrinsic($($v.0),+), $intrinsic($($v.1),+)) }
+        };
+    }
+
+    impl Lanes for WideLanes {
+        type V = (__m256, __m256);
+
+        #[inline(always)]
+        fn splat(self, x: f32) -> Self::V {
+            // SAFETY: see above.
+            let v = unsafe { _mm256_set1_ps(x) };
+            (v, v)
+        }
+
+        #[inline(always)]
+        fn load(self, x: &[f32; 16]) -> Self::V {
+            // SAFETY: see above.
+            unsafe { (_mm256_loadu_ps(x.as_ptr()), _mm256_loadu_ps(x.as_ptr().add(8))) }
+        }
+
+        #[inline(always)]
+        fn store(self, x: Self::V, to: &mut [f32; 16]) {
+            // SAFETY: see above.
+            unsafe {
+                _mm256_storeu_ps(to.as_mut_ptr(), x.0);
+                _mm256_storeu_ps(to.as_mut_ptr().add(8), x.1);
+            }
+        }
+
+        #[inline(always)]
+        fn add(self, a: Self::V, b: Self::V) -> Self::V {
+            both!(_mm256_add_ps(a, b))
+        }
+
+        #[inline(always)]
+        fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+            both!(_mm256_sub_ps(a, b))
+        }
+
+        #[inline(always)]
+        fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            both!(_mm256_fmadd_ps(a, b, c))
+        }
+
+        #[inline(always)]
+        fn abs(self, a: Self::V) -> Self::V {
+            let sign = self.splat(-0.0);
+            both!(_mm256_andnot_ps(sign, a))
+        }
+
+        #[inline(always)]
+        fn max(self, a: Self::V, b: Self::V) -> Self::V {
+            both!(_mm256_max_ps(a, b))
+        }
+
+        #[inline(always)]
+        fn le(self, a: Self::V, b: Self::V) -> u16 {
+            // SAFETY: see above.
+            let (low, high) = unsafe {
+                (
+                    _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(a.0, b.0)),
+                    _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(a.1, b.1)),
+                )
+            };
+            (low | high << 8) as u16
+        }
+
+        #[inline(always)]
+        fn not_gt(self, a: Self::V, b: Self::V) -> u16 {
+            // SAFETY: see above.
+            let (low, high) = unsafe {
+                (
+                    _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NGT_UQ>(a.0, b.0)),
+                    _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NGT_UQ>(a.1, b.1)),
+                )
+            };
+            (low | high << 8) as u16
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exercise<L: Lanes>(lanes: L) -> Vec<u32> {
+        let a: [f32; 16] = std::array::from_fn(|i| i as f32 * 0.37 - 2.0);
+        let mut b: [f32; 16] = std::array::from_fn(|i| 3.0 - i as f32 * 0.41);
+        b[7] = f32::NAN;
+        let (x, y) = (lanes.load(&a), lanes.load(&b));
+        let mut out = vec![u32::from(lanes.le(x, y)), u32::from(lanes.not_gt(x, y))];
+        for v in [lanes.add(x, y), lanes.sub(x, y), lanes.abs(x), lanes.max(x, y), lanes.mul_add(x, lanes.splat(2.0), y)] {
+            let mut to = [0.0; 16];
+            lanes.store(v, &mut to);
+            out.extend(to.map(|z| if z.is_nan() { 0 } else { z.to_bits() }));
+        }
+        out
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code)]
+    fn wide_lanes_agree_with_plain_ones() {
+        if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
+            return;
+        }
+        // SAFETY: both features were just detected. Doubling is exact, so fused or not makes no difference.
+        let wide = exercise(unsafe { WideLanes::new() });
+        assert_eq!(wide, exercise(PortableLanes));
+    }
+
+    #[test]
+    fn not_a_number_is_never_le_and_never_gt() {
+        let lanes = PortableLanes;
+        let nan = lanes.splat(f32::NAN);
+        assert_eq!((lanes.le(nan, nan), lanes.not_gt(nan, nan)), (0, 0xffff));
+    }
+}
