@@ -28,20 +28,14 @@ def test_scikit_learns_own_tests_pass(tmp_path):
     copy = tmp_path / "test_theirs.py"
     copy.write_text(text, encoding="utf-8")
     package = os.fspath(Path(diptych.__file__).parents[1])
+    # Their conftest supplies the fixture of seeds; a folder of its own keeps our configuration out.
+    options = ["-q", "-p", "no:cacheprovider", "-p", "sklearn.conftest", "--rootdir", os.fspath(tmp_path)]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--rootdir",
-            os.fspath(tmp_path),
-            copy,
-        ],
+        [sys.executable, "-m", "pytest", *options, copy],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])},
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
+        | {"SKLEARN_TESTS_GLOBAL_RANDOM_SEED": "0-9"},
         capture_output=True,
         text=True,
         timeout=300,

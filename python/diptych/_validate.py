@@ -103,11 +103,13 @@ def weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
             "sample_weight is 0 everywhere: Sample weights must contain at least one non-zero number; pass "
             "None to weigh every row 1."
         )
+    if (w == 1.0).all():
+        return None
     with np.errstate(over="ignore"):
         total = np.abs(w).sum()
     if not math.isfinite(total):
         raise ValueError("sample_weight sums to more than float64 can hold: divide it and min_samples alike.")
-    return None if (w == 1.0).all() else w
+    return w
 
 
 def labels(core_labels: Any, n: int | None = None) -> NDArray[np.int64]:

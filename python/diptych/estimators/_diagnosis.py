@@ -24,8 +24,9 @@ def describe(labels: NDArray[np.intp], core: NDArray[np.intp], eps: float, min_s
             f"min_samples={min_samples}, or the data have no noise."
         )
     if len(said) > 1:
+        k = max(1, min_samples - 1)
         said.append(
-            f"To choose eps, draw np.sort(diptych.kernels.clustering.k_distances(X, k={max(1, min_samples - 1)}))"
-            "\nwith the same metric, and look for its knee."
+            f"To choose eps, draw np.sort(diptych.kernels.clustering.k_distances(X, k={k}))\n"
+            "with the same metric, and look for its knee."
         )
     return "\n".join(said)

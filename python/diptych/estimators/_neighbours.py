@@ -4,7 +4,6 @@ Both end as a sparse graph that the kernel clusters as precomputed distances.
 """
 
 import math
-import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -19,7 +18,6 @@ from diptych import _validate
 
 Indices = NDArray[np.intp]
 ALIASES = {"l1": "manhattan", "cityblock": "manhattan", "l2": "euclidean"}
-P_TWICE = "Parameter p is found in metric_params. The corresponding parameter from __init__ is ignored."
 
 
 def kernel_metric(
@@ -30,11 +28,7 @@ def kernel_metric(
         return metric, None
     extra = dict(metric_params or {})
     if metric == "minkowski":
-        in_params = extra.pop("p", None)
-        if in_params is not None and not extra and not sparse:
-            if p is not None:
-                warnings.warn(P_TWICE, SyntaxWarning, stacklevel=4)
-            p = in_params
+        p = extra.pop("p", p)
     if callable(metric) or sparse or extra:
         return None
     name = ALIASES.get(metric, metric)
@@ -118,11 +112,7 @@ class OtherNeighbours:
     def __init__(self, X: Any, estimator: Any, n_jobs: int) -> None:
         self.n, self.n_threads = X.shape[0], n_jobs
         params = estimator.effective_metric_params_
-        p = (
-            2
-            if estimator.p is None and estimator.metric == "minkowski" and "p" not in params
-            else estimator.p
-        )
+        p = None if "p" in params else 2 if estimator.p is None else estimator.p
         self.search = NearestNeighbors(
             radius=estimator.eps,
             algorithm=estimator.algorithm,
@@ -173,6 +163,13 @@ def _searched_in_a_tree(X: Any, estimator: Any) -> bool:
         return False
     few_columns = estimator.algorithm == "auto" and X.shape[1] <= 15
     return bool(few_columns or estimator.algorithm in ("kd_tree", "ball_tree"))
+
+
+def in_form_of(fitted: Any, X: Any) -> Any:
+    """Return X sparse if the fitted rows are, dense if they are not."""
+    if _validate.is_sparse(fitted) == _validate.is_sparse(X):
+        return X
+    return X.toarray() if _validate.is_sparse(X) else csr_array(X)
 
 
 def smallest_equal_rows(

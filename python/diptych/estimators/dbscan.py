@@ -3,6 +3,7 @@
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
@@ -19,6 +20,7 @@ from diptych.estimators._neighbours import (
     OtherNeighbours,
     cluster_graph,
     far_from_themselves,
+    in_form_of,
     kernel_metric,
     precomputed_eps,
     smallest_equal_rows,
@@ -38,6 +40,7 @@ __all__ = ["DBSCAN", "dbscan"]
 _METRICS = {"precomputed"}.union(*VALID_METRICS.values())
 _ALGORITHMS = {"auto", "ball_tree", "kd_tree", "brute"}
 _BACKENDS = {"reference", "rust"}
+_P_TWICE = "Parameter p is found in metric_params. The corresponding parameter from __init__ is ignored."
 
 
 class DBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
@@ -197,21 +200,22 @@ class DBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (m, n_features) or (m, n_samples)
-            Points to label; if ``metric='precomputed'``, their distances to the rows of the training data. In
-            a sparse matrix a point that is itself a training row needs a stored zero for its distance to
-            itself.
+            Points to label; if ``metric='precomputed'``, their distances to the rows of the training data,
+            where a sparse matrix has to store a zero for a point that is itself such a row.
 
         Returns
         -------
         ndarray of shape (m,)
             Smallest cluster number among the core points within `eps`, -1 if there is none. On the training
-            data these are ``labels_``.
+            data these are ``labels_``, if a precomputed matrix is symmetric.
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr", ensure_all_finite=self._finite())
         known = self.labels_[self.core_sample_indices_]
         if not len(known):
             return np.full(X.shape[0], -1, dtype=np.intp)
+        if self.metric != "precomputed":
+            X = in_form_of(self.components_, X)
         panel, n_jobs = clustering_panel(self.backend), resolve_n_jobs(self.n_jobs)
         named = kernel_metric(self.metric, self.metric_params, self.p, _validate.is_sparse(X))
         if named is None or named[0] == "precomputed":
@@ -333,6 +337,8 @@ class DBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         check(self.p is None or positive(self.p, math.inf), "p", "a float in the range (0.0, inf] or None")
         check(isinstance(self.n_jobs, Integral | None), "n_jobs", "an instance of 'int' or None")
         check(self.backend in _BACKENDS, "backend", among(_BACKENDS))
+        if self.p is not None and "p" in (self.metric_params or {}):
+            warnings.warn(_P_TWICE, SyntaxWarning, stacklevel=3)
 
 
 def _check_for_reference(X: Any, eps: float, metric: str) -> None:

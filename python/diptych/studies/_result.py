@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -49,4 +50,5 @@ class StudyResult:
         width = max(map(len, self.numbers))
         lines = [f"  {key.replace('_', ' '):{width}}  {value}" for key, value in self.numbers.items()]
         verdict = "holds in this run" if self.holds else "BROKEN in this run"
-        return "\n".join([self.question, "", *lines, "", f"law ({verdict}): {self.law}"])
+        law = textwrap.fill(f"law ({verdict}): {self.law}", 100)
+        return "\n".join([self.question, "", *lines, "", law])

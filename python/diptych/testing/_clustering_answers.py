@@ -103,13 +103,10 @@ def obey_definition(subject: Subject, case: Case) -> None:
     answer = ask(subject, case)
     if answer.core is not None and answer.core != core:
         i = min(set(answer.core) ^ set(core))
-        given = "listed" if i in answer.core else "missing"
-        raise LawBroken(
-            f"core rows are {core}, not {answer.core}: {say(case, neighbourhoods(case), i)}; it is {given}"
-        )
+        raise LawBroken(f"expected core rows {core}, got {answer.core}: {say(case, neighbourhoods(case), i)}")
     if answer.labels != labels:
         i = next(i for i, pair in enumerate(zip(answer.labels, labels, strict=True)) if pair[0] != pair[1])
-        raise LawBroken(f"labels are {labels}, not {answer.labels}: row {i} is the first that differs")
+        raise LawBroken(f"expected labels {labels}, got {answer.labels}: row {i} is the first that differs")
 
 
 def agree(subject: Subject, case: Case, changed: Case, what: str) -> None:

@@ -176,7 +176,7 @@ def _obey_prediction(subject: Subject, case: Case) -> None:
     labels, expected = _place(subject, case), predicted(case)
     for i, (got, right) in enumerate(zip(labels, expected, strict=True)):
         if got != right:
-            raise LawBroken(f"labels are {expected}, not {labels}: new row {i} has {got}")
+            raise LawBroken(f"expected labels {expected}, got {labels}: row {i} is the first that differs")
 
 
 def _query(new: tuple[float, ...], core: tuple[float, ...], labels: tuple[int, ...]) -> Case:

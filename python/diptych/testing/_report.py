@@ -131,8 +131,12 @@ class Report:
             parts += ["", str(self.first_failure)]
         parts.append("")
         for law in self.laws:
-            note = f"({law.tried} inputs)" if law.status == "holds" else law.detail
-            parts.append(_cut(f"{law.status:9}  {law.name}  {note}"))
+            if law.status != "not tried":
+                note = f"({law.tried} inputs)" if law.status == "holds" else law.detail
+                parts.append(_cut(f"{law.status:9}  {law.name}  {note}"))
+        for reason in dict.fromkeys(law.detail for law in self.laws if law.status == "not tried"):
+            skipped = [law.name for law in self.laws if law.status == "not tried" and law.detail == reason]
+            parts.append(_cut(f"not tried  {len(skipped)} laws ({reason}): {', '.join(skipped)}"))
         return "\n".join(parts)
 
 

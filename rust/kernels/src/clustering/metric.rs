@@ -154,6 +154,11 @@ impl<'a, T: Real> Rows<'a, T> {
         self.width
     }
 
+    /// Appends all rows in double precision.
+    pub(crate) fn widened_into(&self, to: &mut Vec<f64>) {
+        to.extend(self.data.iter().map(|x| x.widen()));
+    }
+
     /// One row.
     #[inline]
     pub fn row(&self, i: usize) -> &'a [T] {

@@ -69,14 +69,16 @@ pub fn predict<T: Real, U: Real>(
         return Ok(Vec::new());
     }
     // One index over both: new points are then what border points are in a fit.
-    let width = new.width();
-    let mut both = reserve((core.len() + new.len()) * width, "core points and new points")?;
-    (0..core.len()).for_each(|i| both.extend(core.row(i).iter().map(|x| x.widen())));
-    (0..new.len()).for_each(|i| both.extend(new.row(i).iter().map(|x| x.widen())));
-    let both = Rows::new(&both, width)?;
-    match grid::predict(both, &known, eps, metric, task)? {
+    let mut both = reserve((core.len() + new.len()) * new.width(), "core points and new points")?;
+    core.widened_into(&mut both);
+    new.widened_into(&mut both);
+    label_new(Rows::new(&both, new.width())?, &known, eps, metric, task)
+}
+
+fn label_new(rows: Rows<'_, f64>, known: &[u32], eps: f64, metric: Metric, task: &Task) -> Result<Vec<isize>> {
+    match grid::predict(rows, known, eps, metric, task)? {
         Some(found) => Ok(found),
-        None => tiles::predict(both, &known, eps, metric, task),
+        None => tiles::predict(rows, known, eps, metric, task),
     }
 }
 

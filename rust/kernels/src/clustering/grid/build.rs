@@ -44,19 +44,14 @@ impl<const D: usize> Frame<D> {
 /// More than any reach of rows.
 const MARGIN: u64 = 8;
 
-/// Builds the grid for neighbours within `eps` by the L`p` norm on `geometry`; `None` where the data span too many
-/// cells, or a cell would need too wide a reach (p < 1).
-pub(super) fn grid<'a, S: Real, T: Real, R: Rule<D>, const D: usize>(
-    geometry: Rows<'_, S>,
-    rows: Rows<'a, T>,
+/// Builds the grid for neighbours within `eps` by the L`p` norm, or returns `None` where the data span too many cells.
+pub(super) fn grid<T: Real, R: Rule<D>, const D: usize>(
+    geometry: Rows<'_, T>,
     rule: R,
     eps: f64,
     p: f64,
     task: &Task,
-) -> Result<Option<Grid<'a, S, T, R, D>>> {
-    if p < 1.0 {
-        return Ok(None);
-    }
+) -> Result<Option<Grid<R, D>>> {
     let at = |i: usize| -> [f64; D] { std::array::from_fn(|k| geometry.row(i)[k].widen()) };
     let (low, high) = bounds(geometry.len(), &at);
     let diameter = (D as f64).powf(1.0 / p);
@@ -73,7 +68,7 @@ pub(super) fn grid<'a, S: Real, T: Real, R: Rule<D>, const D: usize>(
     let columns = gathered(geometry, &order, task)?;
     let reach = reach::<D>(p, stride as i64);
     let cells = cells(&columns, &frame, reach, task)?;
-    Ok(Some(Grid { points: Points { columns, order, rule, rows }, cells }))
+    Ok(Some(Grid { points: Points { columns, order, rule }, cells }))
 }
 
 fn bounds<const D: usize>(n: usize, at: &(impl Fn(usize) -> [f64; D] + Sync)) -> ([f64; D], [f64; D]) {
@@ -115,21 +110,20 @@ fn sorted<const D: usize>(
     sort.into_order()
 }
 
-fn gathered<S: Real, const D: usize>(geometry: Rows<'_, S>, order: &[u32], task: &Task) -> Result<[Vec<S>; D]> {
+fn gathered<T: Real, const D: usize>(geometry: Rows<'_, T>, order: &[u32], task: &Task) -> Result<[Vec<f64>; D]> {
     let n = order.len();
-    let first = geometry.row(0)[0];
-    let mut columns: [Vec<S>; D] = std::array::from_fn(|_| Vec::new());
+    let mut columns: [Vec<f64>; D] = std::array::from_fn(|_| Vec::new());
     for column in &mut columns {
-        *column = filled(n, first, "the columns of points")?;
+        *column = filled(n, 0.0, "the columns of points")?;
     }
     let ends = || (1..=n.div_ceil(RUN)).map(|run| n.min(run * RUN));
     let mut slices: Vec<_> = columns.iter_mut().map(|column| split_runs(column, ends()).into_iter()).collect();
-    let runs: Vec<Vec<&mut [S]>> =
+    let runs: Vec<Vec<&mut [f64]>> =
         (0..n.div_ceil(RUN)).map(|_| slices.iter_mut().filter_map(Iterator::next).collect()).collect();
     runs.into_par_iter().zip(order.par_chunks(RUN)).try_for_each(|(mut run, order)| {
         for (i, &row) in order.iter().enumerate() {
             for (column, &x) in run.iter_mut().zip(geometry.row(row as usize)) {
-                column[i] = x;
+                column[i] = x.widen();
             }
         }
         task.advance(0)
@@ -138,14 +132,14 @@ fn gathered<S: Real, const D: usize>(geometry: Rows<'_, S>, order: &[u32], task:
 }
 
 /// Finds the cells of the sorted points: once to count them, once to write them down.
-fn cells<S: Real, const D: usize>(
-    columns: &[Vec<S>; D],
+fn cells<const D: usize>(
+    columns: &[Vec<f64>; D],
     frame: &Frame<D>,
     reach: Vec<Reach>,
     task: &Task,
 ) -> Result<Cells> {
     let n = columns[0].len();
-    let key = |i: usize| frame.row_and_x(std::array::from_fn(|k| columns[k][i].widen()));
+    let key = |i: usize| frame.row_and_x(std::array::from_fn(|k| columns[k][i]));
     let runs = n.div_ceil(RUN);
     // Calls found(position, row key, x, starts a row) for each cell that starts in a run.
     let scan = |run: usize, found: &mut dyn FnMut(usize, u64, u32, bool)| {

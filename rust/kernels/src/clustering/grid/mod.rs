@@ -17,22 +17,23 @@ mod sweep;
 
 use super::metric::{Metric, Real, Rows};
 use super::weights::Mass;
+use crate::parallel::reserve;
 use crate::{Result, Task};
-use space::{Flat, L1, L2, LInfinity, Lp, Norm, Points, Rule, Sphere};
+use space::{CHORD_ERROR, Flat, L1, L2, LInfinity, Norm, Points, Rule, Sphere, chord};
 use sweep::Cells;
 
 pub(super) use space::unit_vector;
 
 /// Sorted points and their cells.
-struct Grid<'a, S, T, R, const D: usize> {
-    points: Points<'a, S, T, R, D>,
+struct Grid<R, const D: usize> {
+    points: Points<R, D>,
     cells: Cells,
 }
 
 /// Something to do with a grid, whatever its rule and dimension.
 trait Job {
     type Output;
-    fn run<S: Real, T: Real, R: Rule<D>, const D: usize>(self, grid: Grid<'_, S, T, R, D>) -> Result<Self::Output>;
+    fn run<R: Rule<D>, const D: usize>(self, grid: Grid<R, D>) -> Result<Self::Output>;
 }
 
 /// Runs DBSCAN on a grid: core points and labels, or `None` where no grid fits.
@@ -72,20 +73,20 @@ fn with_grid<T: Real, J: Job>(
         Metric::Euclidean => flat(rows, eps, Flat { norm: L2, threshold }, 2.0, task, job),
         Metric::Manhattan => flat(rows, eps, Flat { norm: L1, threshold }, 1.0, task, job),
         Metric::Chebyshev => flat(rows, eps, Flat { norm: LInfinity, threshold }, f64::INFINITY, task, job),
-        Metric::Minkowski(p) => flat(rows, eps, Flat { norm: Lp(p), threshold }, p, task, job),
         Metric::Haversine => {
-            let (chord, rule) = Sphere::new(eps);
+            let chord = chord(eps);
             if chord < 1e-12 {
                 return Ok(None);
             }
-            let mut vectors = crate::parallel::reserve(rows.len() * 3, "unit vectors")?;
+            let decide = |a: u32, b: u32| metric.reduced(rows.row(a as usize), rows.row(b as usize)) <= threshold;
+            let mut vectors = reserve(rows.len() * 3, "unit vectors")?;
             (0..rows.len()).for_each(|i| vectors.extend(unit_vector(rows.row(i))));
-            let vectors = Rows::new(&vectors, 3)?;
-            build::grid(vectors, rows, rule, chord - 2.0 * space::CHORD_ERROR, 2.0, task)?
-                .map(|grid| job.run::<f64, T, Sphere, 3>(grid))
+            let rule = Sphere::new(chord, &decide);
+            build::grid::<_, _, 3>(Rows::new(&vectors, 3)?, rule, chord - 2.0 * CHORD_ERROR, 2.0, task)?
+                .map(|grid| job.run(grid))
                 .transpose()
         }
-        Metric::Cosine => Ok(None),
+        Metric::Minkowski(_) | Metric::Cosine => Ok(None),
     }
 }
 
@@ -98,9 +99,9 @@ fn flat<T: Real, N: Norm, J: Job>(
     job: J,
 ) -> Result<Option<J::Output>> {
     match rows.width() {
-        1 => build::grid::<T, T, _, 1>(rows, rows, rule, eps, p, task)?.map(|grid| job.run(grid)).transpose(),
-        2 => build::grid::<T, T, _, 2>(rows, rows, rule, eps, p, task)?.map(|grid| job.run(grid)).transpose(),
-        3 => build::grid::<T, T, _, 3>(rows, rows, rule, eps, p, task)?.map(|grid| job.run(grid)).transpose(),
+        1 => build::grid::<_, _, 1>(rows, rule, eps, p, task)?.map(|grid| job.run(grid)).transpose(),
+        2 => build::grid::<_, _, 2>(rows, rule, eps, p, task)?.map(|grid| job.run(grid)).transpose(),
+        3 => build::grid::<_, _, 3>(rows, rule, eps, p, task)?.map(|grid| job.run(grid)).transpose(),
         _ => Ok(None),
     }
 }

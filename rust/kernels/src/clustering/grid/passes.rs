@@ -1,7 +1,6 @@
 //! The passes of DBSCAN over a grid: mark core points, link cells, number clusters, label.
 
 use super::super::labels::{Numbering, Outcome};
-use super::super::metric::Real;
 use super::super::union_find::UnionFind;
 use super::super::weights::{Mass, Verdict};
 use super::space::{Points, Rule};
@@ -27,7 +26,7 @@ pub(super) struct Fit<'a> {
 impl Job for Fit<'_> {
     type Output = (Vec<isize>, Vec<isize>);
 
-    fn run<S: Real, T: Real, R: Rule<D>, const D: usize>(self, mut grid: Grid<'_, S, T, R, D>) -> Result<Self::Output> {
+    fn run<R: Rule<D>, const D: usize>(self, mut grid: Grid<R, D>) -> Result<Self::Output> {
         let Fit { mass, task } = self;
         let n = grid.points.order.len();
         task.expect(3 * n);
@@ -54,7 +53,7 @@ pub(super) struct Predict<'a> {
 impl Job for Predict<'_> {
     type Output = Vec<isize>;
 
-    fn run<S: Real, T: Real, R: Rule<D>, const D: usize>(self, mut grid: Grid<'_, S, T, R, D>) -> Result<Self::Output> {
+    fn run<R: Rule<D>, const D: usize>(self, mut grid: Grid<R, D>) -> Result<Self::Output> {
         let Predict { known, task } = self;
         let n = grid.points.order.len();
         task.expect(n);
@@ -86,8 +85,8 @@ fn by_run<'a, X>(cells: &Cells, runs: &[Range<usize>], items: &'a mut [X]) -> Ve
 }
 
 /// Tells for each position whether its point is core.
-fn mark_core<S: Real, T: Real, R: Rule<D>, const D: usize>(
-    grid: &Grid<'_, S, T, R, D>,
+fn mark_core<R: Rule<D>, const D: usize>(
+    grid: &Grid<R, D>,
     runs: &[Range<usize>],
     mass: Mass<'_>,
     task: &Task,
@@ -100,12 +99,12 @@ fn mark_core<S: Real, T: Real, R: Rule<D>, const D: usize>(
     Ok(core)
 }
 
-dispatched!(fn count[S: Real, T: Real, R: Rule<D>, const D: usize](grid: &Grid<'_, S, T, R, D>, mass: Mass<'_>, run: &Range<usize>, core: &mut [bool]) -> () = count_run);
+dispatched!(fn count[R: Rule<D>, const D: usize](grid: &Grid<R, D>, mass: Mass<'_>, run: &Range<usize>, core: &mut [bool]) -> () = count_run);
 
 #[inline(always)]
-fn count_run<L: Lanes, S: Real, T: Real, R: Rule<D>, const D: usize>(
+fn count_run<L: Lanes, R: Rule<D>, const D: usize>(
     _: L,
-    grid: &Grid<'_, S, T, R, D>,
+    grid: &Grid<R, D>,
     mass: Mass<'_>,
     run: &Range<usize>,
     core: &mut [bool],
@@ -147,12 +146,8 @@ fn others_into(cells: &Cells, near: &[Range<u32>], cell: u32, out: &mut Vec<Rang
     out.extend(ranges.iter().chain(&near[1..]).filter(|range| !range.is_empty()).map(|range| cells.points(range.clone())));
 }
 
-dispatched!(fn weigh[S: Real, T: Real, R: Rule<D>, const D: usize](grid: &Grid<'_, S, T, R, D>, mass: Mass<'_>, run: &Range<usize>, core: &mut [bool]) -> () = weigh_run);
-
-#[inline(always)]
-fn weigh_run<L: Lanes, S: Real, T: Real, R: Rule<D>, const D: usize>(
-    _: L,
-    grid: &Grid<'_, S, T, R, D>,
+fn weigh<R: Rule<D>, const D: usize>(
+    grid: &Grid<R, D>,
     mass: Mass<'_>,
     run: &Range<usize>,
     core: &mut [bool],
@@ -191,8 +186,8 @@ fn weigh_run<L: Lanes, S: Real, T: Real, R: Rule<D>, const D: usize>(
 }
 
 /// Moves the core points of each cell to its front; returns how many each has.
-fn gather_core<S: Real, T: Real, R: Rule<D>, const D: usize>(
-    grid: &mut Grid<'_, S, T, R, D>,
+fn gather_core<R: Rule<D>, const D: usize>(
+    grid: &mut Grid<R, D>,
     runs: &[Range<usize>],
     mut core: Vec<bool>,
 ) -> Result<Vec<u32>> {
@@ -229,8 +224,8 @@ fn gather_core<S: Real, T: Real, R: Rule<D>, const D: usize>(
 }
 
 /// Joins the cells that hold neighbouring core points.
-fn link<S: Real, T: Real, R: Rule<D>, const D: usize>(
-    grid: &Grid<'_, S, T, R, D>,
+fn link<R: Rule<D>, const D: usize>(
+    grid: &Grid<R, D>,
     runs: &[Range<usize>],
     cores: &[u32],
     task: &Task,
@@ -243,12 +238,12 @@ fn link<S: Real, T: Real, R: Rule<D>, const D: usize>(
     Ok(sets)
 }
 
-dispatched!(fn link_cells[S: Real, T: Real, R: Rule<D>, const D: usize](grid: &Grid<'_, S, T, R, D>, run: &Range<usize>, cores: &[u32], sets: &UnionFind) -> () = link_run);
+dispatched!(fn link_cells[R: Rule<D>, const D: usize](grid: &Grid<R, D>, run: &Range<usize>, cores: &[u32], sets: &UnionFind) -> () = link_run);
 
 #[inline(always)]
-fn link_run<L: Lanes, S: Real, T: Real, R: Rule<D>, const D: usize>(
+fn link_run<L: Lanes, R: Rule<D>, const D: usize>(
     _: L,
-    grid: &Grid<'_, S, T, R, D>,
+    grid: &Grid<R, D>,
     run: &Range<usize>,
     cores: &[u32],
     sets: &UnionFind,
@@ -277,8 +272,8 @@ fn link_run<L: Lanes, S: Real, T: Real, R: Rule<D>, const D: usize>(
 /// Whether two runs of points hold a pair of neighbours. Large ones are first cut down to the points that can reach
 /// the box around the other.
 #[inline(always)]
-fn touch<S: Real, T: Real, R: Rule<D>, const D: usize>(
-    points: &Points<'_, S, T, R, D>,
+fn touch<R: Rule<D>, const D: usize>(
+    points: &Points<R, D>,
     a: Range<usize>,
     b: Range<usize>,
 ) -> bool {
@@ -291,8 +286,8 @@ fn touch<S: Real, T: Real, R: Rule<D>, const D: usize>(
 }
 
 /// Numbers the clusters by their smallest core row; returns the label of each cell.
-fn number<S: Real, T: Real, R: Rule<D>, const D: usize>(
-    grid: &Grid<'_, S, T, R, D>,
+fn number<R: Rule<D>, const D: usize>(
+    grid: &Grid<R, D>,
     cores: &[u32],
     sets: &UnionFind,
 ) -> Result<Vec<u32>> {
@@ -309,8 +304,8 @@ fn number<S: Real, T: Real, R: Rule<D>, const D: usize>(
 /// Labels every point: core points by their cell, others by the smallest label among neighbouring core points.
 ///
 /// `mixed` holds the labels of the core rows where one cell may hold several.
-fn label<S: Real, T: Real, R: Rule<D>, const D: usize>(
-    grid: &Grid<'_, S, T, R, D>,
+fn label<R: Rule<D>, const D: usize>(
+    grid: &Grid<R, D>,
     runs: &[Range<usize>],
     cores: &[u32],
     labels: &[u32],
@@ -324,12 +319,12 @@ fn label<S: Real, T: Real, R: Rule<D>, const D: usize>(
     })
 }
 
-dispatched!(fn label_cells[S: Real, T: Real, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize](grid: &Grid<'_, S, T, R, D>, run: &Range<usize>, cores: &[u32], labels: &[u32], mixed: Option<&[u32]>, set: &F) -> () = label_run);
+dispatched!(fn label_cells[R: Rule<D>, F: Fn(usize, bool, u32), const D: usize](grid: &Grid<R, D>, run: &Range<usize>, cores: &[u32], labels: &[u32], mixed: Option<&[u32]>, set: &F) -> () = label_run);
 
 #[inline(always)]
-fn label_run<L: Lanes, S: Real, T: Real, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
+fn label_run<L: Lanes, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
     _: L,
-    grid: &Grid<'_, S, T, R, D>,
+    grid: &Grid<R, D>,
     run: &Range<usize>,
     cores: &[u32],
     labels: &[u32],

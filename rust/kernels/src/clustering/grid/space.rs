@@ -4,22 +4,20 @@
 //! contract's expression itself, in double precision. On the sphere they compare chords, and only a chunk that holds
 //! a chord within the rounding of the limit is decided point by point.
 
-use super::super::metric::{Metric, Real, Rows};
+use super::super::metric::{Metric, Real};
 use std::ops::Range;
 
 /// Points tested between two looks at whether to go on.
 const CHUNK: usize = 64;
 
 /// The points of a grid, sorted by cell.
-pub(super) struct Points<'a, S, T, R, const D: usize> {
+pub(super) struct Points<R, const D: usize> {
     /// One column per coordinate.
-    pub columns: [Vec<S>; D],
+    pub columns: [Vec<f64>; D],
     /// Row of the input at each position.
     pub order: Vec<u32>,
     /// Who is whose neighbour.
     pub rule: R,
-    /// The input, for what the columns cannot settle.
-    pub rows: Rows<'a, T>,
 }
 
 /// Tells neighbours by their columns.
@@ -27,17 +25,14 @@ pub(super) trait Rule<const D: usize>: Copy + Send + Sync {
     /// Whether two points are neighbours beyond doubt, and whether they may be.
     fn test(self, x: &[f64; D], y: &[f64; D]) -> (bool, bool);
 
-    /// Whether a point at `x` may have a neighbour in a box whose nearest corner is `y`.
-    fn reaches(self, x: &[f64; D], y: &[f64; D]) -> bool;
-
-    /// The contract's own answer.
-    fn decide<T: Real>(self, x: &[T], y: &[T]) -> bool;
+    /// The contract's own answer for two rows of the input.
+    fn decide(self, a: u32, b: u32) -> bool;
 }
 
-impl<S: Real, T: Real, R: Rule<D>, const D: usize> Points<'_, S, T, R, D> {
+impl<R: Rule<D>, const D: usize> Points<R, D> {
     #[inline(always)]
     fn at(&self, position: usize) -> [f64; D] {
-        std::array::from_fn(|k| self.columns[k][position].widen())
+        std::array::from_fn(|k| self.columns[k][position])
     }
 
     /// Whether the points at two positions are neighbours.
@@ -49,8 +44,7 @@ impl<S: Real, T: Real, R: Rule<D>, const D: usize> Points<'_, S, T, R, D> {
 
     #[cold]
     fn decide(&self, a: usize, b: usize) -> bool {
-        let row = |position: usize| self.rows.row(self.order[position] as usize);
-        self.rule.decide(row(a), row(b))
+        self.rule.decide(self.order[a], self.order[b])
     }
 
     /// How many points of `range` are neighbours of the point at `q`; stops once there are `enough`.
@@ -61,10 +55,10 @@ impl<S: Real, T: Real, R: Rule<D>, const D: usize> Points<'_, S, T, R, D> {
         let mut total = 0;
         while start < range.end && total < enough {
             let end = range.end.min(start + CHUNK);
-            let columns: [&[S]; D] = std::array::from_fn(|k| &self.columns[k][start..end]);
+            let columns: [&[f64]; D] = std::array::from_fn(|k| &self.columns[k][start..end]);
             let (mut sure, mut maybe) = (0u64, 0u64);
             for i in 0..end - start {
-                let (s, m) = self.rule.test(&x, &std::array::from_fn(|k| columns[k][i].widen()));
+                let (s, m) = self.rule.test(&x, &std::array::from_fn(|k| columns[k][i]));
                 sure += u64::from(s);
                 maybe += u64::from(m);
             }
@@ -101,7 +95,7 @@ impl<S: Real, T: Real, R: Rule<D>, const D: usize> Points<'_, S, T, R, D> {
         std::array::from_fn(|k| {
             self.columns[k][range.clone()]
                 .iter()
-                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x.widen()), high.max(x.widen())))
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)))
         })
     }
 
@@ -111,7 +105,7 @@ impl<S: Real, T: Real, R: Rule<D>, const D: usize> Points<'_, S, T, R, D> {
     pub fn may_reach(&self, q: usize, bounds: &[(f64, f64); D]) -> bool {
         let x = self.at(q);
         let nearest = std::array::from_fn(|k| x[k].clamp(bounds[k].0, bounds[k].1));
-        self.rule.reaches(&x, &nearest)
+        self.rule.test(&x, &nearest).1
     }
 }
 
@@ -137,41 +131,37 @@ impl<N: Norm, const D: usize> Rule<D> for Flat<N> {
         (sum <= self.threshold, sum <= self.threshold)
     }
 
-    #[inline(always)]
-    fn reaches(self, x: &[f64; D], y: &[f64; D]) -> bool {
-        let sum = (0..D).fold(0.0, |sum, k| self.norm.add(sum, x[k] - y[k]));
-        // libm's pow need not be monotone in its last bits.
-        sum <= self.threshold * (1.0 + 1e-12)
-    }
-
-    fn decide<T: Real>(self, _: &[T], _: &[T]) -> bool {
+    fn decide(self, _: u32, _: u32) -> bool {
         unreachable!("an L norm is never in doubt")
     }
 }
 
 /// Neighbours on the sphere: the squared chord, with a margin around the limit.
 #[derive(Clone, Copy)]
-pub(super) struct Sphere {
-    threshold: f64,
+pub(super) struct Sphere<'a> {
     sure: f64,
     maybe: f64,
+    decide: &'a (dyn Fn(u32, u32) -> bool + Sync),
 }
 
 /// Bound on the error of a chord between unit vectors whose coordinates are rounded.
 pub(super) const CHORD_ERROR: f64 = 4e-15;
 
-impl Sphere {
-    /// The limit for the chord, and the rule.
-    pub fn new(eps: f64) -> (f64, Self) {
-        let threshold = Metric::Haversine.threshold(eps);
-        let chord = 2.0 * threshold.sqrt();
+/// The chord that belongs to an angle, as the contract's threshold gives it.
+pub(super) fn chord(eps: f64) -> f64 {
+    2.0 * Metric::Haversine.threshold(eps).sqrt()
+}
+
+impl<'a> Sphere<'a> {
+    /// The rule for neighbours within `chord`; `decide` is the contract's answer for two rows.
+    pub fn new(chord: f64, decide: &'a (dyn Fn(u32, u32) -> bool + Sync)) -> Self {
         let (low, high) = ((chord - CHORD_ERROR).max(0.0), chord + CHORD_ERROR);
         // The sums of squares and the contract's own expression are good to a few units in the last place.
-        (chord, Self { threshold, sure: low * low * (1.0 - 1e-12), maybe: high * high * (1.0 + 1e-12) })
+        Self { sure: low * low * (1.0 - 1e-12), maybe: high * high * (1.0 + 1e-12), decide }
     }
 }
 
-impl Rule<3> for Sphere {
+impl Rule<3> for Sphere<'_> {
     #[inline(always)]
     fn test(self, x: &[f64; 3], y: &[f64; 3]) -> (bool, bool) {
         let t = [x[0] - y[0], x[1] - y[1], x[2] - y[2]];
@@ -179,13 +169,8 @@ impl Rule<3> for Sphere {
         (chord <= self.sure, chord <= self.maybe)
     }
 
-    #[inline(always)]
-    fn reaches(self, x: &[f64; 3], y: &[f64; 3]) -> bool {
-        self.test(x, y).1
-    }
-
-    fn decide<T: Real>(self, x: &[T], y: &[T]) -> bool {
-        Metric::Haversine.reduced(x, y) <= self.threshold
+    fn decide(self, a: u32, b: u32) -> bool {
+        (self.decide)(a, b)
     }
 }
 
@@ -201,9 +186,6 @@ pub(super) struct L2;
 pub(super) struct L1;
 #[derive(Clone, Copy)]
 pub(super) struct LInfinity;
-#[derive(Clone, Copy)]
-pub(super) struct Lp(pub f64);
-
 impl Norm for L2 {
     #[inline(always)]
     fn add(self, sum: f64, t: f64) -> f64 {
@@ -223,12 +205,5 @@ impl Norm for LInfinity {
     fn add(self, sum: f64, t: f64) -> f64 {
         let t = t.abs();
         if t > sum { t } else { sum }
-    }
-}
-
-impl Norm for Lp {
-    #[inline(always)]
-    fn add(self, sum: f64, t: f64) -> f64 {
-        sum + t.abs().powf(self.0)
     }
 }
