@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 # What a wheel is built from. An extension copied in by hand is none of it.
 FIND_SOURCES := find rust python Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f \
                 ! -path '*/__pycache__/*' ! -name '*.so' 2>/dev/null
@@ -20,7 +21,7 @@ FIND_SOURCES := find rust python Cargo.toml Cargo.lock pyproject.toml README.md 
 help:
 	@echo 'make demo    run the main jobs on real data through both panels; picture in demo/'
 	@echo 'make test    run all tests against the installed release build'
-	@echo 'make bench   time the kernels beside their peers'
+	@echo 'make bench   time the kernels beside their peers (BENCH_ARGS=--record keeps the figures)'
 	@echo 'make lint    formatting, linters, types, stubs'
 	@echo 'make docs    build the documentation into docs/_build/html'
 	@echo 'make wheel   build the wheel into $(VENV)/wheel'
@@ -36,7 +37,7 @@ test: $(STAMPS)/test
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 bench: $(STAMPS)/bench
-	$(BIN)/python -m benches
+	$(BIN)/python -m benches $(BENCH_ARGS)
 
 lint: $(STAMPS)/lint,test
 	$(BIN)/ruff check .

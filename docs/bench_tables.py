@@ -29,12 +29,18 @@ SECTIONS: dict[str, tuple[str, Callable[[dict], Any]]] = {
     "large": ("Ten million points", report.large_cells),
     "scaling": ("Cost against n", report.scaling_cells),
 }
+PLOTS = {"ratios": "Ratios, bars and goals", "scaling": "Cost against n"}
 
 
-def newest() -> dict[str, Any] | None:
-    """Return the newest record, None where there is none."""
+def newest() -> tuple[dict[str, Any] | None, list[tuple[str, Path]]]:
+    """Return the newest record and its plots with their titles; None and nothing where there is none."""
     records = sorted(report.RECORDED.glob("*.json"))
-    return json.loads(records[-1].read_text()) if records else None
+    if not records:
+        return None, []
+    plots = [
+        (title, records[-1].with_name(f"{records[-1].stem}-{ending}.png")) for ending, title in PLOTS.items()
+    ]
+    return json.loads(records[-1].read_text()), [(title, path) for title, path in plots if path.exists()]
 
 
 def tables(record: dict[str, Any]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
@@ -49,19 +55,20 @@ def tables(record: dict[str, Any]) -> Iterator[tuple[str, list[str], list[list[s
             yield title, [cell.strip() for cell in heading.split("|")], lines
 
 
-def markdown(record: dict[str, Any] | None) -> str:
-    """Return the tables as Markdown."""
+def markdown(record: dict[str, Any] | None, plots: list[tuple[str, Path]]) -> str:
+    """Return the tables and plots as Markdown."""
     if record is None:
         return NOTHING
     parts = [" ".join(machine.lines(record["machine"]).split("\n"))]
     for title, heading, lines in tables(record):
         rows = [heading, ["---"] * len(heading), *lines]
         parts.append(f"**{title}**\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows))
+    parts += [f"![{title}]({path.relative_to(ROOT)})" for title, path in plots]
     return "\n\n".join(parts)
 
 
-def rst(record: dict[str, Any] | None) -> str:
-    """Return the tables as reStructuredText."""
+def rst(record: dict[str, Any] | None, plots: list[tuple[str, Path]]) -> str:
+    """Return the tables and plots as reStructuredText, for a page in docs/."""
     if record is None:
         return NOTHING
     parts = ["\n".join(f"| {line}" for line in machine.lines(record["machine"]).split("\n"))]
@@ -72,13 +79,14 @@ def rst(record: dict[str, Any] | None) -> str:
             first, *rest = (cell or " " for cell in row)
             rows.append("\n".join([f"   * - {first}", *(f"     - {cell}" for cell in rest)]))
         parts.append("\n".join(rows))
+    parts += [f".. image:: ../{path.relative_to(ROOT)}\n   :alt: {title}" for title, path in plots]
     return "\n\n".join(parts)
 
 
 def write_rst(path: Path) -> None:
     """Write the tables for the docs."""
     path.parent.mkdir(exist_ok=True)
-    path.write_text(rst(newest()) + "\n")
+    path.write_text(rst(*newest()) + "\n")
 
 
 def write_readme() -> None:
@@ -86,7 +94,7 @@ def write_readme() -> None:
     path = ROOT / "README.md"
     before, _, rest = path.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n{markdown(newest())}\n{END}{after}")
+    path.write_text(f"{before}{BEGIN}\n{markdown(*newest())}\n{END}{after}")
 
 
 if __name__ == "__main__":

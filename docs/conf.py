@@ -38,6 +38,7 @@ autodoc_typehints = "none"  # numpydoc's Parameters say it, with shapes
 numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
+html_title = f"diptych {release}"
 html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
 html_sidebars = {"index": [], "contract": [], "benches": []}
@@ -47,7 +48,8 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "download_all_examples": False,
     "show_memory": False,
-    "min_reported_time": 60,
+    "capture_repr": (),
+    "write_computation_times": False,
     "abort_on_example_error": True,
     "within_subsection_order": "FileNameSortKey",
 }

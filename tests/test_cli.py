@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -144,12 +143,13 @@ def test_haversine_in_degrees_takes_metres_kilometres_and_degrees(tmp_path, caps
     assert out.split() == ["label,kind", "0,core", "0,core", "-1,noise"]
 
 
-def test_haversine_in_degrees_without_saying_so(tmp_path, capsys):
+@pytest.mark.parametrize(("text", "eps"), [("47,8\n48,9\n", "0.1"), ("0.47,0.08\n0.48,0.09\n", "20")])
+def test_haversine_in_degrees_without_saying_so(tmp_path, capsys, text, eps):
     path = tmp_path / "stops.csv"
-    path.write_text("47,8\n48,9\n")
-    code, out, err = run(capsys, "cluster", path, "--eps", "0.1", "--metric", "haversine")
+    path.write_text(text)
+    code, out, err = run(capsys, "cluster", path, "--eps", eps, "--metric", "haversine")
     assert (code, out) == (1, "")
-    assert "degrees" in err
+    assert err == "diptych: the points or eps look like degrees and not like radians: add --degrees.\n"
 
 
 def test_sparse_distances(tmp_path, capsys):
@@ -335,6 +335,8 @@ def test_unknown_column(points, capsys):
         (["--eps", "1", "--metric", "hamming"], "invalid choice"),
         (["--eps", "1", "--degrees"], "needs --metric haversine"),
         (["--eps", "1", "--p", "3"], "needs --metric minkowski"),
+        (["--eps", "1", "--p", "0", "--metric", "minkowski"], "must be positive"),
+        (["--eps", "1", "--n-jobs", "0"], "must be a number of threads"),
         (["--eps", "1", "--columns", "1,,2"], "with commas between"),
         (["--eps", "1", "--metric", "precomputed", "--plot", "x.png"], "needs points"),
         (["--eps", "1", "-o", "no/such/folder/labels.csv"], "there is no folder"),
@@ -548,33 +550,27 @@ def test_drawing_without_matplotlib_says_how_to_get_it(points, capsys, monkeypat
 # ---- real data ----
 
 
-@pytest.mark.parametrize(
-    ("name", "rule", "sizes"),
-    [
-        # ELKI's own expectation for its test file (DBSCANTest); noise first.
-        (
-            "3clusters-and-noise-2d.csv",
-            ["--columns", "1,2", "--eps", "0.04", "--min-samples", "20"],
-            [29, 50, 101, 150],
-        ),
-    ],
-)
-def test_real_tables(capsys, name, rule, sizes):
-    if "DIPTYCH_DATA" not in os.environ:
-        pytest.skip("DIPTYCH_DATA is not set")
-    path = Path(os.environ["DIPTYCH_DATA"], "points", name)
-    _, out, _ = run(capsys, "cluster", path, *rule, "--json")
-    found = json.loads(out)
-    assert sorted([found["noise"], *found["cluster_sizes"]]) == sizes
+def test_a_table_with_comments_and_a_column_of_text(data_dir, capsys):
+    path = data_dir / "points" / "3clusters-and-noise-2d.csv"
+    words = ["--columns", "1,2", "--eps", "0.04", "--min-samples", "20", "--json"]
+    found = json.loads(run(capsys, "cluster", path, *words)[1])
+    # ELKI's own expectation for this file (DBSCANTest), noise first.
+    assert [found["noise"], *sorted(found["cluster_sizes"])] == [29, 50, 101, 150]
 
 
-def test_real_labels_up_to_renaming(capsys):
-    if "DIPTYCH_DATA" not in os.environ:
-        pytest.skip("DIPTYCH_DATA is not set")
-    path = Path(os.environ["DIPTYCH_DATA"], "points", "irvingc_labeled_data.csv")
+def test_published_labels_up_to_renaming(data_dir, capsys):
+    path = data_dir / "points" / "irvingc_labeled_data.csv"
     words = ["--columns", "1,2", "--eps", "0.3", "--min-samples", "10", "--json"]
     labels = json.loads(run(capsys, "cluster", path, *words)[1])["labels"]
     published = np.loadtxt(path, delimiter=",", usecols=2, dtype=int)  # 0 is noise there
     pairs = set(zip(labels, published.tolist(), strict=True))
     assert len(pairs) == len(set(labels)) == len(set(published.tolist()))
     assert (-1, 0) in pairs
+
+
+def test_quoted_text_with_commas_beside_the_columns(data_dir, capsys):
+    path = data_dir / "points" / "openflights_airports.dat"
+    words = ["--columns", "7,8", "--metric", "haversine", "--degrees", "--eps", "100km", "--json"]
+    found = json.loads(run(capsys, "cluster", path, *words)[1])
+    assert (found["points"], found["columns"]) == (7698, 2)
+    assert found["clusters"] > 1

@@ -68,6 +68,8 @@ def test_any_number_of_clusters(n_clusters):
     line = np.repeat(np.arange(max(n_clusters, 1), dtype=float), 2)[:, None] * 10
     display = drawn(DBSCANDisplay.from_X(line, 1.0, min_samples=2 if n_clusters else 3).plot())
     assert display.labels.max() == n_clusters - 1
+    assert ("30 clusters: 60," in display.ax_.get_title()) == (n_clusters == 30)
+    assert (display.ax_.get_legend() is None) == (n_clusters == 30)
 
 
 def test_a_map_has_longitude_to_the_right_in_degrees():

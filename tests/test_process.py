@@ -113,14 +113,15 @@ assert all(map(np.array_equal, fit(), before))
 
 # Ctrl-C
 
-# Data and call; each call takes many seconds where nobody interrupts it.
+# Data and call; each call takes ten seconds or more where nobody interrupts it: many neighbours, and min_samples
+# about as many.
 LONG = {
-    "2-D": ("(3_000_000, 2)", "dbscan(Y, 0.02, min_samples=10**7)"),
-    "minkowski": ("(200_000, 3)", "dbscan(Y, 0.2, min_samples=10**7, metric='minkowski', p=3.5)"),
+    "2-D": ("(3_000_000, 2)", "dbscan(Y, 0.02, min_samples=3600)"),
+    "minkowski": ("(200_000, 3)", "dbscan(Y, 0.2, min_samples=1000, metric='minkowski', p=3.5)"),
     "16-D": ("(150_000, 16)", "dbscan(Y, 0.75)"),
-    "256-D": ("(60_000, 256)", "dbscan(Y, 6.2)"),
+    "256-D": ("(60_000, 256)", "dbscan(Y, 6.45)"),
     "cosine": ("(60_000, 256)", "dbscan(Y, 0.2, metric='cosine')"),
-    "haversine": ("(1_000_000, 2)", "dbscan(Y, 0.02, min_samples=10**7, metric='haversine')"),
+    "haversine": ("(1_000_000, 2)", "dbscan(Y, 0.05, min_samples=6500, metric='haversine')"),
     "weights": ("(400_000, 2)", "dbscan(Y, 0.05, min_samples=10**7, sample_weight=Y[:, 0])"),
     "k_distances": ("(200_000, 16)", "k_distances(Y, 10)"),
     "predict": ("(300_000, 16)", "dbscan_predict(Y, Y[:100_000], np.zeros(100_000, int), 0.3)"),

@@ -1,9 +1,26 @@
-# The extension module. Arguments are positional; arrays are C-contiguous, aligned and native-endian; n_threads >= 1.
+# The extension module. Arguments are positional, n_threads >= 1; arrays are C-contiguous, aligned and native.
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+__all__ = [
+    "InternalError",
+    "dbscan",
+    "dbscan_csr",
+    "dbscan_dense",
+    "dbscan_predict",
+    "dbscan_predict_csr",
+    "dbscan_predict_dense",
+    "debug_build",
+    "k_distances",
+    "k_distances_csr",
+    "k_distances_dense",
+    "simd_path",
+    "splitmix64",
+    "version",
+]
 
 _Floats: TypeAlias = NDArray[np.float64] | NDArray[np.float32]
 _Progress: TypeAlias = Callable[[int, int], None] | None

@@ -21,7 +21,7 @@ __all__ = ["DBSCANDisplay", "KDistanceDisplay", "cluster_colours", "import_matpl
 
 NOISE_COLOUR = "#9a9a9a"
 GUIDE_COLOUR = "#c2410c"
-LEGEND_ROWS = 10  # with more clusters than this the legend counts them and names none
+LEGEND_CLUSTERS = 10  # more than these are counted and not named
 # Okabe and Ito's palette, told apart by colour-blind readers; black and yellow left out.
 BASE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 
@@ -253,7 +253,8 @@ class DBSCANDisplay:
         n_clusters = int(self.labels.max(initial=-1)) + 1
         colours = cluster_colours(n_clusters)
         if size is None:
-            size = float(np.clip(12_000 / max(len(self.labels), 1), 1.0, 28.0))
+            size = float(np.clip(40_000 / max(len(self.labels), 1), 0.7, 28.0))
+        line = 0.17 * size**0.5  # a hollow mark keeps about the size of a filled one
         raster = len(self.labels) > 10_000  # a vector file with a million marks opens nowhere
 
         def draw(kind: str, **style: Any) -> None:
@@ -261,33 +262,36 @@ class DBSCANDisplay:
             ax.scatter(x, y, s=size, rasterized=raster, **style)
 
         of_point = colours[self.labels] if n_clusters else np.zeros((len(self.labels), 3))
-        draw("noise", c=NOISE_COLOUR, marker="x", linewidths=0.8)
-        draw("border", facecolors="none", edgecolors=of_point[self.kinds == "border"], linewidths=0.9)
+        draw("noise", c=NOISE_COLOUR, marker="x", linewidths=line)
+        draw("border", facecolors="none", edgecolors=of_point[self.kinds == "border"], linewidths=line)
         draw("core", c=of_point[self.kinds == "core"], linewidths=0)
-        self._legend(ax, n_clusters, colours)
         ax.set_xlabel(self.axis_labels[0])
         ax.set_ylabel(self.axis_labels[1])
         if self.title:
             ax.set_title(self.title)
+        self._explain(ax, colours)
         self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment]
         return self
 
-    def _legend(self, ax: Axes, n_clusters: int, colours: NDArray[np.float64]) -> None:
+    def _explain(self, ax: Axes, colours: NDArray[np.float64]) -> None:
+        """Say what the marks mean: few clusters in a legend, many in a line below the title."""
         from matplotlib.lines import Line2D
 
         def mark(label: str, colour: Any, **style: Any) -> Line2D:
             return Line2D([], [], linestyle="none", markersize=6, color=colour, label=label, **style)
 
-        counts = np.bincount(self.labels[self.labels >= 0], minlength=n_clusters)
-        if n_clusters <= LEGEND_ROWS:
-            marks = [mark(f"cluster {k}: {counts[k]}", colours[k], marker="o") for k in range(n_clusters)]
-        else:
-            marks = [mark(f"{n_clusters} clusters: {counts.sum()}", "#555555", marker="o")]
-        if (n_border := np.count_nonzero(self.kinds == "border")) > 0:
+        counts = np.bincount(self.labels[self.labels >= 0], minlength=len(colours))
+        n_border, n_noise = (int(np.count_nonzero(self.kinds == kind)) for kind in ("border", "noise"))
+        if len(counts) > LEGEND_CLUSTERS:
+            text = f"{len(counts)} clusters: {counts.sum()}, {n_border} of them border (hollow)"
+            ax.set_title(f"{ax.get_title()}\n{text}; {n_noise} noise (×)".strip(), fontsize="medium")
+            return
+        marks = [mark(f"cluster {k}: {count}", colours[k], marker="o") for k, count in enumerate(counts)]
+        if n_border:
             marks.append(mark(f"of these border: {n_border}", "#555555", marker="o", fillstyle="none"))
-        if (n_noise := np.count_nonzero(self.kinds == "noise")) > 0:
+        if n_noise:
             marks.append(mark(f"noise: {n_noise}", NOISE_COLOUR, marker="x"))
-        ax.legend(handles=marks, fontsize="small", framealpha=0.85)
+        ax.legend(handles=marks, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
 
 
 class KDistanceDisplay:

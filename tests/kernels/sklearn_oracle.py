@@ -1,9 +1,10 @@
 """scikit-learn as an outside oracle whose predicate is known exactly.
 
 Its default settings contradict each other on ties: the brute force path compares |x|² + |y|² - 2xy, and nodes
-of trees compare rounded bounds of whole boxes. A tree of one leaf does neither: it compares every pair, column
-by column. One row is appended that lies far from all others, so that the leaf is never inside anybody's ball as
-a whole; it is dropped afterwards. It comes last, reaches nobody and weighs nothing, so it changes no number.
+of trees compare rounded bounds of whole boxes. A tree of one leaf does neither: it compares every pair,
+column by column. One row is appended that lies far from all others, so that the leaf is never inside
+anybody's ball as a whole; it is dropped afterwards. It comes last, reaches nobody and weighs nothing, so it
+changes no number.
 """
 
 import numpy as np
@@ -21,8 +22,11 @@ def one_leaf(X, eps, min_samples, metric="euclidean", p=None, sample_weight=None
     else:
         reach = float(np.ptp(X, axis=0).max(initial=0)) + eps
         sentinel, algorithm = X.max(axis=0) + 8 * reach, "kd_tree"
-    if metric == "minkowski" and p is None:
-        p = 2  # scikit-learn compares None with 1 and fails
+    if metric == "minkowski" and p in (
+        None,
+        np.inf,
+    ):  # DBSCAN takes neither; its distances mean these by them
+        metric, p = ("euclidean" if p is None else "chebyshev"), None
     weight = None if sample_weight is None else np.append(sample_weight, 0.0)
     model = DBSCAN(
         eps=eps, min_samples=min_samples, metric=metric, p=p, algorithm=algorithm, leaf_size=len(X) + 1
@@ -70,7 +74,7 @@ def kth_distances(X, k, metric="euclidean", p=None):
 
 
 def predict(X_new, core_points, core_labels, eps, metric="euclidean"):
-    """Return the smallest label within eps, by a one-leaf tree whose box holds all rows with room to spare."""
+    """Return the smallest label within eps, by a one-leaf tree whose box holds all rows."""
     rows = np.vstack([X_new, core_points]).astype(np.float64)
     far = 8 * (np.ptp(rows, axis=0).max() + eps)
     tree_rows = np.vstack([core_points.astype(np.float64), rows.min(axis=0) - far, rows.max(axis=0) + far])

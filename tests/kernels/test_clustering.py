@@ -15,9 +15,8 @@ NAMES = ["dbscan", "k_distances", "dbscan_predict"]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_laws(panel, name):
-    report = testing.check(
-        getattr(panel.clustering, name), f"clustering.{name}", seed=1, examples=60, strict=True
-    )
+    function = getattr(panel.clustering, name)
+    report = testing.check(function, f"clustering.{name}", seed=1, examples=40, strict=True)
     assert report.passed, report
     assert {law.status for law in report.laws} == {"holds"}, report
 
@@ -40,12 +39,12 @@ def test_a_neighbour_across_two_cells_in_each_of_two_directions(panel):
 
 
 def test_decimals_on_a_line(panel):
-    # 0.1 apart in decimals; in float64 some steps are above 0.1 and their squares are compared with 0.1 * 0.1.
+    # 0.1 apart in decimals; in float64 some steps are longer than 0.1.
     x = np.arange(10) * 0.1
     near = [[j for j in range(10) if (x[i] - x[j]) ** 2 <= 0.1 * 0.1] for i in range(10)]
-    core, labels = panel.clustering.dbscan(x[:, None], 0.1, min_samples=3)
+    core, _ = panel.clustering.dbscan(x[:, None], 0.1, min_samples=3)
     assert core.tolist() == [i for i in range(10) if len(near[i]) >= 3]
-    assert labels.tolist()[0] in (-1, 0)
+    assert 0 < len(core) < 8
 
 
 def test_a_directed_chain_is_followed_along_its_rows(panel):

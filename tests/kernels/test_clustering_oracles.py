@@ -1,5 +1,8 @@
 """Both panels against scikit-learn with its predicate pinned (see sklearn_oracle), bit for bit."""
 
+import functools
+import itertools
+
 import numpy as np
 import pytest
 import sklearn_oracle as oracle
@@ -58,19 +61,20 @@ def same(result, expected):
     np.testing.assert_array_equal(result[1], expected[1])
 
 
-@pytest.mark.parametrize("kind", ["none", "weighted"])
+@functools.cache
+def expected(shape, eps, min_samples, metric, p, kind):
+    X = SHAPES[shape][0]
+    return oracle.one_leaf(X, eps, min_samples, metric, p, weights(kind, len(X)))
+
+
 @pytest.mark.parametrize(("metric", "p"), MINKOWSKI)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_minkowski_family(panel, shape, metric, p, kind):
+def test_minkowski_family(panel, shape, metric, p):
     X, radii = SHAPES[shape]
-    w = weights(kind, len(X))
-    for eps in radii:
-        for min_samples in (1, 4, 7):
-            expected = oracle.one_leaf(X, eps, min_samples, metric, p, w)
-            same(
-                panel.clustering.dbscan(X, eps, min_samples=min_samples, metric=metric, p=p, sample_weight=w),
-                expected,
-            )
+    for eps, kind, min_samples in itertools.product(radii, ("none", "weighted"), (1, 5)):
+        w = weights(kind, len(X))
+        found = panel.clustering.dbscan(X, eps, min_samples=min_samples, metric=metric, p=p, sample_weight=w)
+        same(found, expected(shape, eps, min_samples, metric, p, kind))
 
 
 def test_the_inputs_are_not_trivial():
@@ -111,7 +115,7 @@ def test_haversine(panel, place, kind):
 
 
 @pytest.mark.parametrize("kind", ["none", "weighted"])
-@pytest.mark.parametrize("d", [2, 7, 64, 300])
+@pytest.mark.parametrize("d", [2, 7, 65])
 def test_cosine(panel, d, kind):
     rng = np.random.default_rng(d)
     directions = rng.normal(size=(12, d))
@@ -189,10 +193,10 @@ def test_k_distances(panel, shape, metric, p):
 def test_predict(panel, shape, metric):
     X, radii = SHAPES[shape]
     old, new = X[: len(X) // 2], X[len(X) // 2 :]
-    core, labels = oracle.one_leaf(old, radii[0], 3, metric)
-    expected = oracle.predict(new, old[core], labels[core], radii[0], metric)
-    assert len(set(expected)) > 1
-    ours = panel.clustering.dbscan_predict(new, old[core], labels[core], radii[0], metric=metric)
+    core, labels = oracle.one_leaf(old, radii[-1], 2, metric)
+    expected = oracle.predict(new, old[core], labels[core], radii[-1], metric)
+    assert (expected >= 0).any()
+    ours = panel.clustering.dbscan_predict(new, old[core], labels[core], radii[-1], metric=metric)
     np.testing.assert_array_equal(ours, expected)
 
 

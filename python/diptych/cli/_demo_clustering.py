@@ -55,7 +55,7 @@ def digits() -> Row:
     core, labels = panels.answer
 
     def draw(part: Any) -> None:
-        left, right = part.subfigures(1, 2, width_ratios=(1.25, 1.0))
+        left, right = part.subfigures(1, 2, width_ratios=(1.6, 1.0))
         _draw_clusters(left, X, core, labels, "Handwritten digits")
         n_clusters = int(labels.max()) + 1
         side = int(np.ceil(np.sqrt(n_clusters)))

@@ -12,6 +12,7 @@ import numpy as np
 
 from diptych.cli import _console, _tables
 from diptych.cli._console import UsageError
+from diptych.cli._tables import DataError
 
 if TYPE_CHECKING:
     from diptych.estimators.dbscan import DBSCAN
@@ -52,6 +53,28 @@ def _positive_int(text: str) -> int:
     return value
 
 
+def _n_jobs(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if value == 0:
+        raise argparse.ArgumentTypeError("0: must be a number of threads, or -1 for all cores")
+    return value
+
+
+def _power(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not value > 0:
+        raise argparse.ArgumentTypeError(
+            f"{text}: must be positive; inf is the largest coordinate difference"
+        )
+    return value
+
+
 def _columns(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
@@ -83,11 +106,11 @@ def add_parser(commands: Any) -> None:
         help="neighbours, itself included, that make a point core (5)",
     )
     rule.add_argument("--metric", choices=METRICS, default="euclidean", help="distance (euclidean)")
-    rule.add_argument("--p", type=float, help="power of the minkowski metric (2)")
+    rule.add_argument("--p", type=_power, help="power of the minkowski metric (2)")
     rule.add_argument(
         "--degrees", action="store_true", help="haversine: latitudes, longitudes and a bare --eps are degrees"
     )
-    rule.add_argument("--n-jobs", type=int, help="threads (all cores)")
+    rule.add_argument("--n-jobs", type=_n_jobs, help="threads (all cores)")
     rule.add_argument(
         "--backend", choices=("rust", "reference"), default="rust", help="panel that does the work (rust)"
     )
@@ -121,8 +144,15 @@ def run(args: argparse.Namespace) -> int:
         X = np.radians(X)
     model = _model(args)
     started = time.perf_counter()
-    with _console.progress_bar("diptych cluster"):
-        model.fit(X)
+    try:
+        with _console.progress_bar("diptych cluster"):
+            model.fit(X)
+    except ValueError as error:
+        if "degrees?" in str(error):
+            raise DataError(
+                "the points or eps look like degrees and not like radians: add --degrees."
+            ) from error
+        raise
     seconds = time.perf_counter() - started
     if not args.quiet:
         _summarise(model, seconds)

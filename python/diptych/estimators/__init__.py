@@ -1,5 +1,5 @@
 """Estimators in the manner of scikit-learn, standing on the kernels."""
 
-from diptych.estimators.dbscan import DBSCAN, dbscan
+from diptych.estimators.dbscan import DBSCAN
 
-__all__ = ["DBSCAN", "dbscan"]
+__all__ = ["DBSCAN"]

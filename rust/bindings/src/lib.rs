@@ -24,12 +24,14 @@ mod _rust {
     use super::rng::splitmix64;
 
     /// The version of the extension.
-    #[pymodule_export(name = "version")]
-    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
+    const version: &str = env!("CARGO_PKG_VERSION");
 
     /// Whether the extension was built without optimisation.
-    #[pymodule_export(name = "debug_build")]
-    const DEBUG_BUILD: bool = cfg!(debug_assertions);
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
+    const debug_build: bool = cfg!(debug_assertions);
 
     /// The instruction set in use.
     #[pyfunction]

@@ -62,7 +62,8 @@ impl Metric {
             Metric::Euclidean => reduced.sqrt(),
             Metric::Manhattan | Metric::Chebyshev | Metric::Cosine => reduced,
             Metric::Minkowski(p) => reduced.powf(1.0 / p),
-            Metric::Haversine => 2.0 * reduced.sqrt().asin(),
+            // Rounding may lift antipodes just above 1.
+            Metric::Haversine => 2.0 * reduced.sqrt().min(1.0).asin(),
         }
     }
 
