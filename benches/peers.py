@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,76 +36,70 @@ class Run:
     distances: np.ndarray | None = None
 
 
-def clock(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Time one call, after a collection so that nobody pays for another's garbage."""
-    gc.collect()
-    start = time.perf_counter()
-    result = call()
-    return time.perf_counter() - start, result
+@dataclass(frozen=True)
+class Timed:
+    """A call to time, and how to read its result."""
+
+    call: Callable[[], Any]
+    read: Callable[[Any], dict[str, np.ndarray]] = lambda _: {}
+
+    def __call__(self) -> Run:
+        """Time one call, after a collection so that nobody pays for another's garbage."""
+        gc.collect()
+        start = time.perf_counter()
+        result = self.call()
+        seconds = time.perf_counter() - start
+        return Run(seconds, **self.read(result))
 
 
-def mask(n: int, indices: np.ndarray) -> np.ndarray:
+def found(n: int, indices: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the fields of a Run that clusters."""
     core = np.zeros(n, dtype=bool)
     core[indices] = True
-    return core
+    return {"core": core, "labels": labels}
 
 
-def diptych_function(row: Row, X: np.ndarray, eps: float, threads: int) -> Callable[[], Run]:
+def diptych_function(row: Row, X: np.ndarray, eps: float, threads: int) -> Timed:
     """diptych.kernels.clustering, the functions."""
     from diptych.kernels import clustering
 
-    def run() -> Run:
-        if row.k:
-            call = lambda: clustering.k_distances(X, row.k, metric=row.metric, n_jobs=threads)  # noqa: E731
-            seconds, distances = clock(call)
-            return Run(seconds, distances=distances)
-        seconds, (indices, labels) = clock(
-            lambda: clustering.dbscan(X, eps, min_samples=row.min_samples, metric=row.metric, n_jobs=threads)
-        )
-        return Run(seconds, mask(len(X), indices), labels)
-
-    return run
+    if row.k:
+        search = partial(clustering.k_distances, X, row.k, metric=row.metric, n_jobs=threads)
+        return Timed(search, lambda distances: {"distances": distances})
+    options = {"min_samples": row.min_samples, "metric": row.metric, "n_jobs": threads}
+    return Timed(partial(clustering.dbscan, X, eps, **options), lambda result: found(len(X), *result))
 
 
-def diptych_class(row: Row, X: np.ndarray, eps: float, threads: int) -> Callable[[], Run]:
+def _fit(model: Any, X: np.ndarray) -> Timed:
+    return Timed(
+        partial(model.fit, X), lambda fitted: found(len(X), fitted.core_sample_indices_, fitted.labels_)
+    )
+
+
+def diptych_class(row: Row, X: np.ndarray, eps: float, threads: int) -> Timed:
     """diptych.DBSCAN, the estimator."""
     import diptych
 
-    model = diptych.DBSCAN(eps, min_samples=row.min_samples, metric=row.metric, n_jobs=threads)
-
-    def run() -> Run:
-        seconds, _ = clock(lambda: model.fit(X))
-        return Run(seconds, mask(len(X), model.core_sample_indices_), model.labels_)
-
-    return run
+    return _fit(diptych.DBSCAN(eps, min_samples=row.min_samples, metric=row.metric, n_jobs=threads), X)
 
 
-def scikit_learn(row: Row, X: np.ndarray, eps: float, threads: int) -> Callable[[], Run]:
+def scikit_learn(row: Row, X: np.ndarray, eps: float, threads: int) -> Timed:
     """sklearn.cluster.DBSCAN, or NearestNeighbors.kneighbors for k_distances; defaults but for n_jobs."""
     from sklearn.cluster import DBSCAN
     from sklearn.neighbors import NearestNeighbors
 
-    def run() -> Run:
-        if row.k:
-            search = NearestNeighbors(n_neighbors=row.k, metric=row.metric, n_jobs=threads, **row.sklearn)
-            seconds, (distances, _) = clock(lambda: search.fit(X).kneighbors())
-            return Run(seconds, distances=distances[:, -1])
-        model = DBSCAN(eps=eps, min_samples=row.min_samples, metric=row.metric, n_jobs=threads, **row.sklearn)
-        seconds, _ = clock(lambda: model.fit(X))
-        return Run(seconds, mask(len(X), model.core_sample_indices_), model.labels_)
-
-    return run
+    options = {"metric": row.metric, "n_jobs": threads} | row.sklearn
+    if row.k:
+        search = NearestNeighbors(n_neighbors=row.k, **options)
+        return Timed(lambda: search.fit(X).kneighbors(), lambda result: {"distances": result[0][:, -1]})
+    return _fit(DBSCAN(eps=eps, min_samples=row.min_samples, **options), X)
 
 
-def wang_in_process(row: Row, X: np.ndarray, eps: float) -> Callable[[], Run]:
+def wang_in_process(row: Row, X: np.ndarray, eps: float) -> Timed:
     """dbscan.DBSCAN here and now: for the memory rows, which have a process to themselves."""
     import dbscan
 
-    def run() -> Run:
-        seconds, (labels, core) = clock(lambda: dbscan.DBSCAN(X, eps=eps, min_samples=row.min_samples))
-        return Run(seconds, core, labels)
-
-    return run
+    return Timed(partial(dbscan.DBSCAN, X, eps=eps, min_samples=row.min_samples))
 
 
 _PARKED = """
@@ -151,8 +146,8 @@ class Parked:
         if not answer:
             raise RuntimeError(f"dbscan died with exit code {self._process.wait()}")
         self._process.send_signal(signal.SIGSTOP)
-        with np.load(self._out) as found:
-            return Run(json.loads(answer), found["core"].astype(bool), found["labels"])
+        with np.load(self._out) as out:
+            return Run(json.loads(answer), out["core"].astype(bool), out["labels"])
 
     def close(self) -> None:
         """End the process."""
@@ -171,7 +166,7 @@ def contender(peer: str, row: Row, X: np.ndarray, eps: float, threads: int) -> C
     return {"scikit-learn": scikit_learn, "dbscan": Parked}[peer](row, X, eps, threads)
 
 
-def ours(peer: str | None, row: Row, X: np.ndarray, eps: float, threads: int) -> Callable[[], Run]:
+def ours(peer: str | None, row: Row, X: np.ndarray, eps: float, threads: int) -> Timed:
     """Return our call of the same kind as the peer's: the class beside a class, else the function."""
     alike = diptych_class if peer == "scikit-learn" and not row.k else diptych_function
     return alike(row, X, eps, threads)

@@ -34,10 +34,11 @@ class Row:
     metric: str = "euclidean"
     k: int | None = None
     sklearn: dict[str, Any] = field(default_factory=dict)  # arguments for scikit-learn alone
+    eps_shown: str = ""
 
     def parameters(self, eps: float | None) -> str:
         """Return eps and min_samples, or k, as the table shows them."""
-        return f"k = {self.k}" if self.k else f"{eps:.4g}, {self.min_samples}"
+        return f"k = {self.k}" if self.k else f"{self.eps_shown or f'{eps:.4g}'}, {self.min_samples}"
 
 
 def sklearn(bar: float | None = None, goal: float | None = None) -> Target:
@@ -87,6 +88,7 @@ ROWS = (
         (sklearn(20, 50),),
         metric="haversine",
         sklearn={"algorithm": "ball_tree"},
+        eps_shown="5 m",
     ),
     Row("bunny", "Stanford bunny, 3-D, 35,947", data.bunny, None, 10, (sklearn(10, 20), wang())),
     Row("letter", "letter, 16-D, 20,000", data.letter, None, 10, (sklearn(10, 20), wang())),
@@ -129,6 +131,11 @@ def scaling(n: int) -> Row:
     eps = 0.5 * (100_000 / n) ** 0.5
     peers = (wang(), sklearn()) if n <= 1_000_000 else (wang(),)
     return Row(f"n-{n}", f"2-D, {n:,}", partial(plane, n), eps, 10, peers)
+
+
+def mean_degree_20(X: np.ndarray) -> float:
+    """Return the eps of a row that asks for a mean degree of about 20."""
+    return data.eps_for_degree(X, 20)
 
 
 def named(name: str) -> Row:

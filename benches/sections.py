@@ -9,7 +9,7 @@ import numpy as np
 
 from benches import checks, memory, peers, rows
 from benches.corners import corners
-from benches.data import DataMissing, eps_for_degree
+from benches.data import DataMissing
 from benches.peers import Run
 from benches.rows import Row
 from benches.timing import Times, interleave
@@ -42,7 +42,7 @@ def _inputs(some: tuple[Row, ...], settings: Settings) -> Iterator[tuple[Row, np
             continue
         eps = row.eps
         if eps is None:
-            eps = eps_for_degree(X, 20)
+            eps = rows.mean_degree_20(X)
             settings.say(f"{row.name}: eps = {eps} for a mean degree of about 20")
         settings.say(f"{row.name} …")
         yield row, X, eps

@@ -1,4 +1,4 @@
-"""Rust equals the reference bit for bit: sizes about every block, ties, extremes, any thread count and SIMD path.
+"""Rust equals the reference bit for bit: sizes about every block, ties, extremes, any threads and SIMD path.
 
 `DIPTYCH_SIMD=portable pytest tests/kernels` runs all of it on the portable path.
 """
@@ -69,7 +69,7 @@ def an_eps(X, metric, rng):
 
 def grid_of_shapes():
     few = itertools.product(SIZES, [1, 2, 3, 5, 17])
-    wide = itertools.product([33, 65, 193, 401], [d for d in WIDTHS if d not in (1, 2, 3, 5, 17)])
+    wide = itertools.product([33, 65, 193, 257], [d for d in WIDTHS if d not in (1, 2, 3, 5, 17)])
     large = itertools.product([1001], [2, 3, 8, 16])
     return [*few, *wide, *large]
 
@@ -90,7 +90,8 @@ def test_sizes_about_every_block(both_panels, n, d):
 @pytest.mark.parametrize("d", WIDTHS)
 def test_metrics_weights_and_float32(both_panels, d, metric):
     rng = np.random.default_rng([d, len(metric)])
-    for n, style in [(50, "lattice"), (150, "mixture"), (130, "offset")]:
+    slow = metric == "minkowski"  # the reference takes one power at a time
+    for n, style in [(50, "lattice"), (65 if slow else 150, "mixture"), (33 if slow else 130, "offset")]:
         X = rows(style, n, d, rng).astype(rng.choice([np.float32, np.float64]))
         p = rng.choice([0.5, 1.5, 2.5, 3.0]) if metric == "minkowski" else None
         eps = an_eps(X.astype(np.float64), metric, rng)
@@ -100,7 +101,7 @@ def test_metrics_weights_and_float32(both_panels, d, metric):
         agree_on_queries(both_panels, X, eps, core, labels, 7, metric=metric, p=p)
 
 
-@pytest.mark.parametrize("n", [1, 2, 33, 64, 65, 257, 700])
+@pytest.mark.parametrize("n", [1, 2, 33, 64, 65, 257, 400])
 @pytest.mark.parametrize("place", ["globe", "town", "date line", "pole"])
 def test_haversine(both_panels, place, n):
     rng = np.random.default_rng(n)
@@ -254,7 +255,7 @@ def test_counts_about_min_samples(both_panels):
     ("n", "d", "eps"), [(16385, 2, 0.008), (65537, 2, 0.004), (66000, 3, 0.022), (9000, 6, 0.2)]
 )
 def test_more_rows_than_one_chunk(both_panels, n, d, eps):
-    # Too many for the reference. Rows are random, so no distance is within rounding of eps and any tree will do.
+    # Too many for the reference. No distance of these random rows is within rounding of eps: any tree will do.
     X = np.random.default_rng(n).random((n, d))
     model = DBSCAN(eps=eps, min_samples=6, algorithm="kd_tree", n_jobs=2).fit(X)
     core, labels = both_panels[1].clustering.dbscan(X, eps, min_samples=6)

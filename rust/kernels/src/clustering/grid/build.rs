@@ -15,6 +15,8 @@ const MOST_CELLS: f64 = (1u64 << 30) as f64;
 const SLACK: f64 = 1.0 / (1u64 << 18) as f64;
 /// Points handled between two looks at the task.
 const RUN: usize = 1 << 14;
+/// Rows read ahead of their use.
+const FAR: usize = 64;
 
 /// Where the cells are.
 struct Frame<const D: usize> {
@@ -121,9 +123,16 @@ fn gathered<T: Real, const D: usize>(geometry: Rows<'_, T>, order: &[u32], task:
     let runs: Vec<Vec<&mut [f64]>> =
         (0..n.div_ceil(RUN)).map(|_| slices.iter_mut().filter_map(Iterator::next).collect()).collect();
     runs.into_par_iter().zip(order.par_chunks(RUN)).try_for_each(|(mut run, order)| {
-        for (i, &row) in order.iter().enumerate() {
-            for (column, &x) in run.iter_mut().zip(geometry.row(row as usize)) {
-                column[i] = x.widen();
+        // In two steps, so that the reads of many far rows are under way at once.
+        let mut far = [[0.0; D]; FAR];
+        for (batch, order) in order.chunks(FAR).enumerate() {
+            for (far, &row) in far.iter_mut().zip(order) {
+                let row = geometry.row(row as usize);
+                *far = std::array::from_fn(|k| row[k].widen());
+            }
+            for (k, column) in run.iter_mut().enumerate() {
+                let column = &mut column[batch * FAR..batch * FAR + order.len()];
+                column.iter_mut().zip(&far).for_each(|(to, far)| *to = far[k]);
             }
         }
         task.advance(0)

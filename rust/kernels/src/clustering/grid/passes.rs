@@ -115,12 +115,12 @@ fn count_run<L: Lanes, R: Rule<D>, const D: usize>(
     let mut sweep = Sweep::from(cells, run.start);
     let mut others: Vec<Range<usize>> = Vec::new();
     for cell in run.clone() {
-        let near = sweep.near(cell);
         let own = cells.points(cell as u32..cell as u32 + 1);
         if own.len() >= enough {
             core[own.start - first..own.end - first].fill(true);
             continue;
         }
+        let near = sweep.near(cell);
         others_into(cells, near, cell as u32, &mut others);
         if own.len() + others.iter().map(Range::len).sum::<usize>() < enough {
             continue;
@@ -157,13 +157,13 @@ fn weigh<R: Rule<D>, const D: usize>(
     let mut sweep = Sweep::from(cells, run.start);
     let mut others: Vec<Range<usize>> = Vec::new();
     for cell in run.clone() {
-        let near = sweep.near(cell);
         let own = cells.points(cell as u32..cell as u32 + 1);
         let inside: f64 = own.clone().map(|i| mass.of(points.order[i] as usize)).sum();
         if mass.grows() && mass.verdict(inside) == Verdict::Core {
             core[own.start - first..own.end - first].fill(true);
             continue;
         }
+        let near = sweep.near(cell);
         others_into(cells, near, cell as u32, &mut others);
         for q in own.clone() {
             let mut sum = inside;
@@ -250,19 +250,16 @@ fn link_run<L: Lanes, R: Rule<D>, const D: usize>(
 ) {
     let Grid { points, cells } = grid;
     let mut sweep = Sweep::from(cells, run.start);
-    for cell in run.clone() {
-        let near = sweep.near(cell);
-        if cores[cell] == 0 {
-            continue;
-        }
-        for range in near {
+    for cell in run.clone().filter(|&cell| cores[cell] > 0) {
+        let mut set = sets.find(cell as u32);
+        for range in sweep.near(cell) {
             // Each pair once: the later cell of the pair looks back.
-            for other in range.start..range.end.min(cell as u32) {
-                if cores[other as usize] > 0
-                    && sets.find(cell as u32) != sets.find(other)
+            for other in (range.start..range.end.min(cell as u32)).filter(|&other| cores[other as usize] > 0) {
+                if sets.find(other) != set
                     && touch(points, core_range(cells, cores, cell), core_range(cells, cores, other as usize))
                 {
                     sets.join(cell as u32, other);
+                    set = sets.find(cell as u32);
                 }
             }
         }
@@ -335,7 +332,6 @@ fn label_run<L: Lanes, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
     let mut sweep = Sweep::from(cells, run.start);
     let mut candidates: Vec<(u32, Range<usize>)> = Vec::new();
     for cell in run.clone() {
-        let near = sweep.near(cell);
         let own = cells.points(cell as u32..cell as u32 + 1);
         let core = core_range(cells, cores, cell);
         core.clone().for_each(|q| set(points.order[q] as usize, true, labels[cell]));
@@ -343,13 +339,13 @@ fn label_run<L: Lanes, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
             continue;
         }
         candidates.clear();
-        for other in near.iter().flat_map(Clone::clone) {
-            if labels[other as usize] < labels[cell] {
-                candidates.push((labels[other as usize], core_range(cells, cores, other as usize)));
-            }
+        let near = sweep.near(cell).iter().flat_map(Clone::clone).map(|other| other as usize);
+        let smaller = near.filter(|&other| labels[other] < labels[cell]);
+        candidates.extend(smaller.map(|other| (labels[other], core_range(cells, cores, other))));
+        // The smallest label first: then the first hit is the answer, but for cells of several labels.
+        if candidates.windows(2).any(|pair| pair[0].0 > pair[1].0) {
+            candidates.sort_by_key(|candidate| candidate.0);
         }
-        // The smallest label first: the first hit is the answer, but for cells of several labels.
-        candidates.sort_by_key(|candidate| candidate.0);
         for q in core.end..own.end {
             let mut best = labels[cell];
             for (label, range) in &candidates {

@@ -75,12 +75,14 @@ impl<'a> Sweep<'a> {
     }
 
     /// The runs of cells near `cell`, one per row offset (some empty), nearest row first. Cells must be asked for in
-    /// rising order.
+    /// rising order; those that nobody asks for cost nothing but the way past them.
     #[inline(always)]
     pub fn near(&mut self, cell: usize) -> &[Range<u32>] {
         let cells = self.cells;
         if cell >= cells.row_starts[self.row + 1] as usize {
-            self.row += 1;
+            while cell >= cells.row_starts[self.row + 1] as usize {
+                self.row += 1;
+            }
             let key = cells.rows[self.row];
             for (window, reach) in self.windows.iter_mut().zip(&cells.reach) {
                 let target = key.wrapping_add_signed(reach.row);

@@ -3,7 +3,7 @@
 //! **Error.** Let r be the radii of both tiles together, t the distance of a pair (all in units of the scale). A
 //! point is rounded when it is stored relative to its centre (its distance from it is at most its tile's radius), when
 //! it is shifted to the other centre, and once more in the difference; the shift itself is at most t + r. Each rounds
-//! by at most 2⁻²⁴ of its size, so the computed difference is off by at most 2⁻²⁴ · 3 · (r + t), for which [`Limits`] takes 2⁻²² · (r + t),
+//! by at most 2⁻²⁴ of its size, so the computed difference is off by at most 2⁻²⁴ · 3 · (r + t), for which [`Pair`] takes 2⁻²² · (r + t),
 //! in the norm. The sum over the axes adds a relative (width + 2) · 2⁻²⁴, for which it takes (width + 8) · 2⁻²³.
 
 use super::geometry::Norm;
@@ -15,6 +15,7 @@ use crate::simd::{Lanes, dispatched};
 pub(super) const PANELS: usize = TILE / LANES;
 
 /// What to tell of the pairs of two tiles.
+#[derive(Clone)]
 pub(super) struct Limits {
     /// At most this: neighbours.
     sure: f32,
@@ -24,88 +25,123 @@ pub(super) struct Limits {
     ball: [f32; TILE],
 }
 
-/// Distances that matter, by point of a tile, not scaled.
-pub(super) struct Reach {
-    pub sure: f64,
-    pub maybe: [f64; TILE],
-}
-
-/// One bit per pair: bit `l` of `[q][p]` is point q of the panel against lane l of panel p.
+/// The pairs of a panel of one tile and another tile: a bit for each point of the other, by lane of the panel.
 #[derive(Default)]
 pub(super) struct Masks {
-    pub sure: [[u16; PANELS]; LANES],
+    pub sure: [u64; LANES],
     /// Neighbours or undecided; includes the sure ones.
-    pub maybe: [[u16; PANELS]; LANES],
+    pub maybe: [u64; LANES],
 }
 
 /// Buffers of one thread.
-#[derive(Default)]
 pub(super) struct Scratch {
     shift: Vec<f32>,
     moved: Vec<[f32; LANES]>,
+    limits: Limits,
     pub masks: Masks,
+    /// Of the last test, by lane: the sums over the axes for each point of the other tile.
+    pub sums: [[f32; TILE]; LANES],
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            shift: Vec::new(),
+            moved: Vec::new(),
+            limits: Limits { sure: -1.0, maybe: [0.0; TILE], ball: [0.0; TILE] },
+            masks: Masks::default(),
+            sums: [[0.0; TILE]; LANES],
+        }
+    }
 }
 
 /// Four units of rounding in single precision.
 pub(super) const UNIT: f64 = 1.0 / (1 << 22) as f64;
+
+/// What single precision may lose to underflow.
+const TINY: f64 = 1e-18;
 
 /// Relative rounding of a sum over the axes.
 pub(super) fn gamma(width: usize) -> f64 {
     (width + 8) as f64 * (UNIT / 2.0)
 }
 
-impl Limits {
-    /// The limits for two tiles, given what matters and the radii of both.
-    pub fn new<T: Real>(index: &Index<'_, T>, a: usize, b: usize, reach: &Reach) -> Self {
-        let (r, gamma) = (index.radii[a] + index.radii[b], gamma(index.width()));
-        let power = |x: f64| if index.norm == Norm::L2 { x * x } else { x };
-        let above = |x: f64| (power((x + UNIT * (r + x)) * (1.0 + gamma)) as f32).next_up();
-        let sure = reach.sure * index.scale;
-        let sure = (sure - UNIT * (r + sure)) * (1.0 - gamma);
-        Self {
-            sure: if sure > 0.0 { (power(sure) as f32).next_down() } else { -1.0 },
-            maybe: reach.maybe.map(|maybe| above(maybe * index.scale)),
-            ball: reach.maybe.map(|maybe| above(maybe * index.scale + index.radii[b])),
+/// Two tiles that are to be tested against each other.
+pub(super) struct Pair<'p, 'a, T> {
+    index: &'p Index<'a, T>,
+    a: usize,
+    b: usize,
+    /// Radii of both.
+    r: f64,
+    gamma: f64,
+}
+
+impl<'p, 'a, T: Real> Pair<'p, 'a, T> {
+    pub fn new(index: &'p Index<'a, T>, a: usize, b: usize, scratch: &mut Scratch) -> Self {
+        scratch.shift.clear();
+        let centres = index.centre(a).iter().zip(index.centre(b));
+        scratch.shift.extend(centres.map(|(a, b)| ((a - b) * index.scale) as f32));
+        scratch.moved.resize(index.width(), [0.0; LANES]);
+        Self { index, a, b, r: index.radii[a] + index.radii[b], gamma: gamma(index.width()) }
+    }
+
+    /// Looks for pairs at most `maybe` apart, `sure` up to `sure` (not scaled), for all points alike.
+    pub fn limit(&self, sure: f64, maybe: f64, scratch: &mut Scratch) {
+        let sure = sure * self.index.scale;
+        let sure = (sure - UNIT * (self.r + sure)) * (1.0 - self.gamma);
+        let maybe = maybe * self.index.scale;
+        scratch.limits.sure = if sure > 0.0 { (self.power(sure) as f32).next_down() } else { -1.0 };
+        scratch.limits.maybe = [self.above(maybe); TILE];
+        scratch.limits.ball = [self.above(maybe + self.index.radii[self.b]); TILE];
+    }
+
+    /// Looks for pairs at most `maybe[q]` (not scaled) from point q.
+    pub fn limit_each(&self, maybe: &[f64; TILE], scratch: &mut Scratch) {
+        scratch.limits.sure = -1.0;
+        for (q, &maybe) in maybe.iter().enumerate() {
+            scratch.limits.maybe[q] = self.above(maybe * self.index.scale);
+            scratch.limits.ball[q] = self.above(maybe * self.index.scale + self.index.radii[self.b]);
         }
+    }
+
+    /// The distance (not scaled) that a pair with this sum has at most.
+    pub fn distance_at_most(&self, sum: f32) -> f64 {
+        let x = if self.index.norm == Norm::L2 { f64::from(sum).sqrt() } else { f64::from(sum) };
+        (x + 2.0 * (UNIT * (self.r + x) + self.gamma * x + TINY)) / self.index.scale
+    }
+
+    /// The sum that a pair at most `distance` apart (not scaled) has at most.
+    pub fn sum_at_most(&self, distance: f64) -> f32 {
+        self.above(distance * self.index.scale)
+    }
+
+    fn power(&self, x: f64) -> f64 {
+        if self.index.norm == Norm::L2 { x * x } else { x }
+    }
+
+    fn above(&self, x: f64) -> f32 {
+        (self.power((x + UNIT * (self.r + x)) * (1.0 + self.gamma)) as f32).next_up()
+    }
+
+    /// Tests the points `active` of panel `panel` of the first tile against the second; returns those that may have a
+    /// neighbour there, for which `scratch.masks` is filled.
+    pub fn test(&self, panel: usize, active: u16, scratch: &mut Scratch) -> u16 {
+        let Self { index, a, b, .. } = *self;
+        let width = index.width();
+        test_panel(
+            index.norm,
+            &index.panels(a)[panel * width..(panel + 1) * width],
+            index.halves(b),
+            index.panels(b),
+            index.positions(b).len(),
+            active,
+            panel * LANES,
+            scratch,
+        )
     }
 }
 
-/// Tests the points `active` of panel `panel` of tile `a` against tile `b`; returns those that may have a neighbour
-/// there, for which `scratch.masks` is filled.
-pub(super) fn test<T: Real>(
-    index: &Index<'_, T>,
-    (a, panel): (usize, usize),
-    b: usize,
-    active: u16,
-    limits: &Limits,
-    scratch: &mut Scratch,
-) -> u16 {
-    let width = index.width();
-    shift_into(index, a, b, &mut scratch.shift);
-    scratch.moved.resize(width, [0.0; LANES]);
-    test_panel(
-        index.norm,
-        &index.panels(a)[panel * width..(panel + 1) * width],
-        &scratch.shift,
-        index.halves(b),
-        index.panels(b),
-        index.positions(b).len(),
-        active,
-        limits,
-        panel * LANES,
-        &mut scratch.moved,
-        &mut scratch.masks,
-    )
-}
-
-#[inline]
-fn shift_into<T: Real>(index: &Index<'_, T>, a: usize, b: usize, shift: &mut Vec<f32>) {
-    shift.clear();
-    let centres = index.centre(a).iter().zip(index.centre(b));
-    shift.extend(centres.map(|(a, b)| ((a - b) * index.scale) as f32));
-}
-
-dispatched!(fn test_panel[](norm: Norm, points: &[[f32; LANES]], shift: &[f32], halves: &[f32], others: &[[f32; LANES]], count: usize, active: u16, limits: &Limits, first: usize, moved: &mut [[f32; LANES]], masks: &mut Masks) -> u16 = test_panel_norm);
+dispatched!(fn test_panel[](norm: Norm, points: &[[f32; LANES]], halves: &[f32], others: &[[f32; LANES]], count: usize, active: u16, first: usize, scratch: &mut Scratch) -> u16 = test_panel_norm);
 
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
@@ -113,20 +149,17 @@ fn test_panel_norm<L: Lanes>(
     lanes: L,
     norm: Norm,
     points: &[[f32; LANES]],
-    shift: &[f32],
     halves: &[f32],
     others: &[[f32; LANES]],
     count: usize,
     active: u16,
-    limits: &Limits,
     first: usize,
-    moved: &mut [[f32; LANES]],
-    masks: &mut Masks,
+    scratch: &mut Scratch,
 ) -> u16 {
     match norm {
-        Norm::L2 => run(lanes, SquareSum, points, shift, halves, others, count, active, limits, first, moved, masks),
-        Norm::L1 => run(lanes, Sum, points, shift, halves, others, count, active, limits, first, moved, masks),
-        Norm::LInfinity => run(lanes, Largest, points, shift, halves, others, count, active, limits, first, moved, masks),
+        Norm::L2 => run(lanes, SquareSum, points, halves, others, count, active, first, scratch),
+        Norm::L1 => run(lanes, Sum, points, halves, others, count, active, first, scratch),
+        Norm::LInfinity => run(lanes, Largest, points, halves, others, count, active, first, scratch),
     }
 }
 
@@ -170,17 +203,15 @@ fn run<L: Lanes, S: Step>(
     lanes: L,
     step: S,
     points: &[[f32; LANES]],
-    shift: &[f32],
     halves: &[f32],
     others: &[[f32; LANES]],
     count: usize,
     active: u16,
-    limits: &Limits,
     first: usize,
-    moved: &mut [[f32; LANES]],
-    masks: &mut Masks,
+    scratch: &mut Scratch,
 ) -> u16 {
     let width = points.len();
+    let Scratch { shift, moved, limits, masks, sums: kept } = scratch;
     let (shift, halves, moved) = (&shift[..width], &halves[..width], &mut moved[..width]);
     let zero = lanes.splat(0.0);
     let (mut gap, mut ball) = (zero, zero);
@@ -209,6 +240,7 @@ fn run<L: Lanes, S: Step>(
         }
         let maybe = four.map(|q| lanes.splat(limits.maybe[(first + q) & (TILE - 1)]));
         let sure = lanes.splat(limits.sure);
+        let (mut sure_bits, mut maybe_bits) = ([0u64; 4], [0u64; 4]);
         for (panel, other) in others.chunks_exact(width).enumerate() {
             let mut sums = [zero; 4];
             for (moved, other) in moved.iter().zip(other) {
@@ -217,11 +249,17 @@ fn run<L: Lanes, S: Step>(
                     sums[i] = step.step(lanes, lanes.sub(lanes.splat(moved[four[i]]), other), sums[i]);
                 }
             }
+            let panel = panel & (PANELS - 1);
             let real = points_in(count, panel);
             for i in 0..4 {
-                masks.maybe[four[i]][panel & (PANELS - 1)] = lanes.not_gt(sums[i], maybe[i]) & real;
-                masks.sure[four[i]][panel & (PANELS - 1)] = lanes.le(sums[i], sure) & real;
+                maybe_bits[i] |= u64::from(lanes.not_gt(sums[i], maybe[i]) & real) << (panel * LANES);
+                sure_bits[i] |= u64::from(lanes.le(sums[i], sure) & real) << (panel * LANES);
+                let (kept, _) = kept[four[i]].as_chunks_mut::<LANES>();
+                lanes.store(sums[i], &mut kept[panel]);
             }
+        }
+        for i in 0..4 {
+            (masks.sure[four[i]], masks.maybe[four[i]]) = (sure_bits[i], maybe_bits[i]);
         }
     }
     near

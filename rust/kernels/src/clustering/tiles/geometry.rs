@@ -134,10 +134,26 @@ impl<'a, T: Real> Geometry<'a, T> {
         }
     }
 
+    /// The reduced distance that a pair has at most whose coordinates are this far apart.
+    pub fn reduced_at_most(&self, distance: f64) -> f64 {
+        let distance = distance * (1.0 + self.rounding());
+        match self.metric {
+            Metric::Euclidean => distance * distance,
+            Metric::Manhattan | Metric::Chebyshev => distance,
+            Metric::Minkowski(p) => self.width as f64 * distance.powf(p) * (1.0 + 1e-12),
+            Metric::Cosine => (distance * distance + 8.0 * self.rounding()) / 2.0,
+            Metric::Haversine => (distance + 4e-15).powi(2) / 4.0 * (1.0 + 1e-12),
+        }
+    }
+
+    /// Relative error of the contract's sum: each step rounds once; doubled for the comparison from the other side.
+    fn rounding(&self) -> f64 {
+        (self.rows.width() + 8) as f64 * f64::EPSILON
+    }
+
     /// The margin around a reduced distance.
     pub fn margin(&self, reduced: f64) -> Margin {
-        // Each step of the contract's sum rounds once; doubled for the comparison from the other side.
-        let rounding = (self.rows.width() + 8) as f64 * f64::EPSILON;
+        let rounding = self.rounding();
         let certain = (1e-290..1e290).contains(&reduced);
         if reduced == f64::INFINITY {
             return Margin { sure: -1.0, maybe: f64::INFINITY };

@@ -97,13 +97,15 @@ impl<'a, T: Real> Index<'a, T> {
             for (&row, place) in points.iter().zip(places.chunks_mut(width)) {
                 geometry.place(row, place);
             }
-            for axis in 0..width {
-                let column = || places.iter().skip(axis).step_by(width);
-                let low = column().fold(f64::INFINITY, |low, &x| low.min(x));
-                let high = column().fold(f64::NEG_INFINITY, |high, &x| high.max(x));
-                // Halves first: the sum of two large coordinates may overflow.
-                centre[axis] = low / 2.0 + high / 2.0;
+            let (mut low, mut high) = (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
+            for place in places.chunks(width) {
+                for axis in 0..width {
+                    low[axis] = low[axis].min(place[axis]);
+                    high[axis] = high[axis].max(place[axis]);
+                }
             }
+            // Halves first: the sum of two large coordinates may overflow.
+            centre.iter_mut().zip(low.iter().zip(&high)).for_each(|(c, (low, high))| *c = low / 2.0 + high / 2.0);
             for (point, place) in places.chunks_mut(width).enumerate() {
                 let (panel, lane) = (point / LANES, point % LANES);
                 for axis in 0..width {

@@ -6,7 +6,7 @@
 
 use super::super::metric::{Metric, Real, Rows};
 use super::balls::Frame;
-use super::block::{Limits, PANELS, Reach, Scratch, test};
+use super::block::{Pair, Scratch};
 use super::geometry::Geometry;
 use super::index::{Index, LANES, TILE};
 use super::passes::bits;
@@ -60,37 +60,45 @@ fn nearest<T: Real>(index: &Index<'_, T>, a: usize, k: usize, found: &mut [f64],
         })
         .collect();
     let open = points.iter().enumerate().filter(|&(_, &row)| !is_zero(row)).fold(0u64, |mask, (q, _)| mask | 1 << q);
-    let mut reach = Reach { sure: -1.0, maybe: [0.0; TILE] };
-    bits(open).for_each(|q| reach.maybe[q] = geometry.margin(best[q][k - 1]).maybe);
+    let mut reach = [0.0; TILE];
+    bits(open).for_each(|q| reach[q] = geometry.margin(best[q][k - 1]).maybe);
     let farthest = Cell::new(f64::INFINITY);
+    let mut sums = Vec::with_capacity(TILE);
     let visit = |b: usize| {
-        let limits = Limits::new(index, a, b, &reach);
+        let pair = Pair::new(index, a, b, scratch);
+        pair.limit_each(&reach, scratch);
         let first = index.starts[b] as usize;
         let mut changed = false;
         for panel in 0..points.len().div_ceil(LANES) {
-            let active = (open >> (panel * LANES)) as u16;
-            let near = test(index, (a, panel), b, active, &limits, scratch);
+            let near = pair.test(panel, (open >> (panel * LANES)) as u16, scratch);
             for lane in bits(u64::from(near)) {
                 let q = panel * LANES + lane;
                 let best = &mut best[q];
-                for (other, &mask) in scratch.masks.maybe[lane].iter().enumerate().take(PANELS) {
-                    let here = if other * LANES < index.positions(b).len() { mask } else { 0 };
-                    for position in bits(u64::from(here)).map(|lane| first + other * LANES + lane) {
-                        let row = index.order[position];
-                        let reduced = geometry.reduced(points[q], row);
-                        if row != points[q] && reduced < best[k - 1] && !is_zero(row) {
-                            let place = best.partition_point(|&kept| kept <= reduced);
-                            best.copy_within(place..k - 1, place + 1);
-                            best[place] = reduced;
-                            changed = true;
-                        }
+                let mut maybe = scratch.masks.maybe[lane];
+                if best[k - 1] == f64::INFINITY && maybe.count_ones() as usize > k + 1 {
+                    // Nothing is known yet: the k + 1 least sums (the point itself among them) limit the others.
+                    sums.clear();
+                    sums.extend(bits(maybe).map(|other| scratch.sums[lane][other]));
+                    let within = pair.distance_at_most(*sums.select_nth_unstable_by(k, f32::total_cmp).1);
+                    let limit = pair.sum_at_most(geometry.margin(geometry.reduced_at_most(within)).maybe);
+                    let within = bits(maybe).filter(|&other| !(scratch.sums[lane][other] > limit));
+                    maybe = within.fold(0, |mask, other| mask | 1 << other);
+                }
+                for position in bits(maybe).map(|other| first + other) {
+                    let row = index.order[position];
+                    let reduced = geometry.reduced(points[q], row);
+                    if row != points[q] && reduced < best[k - 1] && !is_zero(row) {
+                        let place = best.partition_point(|&kept| kept <= reduced);
+                        best.copy_within(place..k - 1, place + 1);
+                        best[place] = reduced;
+                        changed = true;
                     }
                 }
-                reach.maybe[q] = geometry.margin(best[k - 1]).maybe;
+                reach[q] = geometry.margin(best[k - 1]).maybe;
             }
         }
         if changed {
-            farthest.set(bits(open).fold(0.0, |far, q| reach.maybe[q].max(far)));
+            farthest.set(bits(open).fold(0.0, |far, q| reach[q].max(far)));
         }
         ControlFlow::Continue(())
     };

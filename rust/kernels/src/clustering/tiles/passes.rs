@@ -4,7 +4,7 @@ use super::super::labels::{Numbering, Outcome};
 use super::super::metric::{Metric, Real, Rows};
 use super::super::union_find::UnionFind;
 use super::super::weights::{Mass, Verdict};
-use super::block::{Limits, PANELS, Reach, Scratch, test};
+use super::block::{Pair, Scratch};
 use super::geometry::{Geometry, Margin};
 use super::index::{Index, LANES, TILE};
 use crate::parallel::{filled, filled_with};
@@ -19,7 +19,6 @@ struct Search<'a, T> {
     index: Index<'a, T>,
     threshold: f64,
     margin: Margin,
-    reach: Reach,
 }
 
 /// How a visit of neighbours goes on.
@@ -40,7 +39,7 @@ impl<'a, T: Real> Search<'a, T> {
         }
         let scale = if margin.maybe.is_finite() && margin.maybe > 0.0 { 1.0 / margin.maybe } else { 1.0 };
         let index = Index::new(geometry, scale, task)?;
-        Ok(Self { index, threshold, margin, reach: Reach { sure: margin.sure, maybe: [margin.maybe; TILE] } })
+        Ok(Self { index, threshold, margin })
     }
 
     /// Visits the neighbours of points of tile `a`, one tile after the other, nearer ones first. `wanted(b)` says
@@ -58,13 +57,14 @@ impl<'a, T: Real> Search<'a, T> {
             if active == 0 {
                 return ControlFlow::Continue(());
             }
-            let limits = Limits::new(&self.index, a, b, &self.reach);
+            let pair = Pair::new(&self.index, a, b, scratch);
+            pair.limit(self.margin.sure, self.margin.maybe, scratch);
             for panel in 0..panels {
                 let active = (active >> (panel * LANES)) as u16;
                 if active == 0 {
                     continue;
                 }
-                let near = test(&self.index, (a, panel), b, active, &limits, scratch);
+                let near = pair.test(panel, active, scratch);
                 for lane in bits(u64::from(near)) {
                     match found(Found { search: self, scratch, a, q: panel * LANES + lane, b }) {
                         Next::Point => {}
@@ -118,12 +118,8 @@ impl<'f, T: Real> Found<'f, '_, T> {
     }
 
     fn masks(&self) -> (u64, u64) {
-        let panels = self.search.index.positions(self.b).len().div_ceil(LANES).min(PANELS);
         let masks = &self.scratch.masks;
-        let join = |masks: &[u16; PANELS]| {
-            masks[..panels].iter().rev().fold(0, |joined, &mask| joined << LANES | u64::from(mask))
-        };
-        (join(&masks.sure[self.q % LANES]), join(&masks.maybe[self.q % LANES]))
+        (masks.sure[self.q % LANES], masks.maybe[self.q % LANES])
     }
 
     /// The contract's own answer.
