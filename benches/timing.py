@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from benches.peers import Run
 
-SLOW = 5.0  # seconds; a call above it is not repeated to warm up
+SLOW = 5.0  # seconds; the first run of a call above it counts, instead of only warming up
 MOST_ROUNDS = 15
-FEWEST_ROUNDS = 3
+FEWEST_RUNS = 3
+MOST_TURNS = 5
 
 
 @dataclass
@@ -31,11 +32,11 @@ class Times:
 
 
 def interleave(contenders: Mapping[str, Callable[[], Run]], *, budget: float) -> dict[str, Times]:
-    """Run the contenders in turn for about ``budget`` seconds, at least three rounds.
+    """Run the contenders in turn for about ``budget`` seconds, each at least three times.
 
-    A first run of each warms up and supplies the answers; it counts only where it took more than five
-    seconds. In each round a contender much faster than the slowest runs three times, so that its median
-    rests on more than three figures.
+    A first run of each warms up and supplies the answers; it counts where it took more than five seconds. In each
+    round a contender much faster than the slowest runs up to five times: its median rests on more figures and
+    costs little.
     """
     times = {name: Times(run()) for name, run in contenders.items()}
     for timed in times.values():
@@ -43,13 +44,11 @@ def interleave(contenders: Mapping[str, Callable[[], Run]], *, budget: float) ->
             timed.seconds.append(timed.first.seconds)
     slowest = max(timed.first.seconds for timed in times.values())
     spent = sum(sum(timed.seconds) for timed in times.values())
-    for done in range(MOST_ROUNDS):
-        if done >= FEWEST_ROUNDS - (slowest > SLOW) and spent > budget:
-            break
-        for name, run in contenders.items():
-            turns = 3 if times[name].first.seconds < slowest / 30 else 1
+    for _ in range(MOST_ROUNDS):
+        waiting = [name for name in times if spent <= budget or len(times[name].seconds) < FEWEST_RUNS]
+        for name in waiting:
+            turns = max(1, min(MOST_TURNS, int(slowest / 8 / times[name].first.seconds)))
             for _ in range(turns):
-                seconds = run().seconds
-                times[name].seconds.append(seconds)
-                spent += seconds
+                times[name].seconds.append(contenders[name]().seconds)
+            spent += sum(times[name].seconds[-turns:])
     return times

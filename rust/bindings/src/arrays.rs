@@ -14,7 +14,8 @@ pub(crate) fn contiguous<'a, T: Element, D: Dimension>(
     array: &'a PyReadonlyArray<'_, T, D>,
     name: &str,
 ) -> PyResult<&'a [T]> {
-    let refuse = || PyValueError::new_err(format!("{name} must be C-contiguous and aligned; use np.ascontiguousarray."));
+    let refuse =
+        || PyValueError::new_err(format!("{name} must be C-contiguous and aligned; use np.ascontiguousarray."));
     if !array.is_c_contiguous() {
         return Err(refuse());
     }

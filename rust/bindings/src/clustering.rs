@@ -80,8 +80,7 @@ pub(crate) fn dbscan_csr<'py>(
 ) -> PyResult<(Ids<'py>, Ids<'py>)> {
     let csr = csr(&indptr, &indices, &data, n_columns)?;
     let weights = optional(sample_weight.as_ref())?;
-    let found =
-        detached(py, n_threads, progress, |task| kernel::dbscan_csr(csr, eps, min_samples, weights, task))?;
+    let found = detached(py, n_threads, progress, |task| kernel::dbscan_csr(csr, eps, min_samples, weights, task))?;
     Ok(pair(py, found))
 }
 

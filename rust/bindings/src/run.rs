@@ -37,11 +37,10 @@ fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
     if let Some(pool) = by_size.get(&threads) {
         return Ok(Arc::clone(pool));
     }
-    let built = ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("diptych-{index}"))
-        .build()
-        .map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(format!("cannot start {threads} threads: {error}")))?;
+    let built =
+        ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("diptych-{index}")).build().map_err(
+            |error| pyo3::exceptions::PyRuntimeError::new_err(format!("cannot start {threads} threads: {error}")),
+        )?;
     let pool = Arc::new(built);
     by_size.insert(threads, Arc::clone(&pool));
     Ok(pool)

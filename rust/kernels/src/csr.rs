@@ -72,7 +72,10 @@ mod tests {
 
     #[test]
     fn faults_are_named() {
-        assert!(message(&[0, 1, 2], &[0, 1001], 1000).starts_with("indices[1]=1001 is out of range for 1000 columns (row 1)"));
+        assert!(
+            message(&[0, 1, 2], &[0, 1001], 1000)
+                .starts_with("indices[1]=1001 is out of range for 1000 columns (row 1)")
+        );
         assert!(message(&[0, 0, 0, 1], &[-1], 4).contains("indices[0]=-1 is out of range for 4 columns (row 2)"));
         assert!(message(&[0, 2, 1], &[0], 4).contains("indptr[1]=2, indptr[2]=1"));
         assert!(message(&[1, 1], &[0], 4).contains("indptr[0]=1 must be 0"));

@@ -33,13 +33,18 @@ impl Task {
         self.total.fetch_add(units as u64, Ordering::Relaxed);
     }
 
+    /// Whether somebody has; for the inside of long blocks, whose results then do not matter.
+    pub(crate) fn interrupted(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
     /// Called between blocks: counts the units done and fails when the task was interrupted.
     ///
     /// # Errors
     /// [`Error::Interrupted`].
     pub(crate) fn advance(&self, units: usize) -> Result<()> {
         self.done.fetch_add(units as u64, Ordering::Relaxed);
-        if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+        if self.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 }
 
@@ -49,8 +54,7 @@ impl Task {
 /// [`Error::OutOfMemory`], which names `what`, instead of an abort.
 pub(crate) fn reserve<T>(len: usize, what: &'static str) -> Result<Vec<T>> {
     let mut out = Vec::new();
-    out.try_reserve_exact(len)
-        .map_err(|_| Error::OutOfMemory { what, bytes: len as u128 * size_of::<T>() as u128 })?;
+    out.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { what, bytes: len as u128 * size_of::<T>() as u128 })?;
     Ok(out)
 }
 

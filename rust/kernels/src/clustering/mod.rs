@@ -14,8 +14,8 @@ mod weights;
 pub use metric::{Metric, Real, Rows};
 pub use precomputed::{dbscan_csr, dbscan_dense, k_distances_csr, k_distances_dense, predict_csr, predict_dense};
 
-use crate::{Error, Result, Task};
 use crate::parallel::reserve;
+use crate::{Error, Result, Task};
 use weights::Mass;
 
 /// Core points (ascending) and labels of the rows: see `diptych.kernels.clustering.dbscan`.

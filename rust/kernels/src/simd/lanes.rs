@@ -204,7 +204,9 @@ mod tests {
         b[7] = f32::NAN;
         let (x, y) = (lanes.load(&a), lanes.load(&b));
         let mut out = vec![u32::from(lanes.le(x, y)), u32::from(lanes.not_gt(x, y))];
-        for v in [lanes.add(x, y), lanes.sub(x, y), lanes.abs(x), lanes.max(x, y), lanes.mul_add(x, lanes.splat(2.0), y)] {
+        for v in
+            [lanes.add(x, y), lanes.sub(x, y), lanes.abs(x), lanes.max(x, y), lanes.mul_add(x, lanes.splat(2.0), y)]
+        {
             let mut to = [0.0; 16];
             lanes.store(v, &mut to);
             out.extend(to.map(|z| if z.is_nan() { 0 } else { z.to_bits() }));

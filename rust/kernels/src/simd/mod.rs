@@ -5,9 +5,9 @@
 
 mod lanes;
 
-pub(crate) use lanes::{Lanes, PortableLanes};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use lanes::WideLanes;
+pub(crate) use lanes::{Lanes, PortableLanes};
 use std::sync::OnceLock;
 
 /// The instruction sets a kernel is compiled for.
@@ -33,7 +33,11 @@ impl Path {
 pub fn path() -> Path {
     static PATH: OnceLock<Path> = OnceLock::new();
     *PATH.get_or_init(|| {
-        if std::env::var_os("DIPTYCH_SIMD").is_some_and(|value| value == "portable") { Path::Portable } else { detected() }
+        if std::env::var_os("DIPTYCH_SIMD").is_some_and(|value| value == "portable") {
+            Path::Portable
+        } else {
+            detected()
+        }
     })
 }
 

@@ -1,10 +1,10 @@
 //! From rows to sorted points and cells.
 
 use super::super::metric::{Real, Rows};
+use super::Grid;
 use super::sort::RadixSort;
 use super::space::{Points, Rule};
 use super::sweep::{Cells, Reach};
-use super::Grid;
 use crate::parallel::{filled, split_runs};
 use crate::{Result, Task};
 use rayon::prelude::*;
@@ -141,12 +141,7 @@ fn gathered<T: Real, const D: usize>(geometry: Rows<'_, T>, order: &[u32], task:
 }
 
 /// Finds the cells of the sorted points: once to count them, once to write them down.
-fn cells<const D: usize>(
-    columns: &[Vec<f64>; D],
-    frame: &Frame<D>,
-    reach: Vec<Reach>,
-    task: &Task,
-) -> Result<Cells> {
+fn cells<const D: usize>(columns: &[Vec<f64>; D], frame: &Frame<D>, reach: Vec<Reach>, task: &Task) -> Result<Cells> {
     let n = columns[0].len();
     let key = |i: usize| frame.row_and_x(std::array::from_fn(|k| columns[k][i]));
     let runs = n.div_ceil(RUN);

@@ -93,19 +93,24 @@ fn mark_core<R: Rule<D>, const D: usize>(
 ) -> Result<Vec<bool>> {
     let mut core = filled(grid.points.order.len(), false, "the marks of core points")?;
     by_run(&grid.cells, runs, &mut core).into_par_iter().zip(runs).try_for_each(|(core, run)| {
-        if mass.weighted() { weigh(grid, mass, run, core) } else { count(grid, mass, run, core) }
+        if mass.weighted() {
+            weigh(grid, mass, task, run, core)
+        } else {
+            count(grid, mass, task, run, core)
+        }
         task.advance(core.len())
     })?;
     Ok(core)
 }
 
-dispatched!(fn count[R: Rule<D>, const D: usize](grid: &Grid<R, D>, mass: Mass<'_>, run: &Range<usize>, core: &mut [bool]) -> () = count_run);
+dispatched!(fn count[R: Rule<D>, const D: usize](grid: &Grid<R, D>, mass: Mass<'_>, task: &Task, run: &Range<usize>, core: &mut [bool]) -> () = count_run);
 
 #[inline(always)]
 fn count_run<L: Lanes, R: Rule<D>, const D: usize>(
     _: L,
     grid: &Grid<R, D>,
     mass: Mass<'_>,
+    task: &Task,
     run: &Range<usize>,
     core: &mut [bool],
 ) {
@@ -125,7 +130,7 @@ fn count_run<L: Lanes, R: Rule<D>, const D: usize>(
         if own.len() + others.iter().map(Range::len).sum::<usize>() < enough {
             continue;
         }
-        for q in own.clone() {
+        for q in own.clone().take_while(|_| !task.interrupted()) {
             let mut found = own.len();
             for range in &others {
                 found += points.count(q, range.clone(), enough - found);
@@ -143,15 +148,12 @@ fn count_run<L: Lanes, R: Rule<D>, const D: usize>(
 fn others_into(cells: &Cells, near: &[Range<u32>], cell: u32, out: &mut Vec<Range<usize>>) {
     out.clear();
     let ranges = [near[0].start..cell, cell + 1..near[0].end];
-    out.extend(ranges.iter().chain(&near[1..]).filter(|range| !range.is_empty()).map(|range| cells.points(range.clone())));
+    out.extend(
+        ranges.iter().chain(&near[1..]).filter(|range| !range.is_empty()).map(|range| cells.points(range.clone())),
+    );
 }
 
-fn weigh<R: Rule<D>, const D: usize>(
-    grid: &Grid<R, D>,
-    mass: Mass<'_>,
-    run: &Range<usize>,
-    core: &mut [bool],
-) {
+fn weigh<R: Rule<D>, const D: usize>(grid: &Grid<R, D>, mass: Mass<'_>, run: &Range<usize>, core: &mut [bool]) {
     let Grid { points, cells } = grid;
     let first = cells.starts[run.start] as usize;
     let mut sweep = Sweep::from(cells, run.start);
@@ -165,7 +167,7 @@ fn weigh<R: Rule<D>, const D: usize>(
         }
         let near = sweep.near(cell);
         others_into(cells, near, cell as u32, &mut others);
-        for q in own.clone() {
+        for q in own.clone().take_while(|_| !task.interrupted()) {
             let mut sum = inside;
             for range in &others {
                 sum += points.sum(q, range.clone(), |row| mass.of(row));
@@ -193,8 +195,7 @@ fn gather_core<R: Rule<D>, const D: usize>(
 ) -> Result<Vec<u32>> {
     let Grid { points, cells } = grid;
     let mut cores = filled(cells.len(), 0u32, "the core points of cells")?;
-    let mut columns: Vec<_> =
-        points.columns.iter_mut().map(|column| by_run(cells, runs, column).into_iter()).collect();
+    let mut columns: Vec<_> = points.columns.iter_mut().map(|column| by_run(cells, runs, column).into_iter()).collect();
     let pieces: Vec<_> = by_run(cells, runs, &mut points.order)
         .into_iter()
         .zip(by_run(cells, runs, &mut core))
@@ -232,18 +233,19 @@ fn link<R: Rule<D>, const D: usize>(
 ) -> Result<UnionFind> {
     let sets = UnionFind::new(grid.cells.len())?;
     runs.par_iter().try_for_each(|run| {
-        link_cells(grid, run, cores, &sets);
+        link_cells(grid, task, run, cores, &sets);
         task.advance(grid.cells.points(run.start as u32..run.end as u32).len())
     })?;
     Ok(sets)
 }
 
-dispatched!(fn link_cells[R: Rule<D>, const D: usize](grid: &Grid<R, D>, run: &Range<usize>, cores: &[u32], sets: &UnionFind) -> () = link_run);
+dispatched!(fn link_cells[R: Rule<D>, const D: usize](grid: &Grid<R, D>, task: &Task, run: &Range<usize>, cores: &[u32], sets: &UnionFind) -> () = link_run);
 
 #[inline(always)]
 fn link_run<L: Lanes, R: Rule<D>, const D: usize>(
     _: L,
     grid: &Grid<R, D>,
+    task: &Task,
     run: &Range<usize>,
     cores: &[u32],
     sets: &UnionFind,
@@ -256,7 +258,7 @@ fn link_run<L: Lanes, R: Rule<D>, const D: usize>(
             // Each pair once: the later cell of the pair looks back.
             for other in (range.start..range.end.min(cell as u32)).filter(|&other| cores[other as usize] > 0) {
                 if sets.find(other) != set
-                    && touch(points, core_range(cells, cores, cell), core_range(cells, cores, other as usize))
+                    && touch(points, task, core_range(cells, cores, cell), core_range(cells, cores, other as usize))
                 {
                     sets.join(cell as u32, other);
                     set = sets.find(cell as u32);
@@ -269,25 +271,17 @@ fn link_run<L: Lanes, R: Rule<D>, const D: usize>(
 /// Whether two runs of points hold a pair of neighbours. Large ones are first cut down to the points that can reach
 /// the box around the other.
 #[inline(always)]
-fn touch<R: Rule<D>, const D: usize>(
-    points: &Points<R, D>,
-    a: Range<usize>,
-    b: Range<usize>,
-) -> bool {
+fn touch<R: Rule<D>, const D: usize>(points: &Points<R, D>, a: Range<usize>, b: Range<usize>) -> bool {
     let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
     if many.len() <= SMALL {
-        return few.into_iter().any(|q| points.any(q, many.clone()));
+        return few.any(|q| points.any(q, many.clone()));
     }
     let bounds = points.bounds(many.clone());
-    few.into_iter().any(|q| points.may_reach(q, &bounds) && points.any(q, many.clone()))
+    few.any(|q| points.may_reach(q, &bounds) && points.any(q, many.clone()))
 }
 
 /// Numbers the clusters by their smallest core row; returns the label of each cell.
-fn number<R: Rule<D>, const D: usize>(
-    grid: &Grid<R, D>,
-    cores: &[u32],
-    sets: &UnionFind,
-) -> Result<Vec<u32>> {
+fn number<R: Rule<D>, const D: usize>(grid: &Grid<R, D>, cores: &[u32], sets: &UnionFind) -> Result<Vec<u32>> {
     let smallest: Vec<u32> = (0..grid.cells.len())
         .into_par_iter()
         .map(|cell| {

@@ -62,11 +62,8 @@ impl<R: Rule<D>, const D: usize> Points<R, D> {
                 sure += u64::from(s);
                 maybe += u64::from(m);
             }
-            total += if sure == maybe {
-                sure as usize
-            } else {
-                (start..end).filter(|&i| self.neighbours(q, i)).count()
-            };
+            total +=
+                if sure == maybe { sure as usize } else { (start..end).filter(|&i| self.neighbours(q, i)).count() };
             start = end;
         }
         total

@@ -40,17 +40,21 @@ impl Cells {
     }
 }
 
+/// The part of a near row that is within reach of the present cell.
 struct Window {
-    row: usize,
     low: u32,
     high: u32,
     end: u32,
+    reach: u32,
 }
 
 /// Walks over consecutive cells and yields the runs of cells near each.
 pub(super) struct Sweep<'a> {
     cells: &'a Cells,
     row: usize,
+    /// For each row offset, the first row that is not before it.
+    targets: Vec<usize>,
+    /// The near rows that exist.
     windows: Vec<Window>,
     near: Vec<Range<u32>>,
 }
@@ -59,23 +63,15 @@ impl<'a> Sweep<'a> {
     /// A sweep that starts at `cell`.
     pub fn from(cells: &'a Cells, cell: usize) -> Self {
         let row = cells.row_starts.partition_point(|&start| start as usize <= cell) - 1;
-        let key = cells.rows[row];
-        let windows = cells
-            .reach
-            .iter()
-            .map(|reach| {
-                let target = key.wrapping_add_signed(reach.row);
-                let near = cells.rows.partition_point(|&k| k < target);
-                let mut window = Window { row: near, low: 0, high: 0, end: 0 };
-                window.enter(cells, target);
-                window
-            })
-            .collect();
-        Self { cells, row, windows, near: vec![0..0; cells.reach.len()] }
+        let key = |reach: &Reach| cells.rows[row].wrapping_add_signed(reach.row);
+        let targets = cells.reach.iter().map(|reach| cells.rows.partition_point(|&k| k < key(reach))).collect();
+        let mut sweep = Self { cells, row, targets, windows: Vec::new(), near: Vec::new() };
+        sweep.enter();
+        sweep
     }
 
-    /// The runs of cells near `cell`, one per row offset (some empty), nearest row first. Cells must be asked for in
-    /// rising order; those that nobody asks for cost nothing but the way past them.
+    /// The runs of cells near `cell`, nearest row first (that of the cell itself). Cells must be asked for in rising
+    /// order; those that nobody asks for cost nothing but the way past them.
     #[inline(always)]
     pub fn near(&mut self, cell: usize) -> &[Range<u32>] {
         let cells = self.cells;
@@ -83,37 +79,38 @@ impl<'a> Sweep<'a> {
             while cell >= cells.row_starts[self.row + 1] as usize {
                 self.row += 1;
             }
-            let key = cells.rows[self.row];
-            for (window, reach) in self.windows.iter_mut().zip(&cells.reach) {
-                let target = key.wrapping_add_signed(reach.row);
-                while window.row < cells.rows.len() && cells.rows[window.row] < target {
-                    window.row += 1;
-                }
-                window.enter(cells, target);
-            }
+            self.enter();
         }
         let x = cells.xs[cell];
-        for ((window, reach), near) in self.windows.iter_mut().zip(&cells.reach).zip(&mut self.near) {
-            while window.low < window.end && cells.xs[window.low as usize] + reach.x < x {
+        for (window, near) in self.windows.iter_mut().zip(&mut self.near) {
+            while window.low < window.end && cells.xs[window.low as usize] + window.reach < x {
                 window.low += 1;
             }
             window.high = window.high.max(window.low);
-            while window.high < window.end && cells.xs[window.high as usize] <= x + reach.x {
+            while window.high < window.end && cells.xs[window.high as usize] <= x + window.reach {
                 window.high += 1;
             }
             *near = window.low..window.high;
         }
         &self.near
     }
-}
 
-impl Window {
-    fn enter(&mut self, cells: &Cells, target: u64) {
-        (self.low, self.end) = if cells.rows.get(self.row) == Some(&target) {
-            (cells.row_starts[self.row], cells.row_starts[self.row + 1])
-        } else {
-            (0, 0)
-        };
-        self.high = self.low;
+    /// Opens the windows of a new row.
+    fn enter(&mut self) {
+        let cells = self.cells;
+        let key = cells.rows[self.row];
+        self.windows.clear();
+        for (target, reach) in self.targets.iter_mut().zip(&cells.reach) {
+            let wanted = key.wrapping_add_signed(reach.row);
+            while *target < cells.rows.len() && cells.rows[*target] < wanted {
+                *target += 1;
+            }
+            if cells.rows.get(*target) == Some(&wanted) {
+                let (low, end) = (cells.row_starts[*target], cells.row_starts[*target + 1]);
+                self.windows.push(Window { low, high: low, end, reach: reach.x });
+            }
+        }
+        self.near.clear();
+        self.near.resize(self.windows.len(), 0..0);
     }
 }

@@ -6,9 +6,9 @@
 //! by at most 2⁻²⁴ of its size, so the computed difference is off by at most 2⁻²⁴ · 3 · (r + t), for which [`Pair`] takes 2⁻²² · (r + t),
 //! in the norm. The sum over the axes adds a relative (width + 2) · 2⁻²⁴, for which it takes (width + 8) · 2⁻²³.
 
+use super::super::metric::Real;
 use super::geometry::Norm;
 use super::index::{Index, LANES, TILE};
-use super::super::metric::Real;
 use crate::simd::{Lanes, dispatched};
 
 /// Panels of a tile, at most.
@@ -23,6 +23,8 @@ pub(super) struct Limits {
     maybe: [f32; TILE],
     /// Farther than this from the centre of the second tile: no neighbour in it.
     ball: [f32; TILE],
+    /// At most this far from it: all of it are neighbours.
+    inside: f32,
 }
 
 /// The pairs of a panel of one tile and another tile: a bit for each point of the other, by lane of the panel.
@@ -48,7 +50,7 @@ impl Default for Scratch {
         Self {
             shift: Vec::new(),
             moved: Vec::new(),
-            limits: Limits { sure: -1.0, maybe: [0.0; TILE], ball: [0.0; TILE] },
+            limits: Limits { sure: -1.0, maybe: [0.0; TILE], ball: [0.0; TILE], inside: -1.0 },
             masks: Masks::default(),
             sums: [[0.0; TILE]; LANES],
         }
@@ -87,17 +89,16 @@ impl<'p, 'a, T: Real> Pair<'p, 'a, T> {
 
     /// Looks for pairs at most `maybe` apart, `sure` up to `sure` (not scaled), for all points alike.
     pub fn limit(&self, sure: f64, maybe: f64, scratch: &mut Scratch) {
-        let sure = sure * self.index.scale;
-        let sure = (sure - UNIT * (self.r + sure)) * (1.0 - self.gamma);
-        let maybe = maybe * self.index.scale;
-        scratch.limits.sure = if sure > 0.0 { (self.power(sure) as f32).next_down() } else { -1.0 };
+        let (sure, maybe, radius) = (sure * self.index.scale, maybe * self.index.scale, self.index.radii[self.b]);
+        scratch.limits.sure = self.below(sure);
+        scratch.limits.inside = self.below(sure - radius);
         scratch.limits.maybe = [self.above(maybe); TILE];
-        scratch.limits.ball = [self.above(maybe + self.index.radii[self.b]); TILE];
+        scratch.limits.ball = [self.above(maybe + radius); TILE];
     }
 
     /// Looks for pairs at most `maybe[q]` (not scaled) from point q.
     pub fn limit_each(&self, maybe: &[f64; TILE], scratch: &mut Scratch) {
-        scratch.limits.sure = -1.0;
+        (scratch.limits.sure, scratch.limits.inside) = (-1.0, -1.0);
         for (q, &maybe) in maybe.iter().enumerate() {
             scratch.limits.maybe[q] = self.above(maybe * self.index.scale);
             scratch.limits.ball[q] = self.above(maybe * self.index.scale + self.index.radii[self.b]);
@@ -121,6 +122,11 @@ impl<'p, 'a, T: Real> Pair<'p, 'a, T> {
 
     fn above(&self, x: f64) -> f32 {
         (self.power((x + UNIT * (self.r + x)) * (1.0 + self.gamma)) as f32).next_up()
+    }
+
+    fn below(&self, x: f64) -> f32 {
+        let x = (x - UNIT * (self.r + x)) * (1.0 - self.gamma);
+        if x > 0.0 { (self.power(x) as f32).next_down() } else { -1.0 }
     }
 
     /// Tests the points `active` of panel `panel` of the first tile against the second; returns those that may have a
@@ -226,7 +232,14 @@ fn run<L: Lanes, S: Step>(
         lanes.load(&rows[first / LANES])
     };
     let near = active & lanes.not_gt(gap, row(&limits.maybe)) & lanes.not_gt(ball, row(&limits.ball));
-    let mut left = near;
+    let inside = near & lanes.le(ball, lanes.splat(limits.inside));
+    if inside != 0 {
+        let all = u64::MAX >> (TILE - count.clamp(1, TILE));
+        for lane in (0..LANES).filter(|lane| inside >> lane & 1 != 0) {
+            (masks.sure[lane], masks.maybe[lane]) = (all, all);
+        }
+    }
+    let mut left = near & !inside;
     while left != 0 {
         // Four points at a time; the last one is repeated where fewer are left.
         let mut four = [0; 4];

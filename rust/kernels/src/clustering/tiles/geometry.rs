@@ -168,10 +168,9 @@ impl<'a, T: Real> Geometry<'a, T> {
         };
         match self.metric {
             Metric::Euclidean => plain(reduced.sqrt()),
-            Metric::Manhattan | Metric::Chebyshev => Margin {
-                sure: reduced * (1.0 - rounding),
-                maybe: reduced * (1.0 + rounding) + f64::MIN_POSITIVE,
-            },
+            Metric::Manhattan | Metric::Chebyshev => {
+                Margin { sure: reduced * (1.0 - rounding), maybe: reduced * (1.0 + rounding) + f64::MIN_POSITIVE }
+            }
             Metric::Minkowski(p) => Margin { sure: -1.0, ..plain(reduced.powf(1.0 / p) * (1.0 + 1e-12)) },
             Metric::Cosine => {
                 let (sure, maybe) = (2.0 * reduced - 8.0 * rounding, 2.0 * reduced + 8.0 * rounding);

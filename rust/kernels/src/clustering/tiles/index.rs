@@ -1,9 +1,9 @@
 //! The index: tiles of points, and who may be near whom.
 
+use super::super::metric::Real;
 use super::balls::Balls;
 use super::geometry::{Geometry, Norm};
 use super::tree::Tree;
-use super::super::metric::Real;
 use crate::parallel::{filled, split_runs};
 use crate::{Result, Task};
 use rayon::prelude::*;

@@ -33,7 +33,7 @@ pub(in super::super) fn k_distances<T: Real>(
         .into_par_iter()
         .enumerate()
         .try_for_each_init(Scratch::default, |scratch, (tile, found)| {
-            nearest(&index, tile, k, found, scratch);
+            nearest(&index, tile, k, found, scratch, task);
             task.advance(found.len())
         })?;
     let mut out = filled(n, 0.0, "the distances")?;
@@ -44,7 +44,7 @@ pub(in super::super) fn k_distances<T: Real>(
 }
 
 /// The k-th least reduced distance of each point of a tile.
-fn nearest<T: Real>(index: &Index<'_, T>, a: usize, k: usize, found: &mut [f64], scratch: &mut Scratch) {
+fn nearest<T: Real>(index: &Index<'_, T>, a: usize, k: usize, found: &mut [f64], scratch: &mut Scratch, task: &Task) {
     let geometry = &index.geometry;
     // Zero rows lie where no search finds them: they are at distance 1 from everything.
     let zeros = geometry.zeros();
@@ -65,6 +65,9 @@ fn nearest<T: Real>(index: &Index<'_, T>, a: usize, k: usize, found: &mut [f64],
     let farthest = Cell::new(f64::INFINITY);
     let mut sums = Vec::with_capacity(TILE);
     let visit = |b: usize| {
+        if task.interrupted() {
+            return ControlFlow::Break(());
+        }
         let pair = Pair::new(index, a, b, scratch);
         pair.limit_each(&reach, scratch);
         let first = index.starts[b] as usize;

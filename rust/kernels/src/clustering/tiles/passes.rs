@@ -19,6 +19,7 @@ struct Search<'a, T> {
     index: Index<'a, T>,
     threshold: f64,
     margin: Margin,
+    task: &'a Task,
 }
 
 /// How a visit of neighbours goes on.
@@ -29,7 +30,7 @@ enum Next {
 }
 
 impl<'a, T: Real> Search<'a, T> {
-    fn new(rows: Rows<'a, T>, eps: f64, metric: Metric, task: &Task) -> Result<Self> {
+    fn new(rows: Rows<'a, T>, eps: f64, metric: Metric, task: &'a Task) -> Result<Self> {
         let geometry = Geometry::new(rows, metric)?;
         let threshold = metric.threshold(eps);
         let mut margin = geometry.margin(threshold);
@@ -39,7 +40,7 @@ impl<'a, T: Real> Search<'a, T> {
         }
         let scale = if margin.maybe.is_finite() && margin.maybe > 0.0 { 1.0 / margin.maybe } else { 1.0 };
         let index = Index::new(geometry, scale, task)?;
-        Ok(Self { index, threshold, margin })
+        Ok(Self { index, threshold, margin, task })
     }
 
     /// Visits the neighbours of points of tile `a`, one tile after the other, nearer ones first. `wanted(b)` says
@@ -53,6 +54,9 @@ impl<'a, T: Real> Search<'a, T> {
     ) {
         let panels = self.index.positions(a).len().div_ceil(LANES);
         let visit = |b| {
+            if self.task.interrupted() {
+                return ControlFlow::Break(());
+            }
             let active = wanted(b);
             if active == 0 {
                 return ControlFlow::Continue(());
@@ -207,19 +211,24 @@ fn core_of<T: Real>(search: &Search<'_, T>, mass: Mass<'_>, a: usize, scratch: &
     let open = Cell::new(all);
     let mut core = 0;
     let mut sums = [0.0; TILE];
-    search.visit(a, scratch, |_| open.get(), |found| {
-        let sum = &mut sums[found.q];
-        *sum += if mass.weighted() {
-            found.lanes(u64::MAX).map(|lane| weight(found.b, lane)).sum()
-        } else {
-            found.count() as f64
-        };
-        if mass.grows() && mass.verdict(*sum) == Verdict::Core {
-            core |= 1 << found.q;
-            open.set(open.get() & !(1 << found.q));
-        }
-        if open.get() == 0 { Next::Stop } else { Next::Point }
-    });
+    search.visit(
+        a,
+        scratch,
+        |_| open.get(),
+        |found| {
+            let sum = &mut sums[found.q];
+            *sum += if mass.weighted() {
+                found.lanes(u64::MAX).map(|lane| weight(found.b, lane)).sum()
+            } else {
+                found.count() as f64
+            };
+            if mass.grows() && mass.verdict(*sum) == Verdict::Core {
+                core |= 1 << found.q;
+                open.set(open.get() & !(1 << found.q));
+            }
+            if open.get() == 0 { Next::Stop } else { Next::Point }
+        },
+    );
     let mut unsure = 0;
     for q in bits(open.get()) {
         match mass.verdict(sums[q]) {
@@ -230,11 +239,16 @@ fn core_of<T: Real>(search: &Search<'_, T>, mass: Mass<'_>, a: usize, scratch: &
     }
     if unsure != 0 {
         let mut rows: [Vec<usize>; TILE] = std::array::from_fn(|_| Vec::new());
-        search.visit(a, scratch, |_| unsure, |found| {
-            let first = index.starts[found.b] as usize;
-            rows[found.q].extend(found.lanes(u64::MAX).map(|lane| index.order[first + lane] as usize));
-            Next::Point
-        });
+        search.visit(
+            a,
+            scratch,
+            |_| unsure,
+            |found| {
+                let first = index.starts[found.b] as usize;
+                rows[found.q].extend(found.lanes(u64::MAX).map(|lane| index.order[first + lane] as usize));
+                Next::Point
+            },
+        );
         core |= bits(unsure).filter(|&q| mass.decide(rows[q].iter().copied())).fold(0, |mask, q| mask | 1 << q);
     }
     core
@@ -326,8 +340,7 @@ fn label<T: Real>(
     let index = &search.index;
     let row = |tile: usize, lane: usize| index.order[index.starts[tile] as usize + lane] as usize;
     let labels_of = |tile: usize| bits(core[tile]).map(move |lane| labels[index.starts[tile] as usize + lane]);
-    let smallest: Vec<u32> =
-        (0..core.len()).map(|tile| labels_of(tile).min().unwrap_or(Numbering::NOISE)).collect();
+    let smallest: Vec<u32> = (0..core.len()).map(|tile| labels_of(tile).min().unwrap_or(Numbering::NOISE)).collect();
     (0..core.len()).into_par_iter().try_for_each_init(Scratch::default, |scratch, a| {
         let others = u64::MAX >> (TILE - index.positions(a).len()) & !core[a];
         let best = [const { Cell::new(Numbering::NOISE) }; TILE];

@@ -4,9 +4,9 @@
 //! array of 2t − 1 nodes in preorder. O(n · width · log n) to build, in parallel; ties are split by row, so the tree
 //! depends on the data only.
 
+use super::super::metric::Real;
 use super::geometry::{Geometry, Norm};
 use super::index::TILE;
-use super::super::metric::Real;
 use crate::parallel::filled;
 use crate::{Result, Task};
 use std::ops::ControlFlow;
