@@ -28,7 +28,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the tables; 1 when an answer was wrong: a missed bar is a result, not an error."""
-    options = parser().parse_args(arguments)
+    made = parser()
+    options = made.parse_args(arguments)
+    if options.record and (options.only or options.quick):
+        made.error("--record keeps whole sections at full length: leave out --only and --quick")
     from benches import machine
 
     machine.prepare(options.threads)

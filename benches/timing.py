@@ -34,9 +34,9 @@ class Times:
 def interleave(contenders: Mapping[str, Callable[[], Run]], *, budget: float) -> dict[str, Times]:
     """Run the contenders in turn for about ``budget`` seconds, each at least three times.
 
-    A first run of each warms up and supplies the answers; it counts where it took more than five seconds. In each
-    round a contender much faster than the slowest runs up to five times: its median rests on more figures and
-    costs little.
+    A first run of each warms up and supplies the answers; it counts where it took more than five seconds. In
+    each round a contender much faster than the slowest runs up to five times: its median rests on more
+    figures and costs little.
     """
     times = {name: Times(run()) for name, run in contenders.items()}
     for timed in times.values():

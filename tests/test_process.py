@@ -113,8 +113,8 @@ assert all(map(np.array_equal, fit(), before))
 
 # Ctrl-C
 
-# Data and call; each call takes ten seconds or more where nobody interrupts it: many neighbours, and min_samples
-# about as many.
+# Data and call; each call takes ten seconds or more if nobody interrupts it: there are many neighbours, and
+# min_samples is about as many.
 LONG = {
     "2-D": ("(3_000_000, 2)", "dbscan(Y, 0.02, min_samples=3600)"),
     "minkowski": ("(200_000, 3)", "dbscan(Y, 0.2, min_samples=1000, metric='minkowski', p=3.5)"),
@@ -354,11 +354,9 @@ def test_where_memory_is_capped_it_is_a_memory_error(call):
         FORKED
         + f"""
 import resource
-Y, Z = rng.random((2_000_000, 2)), rng.random((30_000, 64))
+Y, Z = rng.random((2_000_000, 2)), rng.random((10_000, 64))
 expected = {call}
 def under(cap):
-    with open("/proc/self/statm") as file:
-        now = int(file.read().split()[0]) * resource.getpagesize()
     fit()  # the child's own threads have their stacks
     with open("/proc/self/statm") as file:
         now = int(file.read().split()[0]) * resource.getpagesize()

@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.cluster import DBSCAN
@@ -182,14 +182,26 @@ def test_extremes(both_panels, case, metric):
     agree(both_panels, X, eps, min_samples=min_samples, metric=metric)
 
 
+ANGLES = st.sampled_from([1e-16, 0.01, 0.3, 1.0, 1.5, 2.0])
+
+
 @settings(max_examples=100)
-@given(
-    small_inputs([0.0, 1.0, -1.0, 2.0, 3.0, 1e-160, 1e150]),
-    st.sampled_from([1e-16, 0.01, 0.3, 1.0, 1.5, 2.0]),
-)
+@given(small_inputs([0.0, 1.0, -1.0, 2.0, 3.0, 1e-150, 1e150]), ANGLES)
 def test_cosine_of_few_directions(both_panels, case, eps):
     X, _, min_samples = case
-    agree(both_panels, X, eps, min_samples=min_samples, metric="cosine")
+    core, labels = agree(both_panels, X, eps, min_samples=min_samples, metric="cosine")
+    agree_on_queries(both_panels, X, eps, core, labels, 3, metric="cosine")
+
+
+@settings(max_examples=60)
+@given(small_inputs([0.0, 1.0, -2.0, 1e-170, 1e-160, 1e160, -1e300]), ANGLES)
+@example((np.array([[0.0, -1], [0, -1], [0, 1e-160], [1, 0]]), 1.0, 2), 1.0)
+@example((np.array([[1.0, 0], [1, 0.1], [0, 1], [1e160, 1e160]]), 1.0, 2), 1.0)
+def test_cosine_of_rows_whose_squares_overflow_or_vanish(both_panels, case, eps):
+    # The contract divides by the length as computed: infinity leaves a zero row, a denormal square a crooked one.
+    X, _, min_samples = case
+    core, labels = agree(both_panels, X, eps, min_samples=min_samples, metric="cosine")
+    agree_on_queries(both_panels, X, eps, core, labels, 1, metric="cosine")
 
 
 @settings(max_examples=100)

@@ -153,7 +153,13 @@ fn others_into(cells: &Cells, near: &[Range<u32>], cell: u32, out: &mut Vec<Rang
     );
 }
 
-fn weigh<R: Rule<D>, const D: usize>(grid: &Grid<R, D>, mass: Mass<'_>, run: &Range<usize>, core: &mut [bool]) {
+fn weigh<R: Rule<D>, const D: usize>(
+    grid: &Grid<R, D>,
+    mass: Mass<'_>,
+    task: &Task,
+    run: &Range<usize>,
+    core: &mut [bool],
+) {
     let Grid { points, cells } = grid;
     let first = cells.starts[run.start] as usize;
     let mut sweep = Sweep::from(cells, run.start);
@@ -271,8 +277,9 @@ fn link_run<L: Lanes, R: Rule<D>, const D: usize>(
 /// Whether two runs of points hold a pair of neighbours. Large ones are first cut down to the points that can reach
 /// the box around the other.
 #[inline(always)]
-fn touch<R: Rule<D>, const D: usize>(points: &Points<R, D>, a: Range<usize>, b: Range<usize>) -> bool {
+fn touch<R: Rule<D>, const D: usize>(points: &Points<R, D>, task: &Task, a: Range<usize>, b: Range<usize>) -> bool {
     let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    let mut few = few.take_while(|_| !task.interrupted());
     if many.len() <= SMALL {
         return few.any(|q| points.any(q, many.clone()));
     }
