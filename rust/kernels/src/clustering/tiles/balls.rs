@@ -14,7 +14,8 @@ use super::super::metric::Real;
 use super::block::{Centres, UNIT, gamma};
 use super::geometry::{Geometry, Norm};
 use super::index::{LANES, TILE};
-use crate::parallel::filled;
+use super::tree::arrange;
+use crate::parallel::{filled, split_runs};
 use crate::{Result, Task};
 use rayon::prelude::*;
 use std::ops::ControlFlow;
@@ -39,7 +40,7 @@ impl Balls {
         let groups = ((2.0 * (n as f64).sqrt()) as usize).clamp(1, MOST_GROUPS.min(n));
         let frame = Frame::around(geometry);
         let pivots = pivots(geometry, &frame, groups, task)?;
-        let (order, starts) = groups_of(geometry, &frame, &pivots, task)?;
+        let (mut order, starts) = groups_of(geometry, &frame, &pivots, task)?;
         let groups = starts.len() - 1;
         let bounds = bounds(geometry, &frame, &order, &starts, task)?;
         let mut nearest = filled(groups * groups, 0u16, "the order of groups")?;
@@ -51,6 +52,9 @@ impl Balls {
                 a.0.0.cmp(&b.0.0).then(a.0.1.total_cmp(&b.0.1)).then(a.1.cmp(&b.1))
             });
         });
+        split_runs(&mut order, starts[1..].iter().map(|&end| end as usize))
+            .into_par_iter()
+            .for_each(|group| arrange(geometry, group));
         let mut tiles = vec![0];
         let (mut tile_starts, mut group_of_tile) = (Vec::new(), Vec::new());
         for g in 0..groups {

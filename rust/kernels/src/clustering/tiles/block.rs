@@ -27,6 +27,17 @@ pub(super) struct Limits {
     inside: f32,
 }
 
+/// The tile that points are tested against.
+struct Other<'t> {
+    panels: &'t [[f32; LANES]],
+    /// Half the sides of its box.
+    halves: &'t [f32],
+    /// The boxes of its panels.
+    boxes: &'t [[f32; 2]],
+    /// How many points it holds.
+    count: usize,
+}
+
 /// The pairs of a panel of one tile and another tile: a bit for each point of the other, by lane of the panel.
 #[derive(Default)]
 pub(super) struct Masks {
@@ -41,7 +52,7 @@ pub(super) struct Scratch {
     moved: Vec<[f32; LANES]>,
     limits: Limits,
     pub masks: Masks,
-    /// Of the last test, by lane: the sums over the axes for each point of the other tile.
+    /// Of the last test, by lane: the sums over the axes for the points of the other tile that `masks.maybe` has.
     pub sums: [[f32; TILE]; LANES],
 }
 
@@ -129,17 +140,20 @@ impl<'p, 'a, T: Real> Pair<'p, 'a, T> {
         if x > 0.0 { (self.power(x) as f32).next_down() } else { -1.0 }
     }
 
-    /// Tests the points `active` of panel `panel` of the first tile against the second; returns those that may have a
-    /// neighbour there, for which `scratch.masks` is filled.
+    /// Tests the points `active` of panel `panel` of the first tile against the second; returns those that have a
+    /// neighbour there, or an undecided pair, for which `scratch.masks` is filled.
     pub fn test(&self, panel: usize, active: u16, scratch: &mut Scratch) -> u16 {
         let Self { index, a, b, .. } = *self;
         let width = index.width();
         test_panel(
             index.norm,
             &index.panels(a)[panel * width..(panel + 1) * width],
-            index.halves(b),
-            index.panels(b),
-            index.positions(b).len(),
+            &Other {
+                panels: index.panels(b),
+                halves: index.halves(b),
+                boxes: index.panel_boxes(b),
+                count: index.positions(b).len(),
+            },
             active,
             panel * LANES,
             scratch,
@@ -147,7 +161,7 @@ impl<'p, 'a, T: Real> Pair<'p, 'a, T> {
     }
 }
 
-dispatched!(fn test_panel[](norm: Norm, points: &[[f32; LANES]], halves: &[f32], others: &[[f32; LANES]], count: usize, active: u16, first: usize, scratch: &mut Scratch) -> u16 = test_panel_norm);
+dispatched!(fn test_panel[](norm: Norm, points: &[[f32; LANES]], other: &Other<'_>, active: u16, first: usize, scratch: &mut Scratch) -> u16 = test_panel_norm);
 
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
@@ -155,17 +169,15 @@ fn test_panel_norm<L: Lanes>(
     lanes: L,
     norm: Norm,
     points: &[[f32; LANES]],
-    halves: &[f32],
-    others: &[[f32; LANES]],
-    count: usize,
+    other: &Other<'_>,
     active: u16,
     first: usize,
     scratch: &mut Scratch,
 ) -> u16 {
     match norm {
-        Norm::L2 => run(lanes, SquareSum, points, halves, others, count, active, first, scratch),
-        Norm::L1 => run(lanes, Sum, points, halves, others, count, active, first, scratch),
-        Norm::LInfinity => run(lanes, Largest, points, halves, others, count, active, first, scratch),
+        Norm::L2 => run(lanes, SquareSum, points, other, active, first, scratch),
+        Norm::L1 => run(lanes, Sum, points, other, active, first, scratch),
+        Norm::LInfinity => run(lanes, Largest, points, other, active, first, scratch),
     }
 }
 
@@ -209,16 +221,14 @@ fn run<L: Lanes, S: Step>(
     lanes: L,
     step: S,
     points: &[[f32; LANES]],
-    halves: &[f32],
-    others: &[[f32; LANES]],
-    count: usize,
+    other: &Other<'_>,
     active: u16,
     first: usize,
     scratch: &mut Scratch,
 ) -> u16 {
     let width = points.len();
     let Scratch { shift, moved, limits, masks, sums: kept } = scratch;
-    let (shift, halves, moved) = (&shift[..width], &halves[..width], &mut moved[..width]);
+    let (shift, halves, moved) = (&shift[..width], &other.halves[..width], &mut moved[..width]);
     let zero = lanes.splat(0.0);
     let (mut gap, mut ball) = (zero, zero);
     for axis in 0..width {
@@ -234,48 +244,61 @@ fn run<L: Lanes, S: Step>(
     let near = active & lanes.not_gt(gap, row(&limits.maybe)) & lanes.not_gt(ball, row(&limits.ball));
     let inside = near & lanes.le(ball, lanes.splat(limits.inside));
     if inside != 0 {
-        let all = u64::MAX >> (TILE - count.clamp(1, TILE));
+        let all = u64::MAX >> (TILE - other.count.clamp(1, TILE));
         for lane in (0..LANES).filter(|lane| inside >> lane & 1 != 0) {
             (masks.sure[lane], masks.maybe[lane]) = (all, all);
         }
     }
-    let mut left = near & !inside;
-    while left != 0 {
-        // Four points at a time; the last one is repeated where fewer are left.
-        let mut four = [0; 4];
-        let mut last = 0;
-        for slot in &mut four {
-            if left != 0 {
-                last = left.trailing_zeros() as usize;
-                left &= left - 1;
-            }
-            *slot = last & (LANES - 1);
+    let (near, mut hit) = (near & !inside, inside);
+    if near == 0 {
+        return hit;
+    }
+    for lane in (0..LANES).filter(|lane| near >> lane & 1 != 0) {
+        (masks.sure[lane], masks.maybe[lane]) = (0, 0);
+    }
+    let sure = lanes.splat(limits.sure);
+    for (panel, (points, boxes)) in other.panels.chunks_exact(width).zip(other.boxes.chunks_exact(width)).enumerate() {
+        let panel = panel & (PANELS - 1);
+        let mut gap = zero;
+        for (x, [low, high]) in moved.iter().zip(boxes) {
+            let x = lanes.load(x);
+            let outside = lanes.max(lanes.sub(lanes.splat(*low), x), lanes.sub(x, lanes.splat(*high)));
+            gap = step.step(lanes, lanes.max(outside, zero), gap);
         }
-        let maybe = four.map(|q| lanes.splat(limits.maybe[(first + q) & (TILE - 1)]));
-        let sure = lanes.splat(limits.sure);
-        let (mut sure_bits, mut maybe_bits) = ([0u64; 4], [0u64; 4]);
-        for (panel, other) in others.chunks_exact(width).enumerate() {
+        let mut left = near & lanes.not_gt(gap, row(&limits.maybe));
+        while left != 0 {
+            // Four points at a time; the last one is repeated where fewer are left.
+            let mut four = [0; 4];
+            let mut last = 0;
+            for slot in &mut four {
+                if left != 0 {
+                    last = left.trailing_zeros() as usize;
+                    left &= left - 1;
+                }
+                *slot = last & (LANES - 1);
+            }
             let mut sums = [zero; 4];
-            for (moved, other) in moved.iter().zip(other) {
-                let other = lanes.load(other);
+            for (moved, point) in moved.iter().zip(points) {
+                let point = lanes.load(point);
                 for i in 0..4 {
-                    sums[i] = step.step(lanes, lanes.sub(lanes.splat(moved[four[i]]), other), sums[i]);
+                    sums[i] = step.step(lanes, lanes.sub(lanes.splat(moved[four[i]]), point), sums[i]);
                 }
             }
-            let panel = panel & (PANELS - 1);
-            let real = points_in(count, panel);
+            let real = points_in(other.count, panel);
             for i in 0..4 {
-                maybe_bits[i] |= u64::from(lanes.not_gt(sums[i], maybe[i]) & real) << (panel * LANES);
-                sure_bits[i] |= u64::from(lanes.le(sums[i], sure) & real) << (panel * LANES);
-                let (kept, _) = kept[four[i]].as_chunks_mut::<LANES>();
-                lanes.store(sums[i], &mut kept[panel]);
+                let lane = four[i];
+                let maybe = lanes.not_gt(sums[i], lanes.splat(limits.maybe[(first + lane) & (TILE - 1)])) & real;
+                if maybe != 0 {
+                    hit |= 1 << lane;
+                    masks.maybe[lane] |= u64::from(maybe) << (panel * LANES);
+                    masks.sure[lane] |= u64::from(lanes.le(sums[i], sure) & real) << (panel * LANES);
+                    let (kept, _) = kept[lane].as_chunks_mut::<LANES>();
+                    lanes.store(sums[i], &mut kept[panel]);
+                }
             }
         }
-        for i in 0..4 {
-            (masks.sure[four[i]], masks.maybe[four[i]]) = (sure_bits[i], maybe_bits[i]);
-        }
     }
-    near
+    hit
 }
 
 /// The lanes of a panel that hold points.

@@ -13,7 +13,7 @@ use std::ops::{ControlFlow, Range};
 pub(super) const TILE: usize = 64;
 /// Points side by side in a panel.
 pub(super) const LANES: usize = 16;
-/// Up to this width boxes prune better than balls.
+/// Up to this width a tree of boxes partitions better than balls.
 const WIDEST_TREE: usize = 12;
 
 /// Points in tiles.
@@ -33,6 +33,8 @@ pub(super) struct Index<'a, T> {
     centres: Vec<f64>,
     /// Half the sides of each tile's box, scaled.
     halves: Vec<f32>,
+    /// Least and largest coordinate of each panel, relative to the tile's centre, scaled: by panel, then axis.
+    panel_boxes: Vec<[f32; 2]>,
     /// Largest distance of a point from the centre of its tile, scaled.
     pub radii: Vec<f64>,
     near: Near,
@@ -67,6 +69,11 @@ impl<'a, T: Real> Index<'a, T> {
             panels: filled(panel_starts[tiles] as usize * width, [f32::INFINITY; LANES], "the tiles")?,
             centres: filled(tiles * width, 0.0, "the centres of tiles")?,
             halves: filled(tiles * width, 0.0, "the boxes of tiles")?,
+            panel_boxes: filled(
+                panel_starts[tiles] as usize * width,
+                [f32::INFINITY, f32::NEG_INFINITY],
+                "the boxes of tiles",
+            )?,
             radii: filled(tiles, 0.0, "the radii of tiles")?,
             geometry,
             order,
@@ -82,16 +89,17 @@ impl<'a, T: Real> Index<'a, T> {
     fn fill(&mut self, task: &Task) -> Result<()> {
         let width = self.geometry.width();
         let panel_ends = self.panel_starts[1..].iter().map(|&end| end as usize * width);
-        let panels = split_runs(&mut self.panels, panel_ends);
+        let panels = split_runs(&mut self.panels, panel_ends.clone());
         let tiles = panels
             .into_par_iter()
+            .zip(split_runs(&mut self.panel_boxes, panel_ends))
             .zip(self.centres.par_chunks_mut(width))
             .zip(self.halves.par_chunks_mut(width))
             .zip(&mut self.radii)
             .enumerate();
         let (order, starts, geometry) = (&self.order, &self.starts, &self.geometry);
         let (scale, norm) = (self.scale, self.norm);
-        tiles.try_for_each(|(tile, (((panels, centre), halves), radius))| {
+        tiles.try_for_each(|(tile, ((((panels, boxes), centre), halves), radius))| {
             let points = &order[starts[tile] as usize..starts[tile + 1] as usize];
             let mut places = filled(points.len() * width, 0.0, "one tile")?;
             for (&row, place) in points.iter().zip(places.chunks_mut(width)) {
@@ -111,7 +119,10 @@ impl<'a, T: Real> Index<'a, T> {
                 for axis in 0..width {
                     place[axis] = (place[axis] - centre[axis]) * scale;
                     halves[axis] = halves[axis].max((place[axis].abs() as f32).next_up());
-                    panels[panel * width + axis][lane] = place[axis] as f32;
+                    let x = place[axis] as f32;
+                    panels[panel * width + axis][lane] = x;
+                    let [low, high] = &mut boxes[panel * width + axis];
+                    (*low, *high) = (low.min(x.next_down()), high.max(x.next_up()));
                 }
                 *radius = radius.max(norm.of(place));
             }
@@ -139,6 +150,13 @@ impl<'a, T: Real> Index<'a, T> {
     pub fn panels(&self, tile: usize) -> &[[f32; LANES]] {
         let width = self.width();
         &self.panels[self.panel_starts[tile] as usize * width..self.panel_starts[tile + 1] as usize * width]
+    }
+
+    /// The boxes of the panels of a tile, one after the other.
+    #[inline]
+    pub fn panel_boxes(&self, tile: usize) -> &[[f32; 2]] {
+        let width = self.width();
+        &self.panel_boxes[self.panel_starts[tile] as usize * width..self.panel_starts[tile + 1] as usize * width]
     }
 
     #[inline]

@@ -1,4 +1,4 @@
-//! A tree of boxes: median splits of the widest side, down to tiles.
+//! A tree of boxes: median splits of the axis of most variance, down to tiles.
 //!
 //! Splits fall on multiples of the tile size, so all tiles but the last are full, and the tree over t tiles is an
 //! array of 2t − 1 nodes in preorder. O(n · width · log n) to build, in parallel; ties are split by row, so the tree
@@ -6,7 +6,7 @@
 
 use super::super::metric::Real;
 use super::geometry::{Geometry, Norm};
-use super::index::TILE;
+use super::index::{LANES, TILE};
 use crate::parallel::filled;
 use crate::{Result, Task};
 use std::ops::ControlFlow;
@@ -113,15 +113,11 @@ fn split<T: Real>(geometry: &Geometry<'_, T>, part: Part<'_>, task: &Task) -> Re
     }
     let tiles = order.len().div_ceil(TILE);
     if tiles == 1 {
+        arrange(geometry, order);
         return task.advance(0);
     }
-    let side = |axis: usize| high[axis] / 2.0 - low[axis] / 2.0;
-    let axis = (0..width).fold(0, |widest, axis| if side(axis) > side(widest) { axis } else { widest });
     let left = tiles_on_the_left(tiles);
-    let mut keys: Vec<(f64, u32)> = order.iter().map(|&row| (geometry.coordinate(row, axis), row)).collect();
-    keys.select_nth_unstable_by(left * TILE, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    order.iter_mut().zip(&keys).for_each(|(row, key)| *row = key.1);
-    drop(keys);
+    halve(geometry, order, left * TILE);
     let serial = order.len() < SERIAL;
     let (order_a, order_b) = order.split_at_mut(left * TILE);
     let (boxes_a, boxes_b) = below.split_at_mut((2 * left - 1) * 2 * width);
@@ -134,6 +130,40 @@ fn split<T: Real>(geometry: &Geometry<'_, T>, part: Part<'_>, task: &Task) -> Re
         let (a, b) = rayon::join(|| split(geometry, a, task), || split(geometry, b, task));
         a.and(b)
     }
+}
+
+/// Sorts points so that tiles, and panels within them, hold points that lie together.
+pub(super) fn arrange<T: Real>(geometry: &Geometry<'_, T>, order: &mut [u32]) {
+    let unit = if order.len() > TILE { TILE } else { LANES };
+    if order.len() <= unit {
+        return;
+    }
+    let left = order.len().div_ceil(unit) / 2 * unit;
+    halve(geometry, order, left);
+    let (a, b) = order.split_at_mut(left);
+    arrange(geometry, a);
+    arrange(geometry, b);
+}
+
+/// Moves the `left` points that are least along the axis of most variance to the front.
+fn halve<T: Real>(geometry: &Geometry<'_, T>, order: &mut [u32], left: usize) {
+    let width = geometry.width();
+    let (mut place, mut origin) = (vec![0.0; width], vec![0.0; width]);
+    let (mut sum, mut squares) = (vec![0.0; width], vec![0.0; width]);
+    geometry.place(order[0], &mut origin);
+    for &row in order.iter() {
+        geometry.place(row, &mut place);
+        for axis in 0..width {
+            let x = place[axis] - origin[axis];
+            sum[axis] += x;
+            squares[axis] += x * x;
+        }
+    }
+    let variance = |axis: usize| squares[axis] - sum[axis] * sum[axis] / order.len() as f64;
+    let axis = (0..width).fold(0, |most, axis| if variance(axis) > variance(most) { axis } else { most });
+    let mut keys: Vec<(f64, u32)> = order.iter().map(|&row| (geometry.coordinate(row, axis), row)).collect();
+    keys.select_nth_unstable_by(left, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    order.iter_mut().zip(&keys).for_each(|(row, key)| *row = key.1);
 }
 
 /// Distance of two boxes. Every step is monotone in the coordinates, also when rounded, so no pair of their points
