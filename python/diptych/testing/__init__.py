@@ -69,7 +69,8 @@ def check(
     examples : int, default=40
         Inputs per law.
     timeout : float, default=10.0
-        Seconds one call may take. A call that takes longer counts as broken and ends the check.
+        Seconds one call may take. A call that takes longer counts as broken and ends the check. (Compiled
+        code that never lets go of the interpreter cannot be timed.)
     strict : bool, default=False
         Whether to try the laws that fix rounding to the last bit. A sound implementation may break these: a
         distance compared after its square root rounds differently from one compared before.

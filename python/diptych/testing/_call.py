@@ -9,53 +9,68 @@ from typing import Any
 
 import numpy as np
 
+_GLANCE = 0.05  # seconds between two looks at the clock
+
 
 class LawBroken(AssertionError):  # noqa: N818  (it reads: raise LawBroken)
     """A law does not hold; the message says on what grounds."""
-
-
-class Hang(LawBroken):
-    """The function did not return in time."""
 
 
 class NotOffered(Exception):  # noqa: N818  (nothing is wrong: the function does not offer this)
     """The function raised NotImplementedError."""
 
 
-def call_with_limit(
-    function: Callable[..., Any], positional: list[Any], named: dict[str, Any], timeout: float
-) -> Any:
-    """Call `function` in a thread of its own and wait at most `timeout` seconds.
+class Abandoned(BaseException):
+    """Raised in the thread of a call that took too long."""
+
+
+def call(function: Callable[..., Any], positional: list[Any], named: dict[str, Any]) -> Any:
+    """Call `function`.
 
     Raises
     ------
     LawBroken
         When the function raises.
-    Hang
-        When it does not return in time. The thread is asked to stop, which pure Python code does.
     NotOffered
         When it raises NotImplementedError.
     """
-    answer: list[Any] = []
-    raised: list[BaseException] = []
+    try:
+        with np.errstate(all="ignore"):  # overflow to infinity is part of the contract
+            return function(*positional, **named)
+    except (Abandoned, KeyboardInterrupt):
+        raise
+    except NotImplementedError as error:
+        raise NotOffered(f"raised NotImplementedError: {error}") from error
+    except BaseException as error:  # SystemExit too: the report names it
+        raise LawBroken(f"raised {type(error).__name__}: {error}") from error
 
-    def run() -> None:
+
+def watched(work: Callable[[], None], overdue: Callable[[], bool]) -> bool:
+    """Run `work` in a thread of its own until it ends or is overdue; return whether it ended.
+
+    A thread given up is asked to stop, which pure Python code does; compiled code goes on to its own end.
+    """
+    crash: list[BaseException] = []
+
+    def body() -> None:
         try:
-            with np.errstate(all="ignore"):  # overflow to infinity is part of the contract
-                answer.append(function(*positional, **named))
-        except BaseException as error:  # SystemExit too: the report names it
-            raised.append(error)
+            work()
+        except Abandoned:
+            pass
+        except BaseException as error:
+            crash.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=body, daemon=True)
     thread.start()
-    thread.join(timeout)
-    if thread.is_alive():
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit)
-        )
-        raise Hang(f"did not return within {timeout:g} s")
-    if not raised:
-        return answer[0]
-    if isinstance(raised[0], NotImplementedError):
-        raise NotOffered(f"raised NotImplementedError: {raised[0]}")
-    raise LawBroken(f"raised {type(raised[0]).__name__}: {raised[0]}") from raised[0]
+    ended = False
+    try:
+        while not ended and not overdue():
+            thread.join(_GLANCE)
+            ended = not thread.is_alive()
+    finally:  # Ctrl-C ends up here too
+        if not ended:
+            stop = ctypes.pythonapi.PyThreadState_SetAsyncExc
+            stop(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Abandoned))
+    if crash:
+        raise crash[0]
+    return ended

@@ -255,7 +255,20 @@ def prediction_does_not_depend_on_threads(subject: Subject, case: Case) -> None:
         raise LawBroken(f"{one} with n_jobs=1, {three} with n_jobs=3")
 
 
-@DBSCAN_PREDICT.law(cases.with_core(cases.any_metric), admits=_clear, needs=("metric", "p"))
+_NO_CORE_POINTS = {
+    "X_new": np.empty((2, 0)),
+    "core_points": None,
+    "core_labels": np.empty(0, dtype=np.intp),
+    "eps": 1.0,
+    "metric": "precomputed",
+}
+
+
+@DBSCAN_PREDICT.law(
+    cases.chained(_NO_CORE_POINTS, then=cases.with_core(cases.any_metric)),
+    admits=_clear,
+    needs=("metric", "p"),
+)
 def prediction_follows_the_metric(subject: Subject, case: Case) -> None:
     """Each metric has its own reach; precomputed: X_new holds the distances to the core points."""
     _obey_prediction(subject, case)

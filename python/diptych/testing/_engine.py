@@ -7,13 +7,14 @@ dictionary of arguments. Cases come from a seeded generator, so a report depends
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
 from typing import Any
 
-from diptych.testing._call import Hang, LawBroken, NotOffered, call_with_limit
+from diptych.testing._call import LawBroken, NotOffered, call, watched
 from diptych.testing._print import show_call, show_value
 from diptych.testing._report import Failure, LawResult, Report
 
@@ -22,7 +23,7 @@ _SHRINKING_STEPS = 1500
 
 
 class Subject:
-    """A function under test: what it accepts, and calls of it that neither hang nor harm the case.
+    """A function under test: what it accepts, and calls of it that do no harm to the case.
 
     Parameters
     ----------
@@ -30,16 +31,17 @@ class Subject:
         The implementation.
     family : Family
         Says which arguments are passed by position and which by name.
-    timeout : float
-        Seconds one call may take.
     """
 
-    def __init__(self, function: Callable[..., Any], family: Family, timeout: float) -> None:
+    def __init__(self, function: Callable[..., Any], family: Family) -> None:
         self.function = function
         self.family = family
-        self.timeout = timeout
         self.name = getattr(function, "__name__", type(function).__name__)
-        self.last: Any = None
+        self.law: Law | None = None  # on trial, with
+        self.case: Case = {}  # this case, on which the function gave
+        self.answer: Any = None  # this answer
+        self.asked: Case = {}  # what it is asked right now,
+        self.since: float | None = None  # since when
         try:
             self._parameters = dict(inspect.signature(function).parameters)
         except (TypeError, ValueError):  # builtins may have no signature: take the full one for granted
@@ -67,16 +69,20 @@ class Subject:
 
     def __call__(self, case: Case) -> Any:
         """Call the function on a copy of `case`."""
-        return self.on(
-            {key: value.copy() if hasattr(value, "copy") else value for key, value in case.items()}
-        )
+        copies = {key: value.copy() if hasattr(value, "copy") else value for key, value in case.items()}
+        answer = self.on(copies, case)
+        if case is self.case:
+            self.answer = answer
+        return answer
 
-    def on(self, case: Case) -> Any:
-        """Call the function on `case` itself, which it may spoil."""
-        self.last = None
+    def on(self, case: Case, shown: Case | None = None) -> Any:
+        """Call the function on `case` itself, which it may spoil; reports show `shown`."""
         positional, named = self.split(case)
-        self.last = call_with_limit(self.function, positional, named, self.timeout)
-        return self.last
+        self.asked, self.since = shown or case, time.monotonic()
+        try:
+            return call(self.function, positional, named)
+        finally:
+            self.since = None
 
 
 @dataclass(frozen=True)
@@ -96,9 +102,9 @@ class Law:
     strict: bool
     shrinks: bool
 
-    def __call__(self, function: Callable[..., Any], case: Case, timeout: float = 60.0) -> None:
+    def __call__(self, function: Callable[..., Any], case: Case) -> None:
         """Try this law on one case."""
-        self.holds(Subject(function, self.family, timeout), case)
+        self.holds(Subject(function, self.family), case)
 
 
 class Family:
@@ -166,6 +172,7 @@ def examples(*cases: Case) -> Callable[[Random], Iterator[Case]]:
 
 def broken(law: Law, subject: Subject, case: Case) -> LawBroken | None:
     """Say how `law` breaks on `case`; None when it holds."""
+    subject.law, subject.case, subject.answer = law, case, None
     try:
         law.holds(subject, case)
     except LawBroken as reason:
@@ -195,11 +202,9 @@ def try_law(law: Law, subject: Subject, *, seed: int, count: int, strict: bool, 
     """Try one law on up to `count` cases; with `small`, look for the smallest that breaks it."""
     missing = [name for name in law.needs if not subject.accepts(name)]
     if missing:
-        return LawResult(law.name, law.statement, "not tried", f"no {missing[0]} parameter", 0, None)
+        return _not_tried(law, f"no {missing[0]} parameter")
     if law.strict and not strict:
-        return LawResult(
-            law.name, law.statement, "not tried", "it fixes rounding: strict=True tries it", 0, None
-        )
+        return _not_tried(law, "it fixes rounding: strict=True tries it")
     tried = 0
     # The law's name takes part, so that leaving out one law does not change the cases of the next.
     for case in islice(law.cases(Random(f"{seed} {law.name}")), count):
@@ -209,49 +214,66 @@ def try_law(law: Law, subject: Subject, *, seed: int, count: int, strict: bool, 
             reason = broken(law, subject, case)
         except NotOffered as refusal:
             if law.needs:
-                return LawResult(law.name, law.statement, "not tried", str(refusal), tried, None)
+                return _not_tried(law, str(refusal))
             reason = LawBroken(str(refusal))
         tried += 1
         if reason is not None:
-            return _failed(law, subject, case, reason, tried, small)
+            if small and law.shrinks:
+                case, reason = _smallest(law, subject, case, reason)
+            return _failed(law, subject, case, str(reason), tried)
     return LawResult(law.name, law.statement, "holds", "", tried, None)
 
 
-def _failed(law: Law, subject: Subject, case: Case, reason: LawBroken, tried: int, small: bool) -> LawResult:
-    if small and law.shrinks and not isinstance(reason, Hang):
-        try:
-            case = shrink(law, subject, case)
-            reason = broken(law, subject, case) or reason
-        except NotOffered:  # the function answered before and refuses now: report what was seen
-            pass
+def _smallest(law: Law, subject: Subject, case: Case, reason: LawBroken) -> tuple[Case, LawBroken]:
+    try:
+        case = shrink(law, subject, case)
+        return case, broken(law, subject, case) or reason
+    except NotOffered:  # the function answered before and refuses now: report what was seen
+        return case, reason
+
+
+def _not_tried(law: Law, why: str) -> LawResult:
+    return LawResult(law.name, law.statement, "not tried", why, 0, None)
+
+
+def _failed(
+    law: Law, subject: Subject, case: Case, explanation: str, tried: int, hang: bool = False
+) -> LawResult:
     positional, named = subject.split(case)
     failure = Failure(
         law=law.name,
         statement=law.statement,
-        explanation=str(reason),
+        explanation=explanation,
         case=case,
         code=show_call(subject.name, subject.family.positional, positional, named),
-        returned="" if subject.last is None else show_value(subject.last),
-        hang=isinstance(reason, Hang),
+        returned="" if subject.answer is None else show_value(subject.answer),
+        hang=hang,
     )
-    return LawResult(law.name, law.statement, "broken", str(reason), tried, failure)
+    return LawResult(law.name, law.statement, "broken", explanation, tried, failure)
 
 
 def try_laws(
     family: Family, function: Callable[..., Any], *, seed: int, count: int, timeout: float, strict: bool
 ) -> Report:
-    """Try all laws of a family in order."""
-    subject = Subject(function, family, timeout)
+    """Try all laws of a family in order, until a call takes longer than `timeout` seconds."""
+    subject = Subject(function, family)
     results: list[LawResult] = []
-    for law in family.laws:
-        hung = next((r for r in results if r.failure is not None and r.failure.hang), None)
-        if hung is not None:  # the lost call may still hold a processor: stop here
-            results.append(
-                LawResult(law.name, law.statement, "not tried", "an earlier call did not return", 0, None)
-            )
-        else:
+
+    def work() -> None:
+        for law in family.laws:
             first = all(
                 result.failure is None for result in results
-            )  # only the first is shown with its input
+            )  # later ones are not shown with an input
             results.append(try_law(law, subject, seed=seed, count=count, strict=strict, small=first))
-    return Report(family.name, subject.name, tuple(results))
+
+    def overdue() -> bool:
+        since = subject.since
+        return since is not None and time.monotonic() - since > timeout
+
+    if watched(work, overdue) or subject.law is None:
+        return Report(family.name, subject.name, tuple(results))
+    hung = _failed(subject.law, subject, subject.asked, f"did not return within {timeout:g} s", 1, hang=True)
+    done = results[: family.laws.index(subject.law)]
+    rest = family.laws[len(done) + 1 :]
+    skipped = [_not_tried(law, "an earlier call did not return") for law in rest]
+    return Report(family.name, subject.name, (*done, hung, *skipped))

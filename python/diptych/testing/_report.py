@@ -136,7 +136,8 @@ class Report:
                 parts.append(_cut(f"{law.status:9}  {law.name}  {note}"))
         for reason in dict.fromkeys(law.detail for law in self.laws if law.status == "not tried"):
             skipped = [law.name for law in self.laws if law.status == "not tried" and law.detail == reason]
-            parts.append(_cut(f"not tried  {len(skipped)} laws ({reason}): {', '.join(skipped)}"))
+            many = "law" if len(skipped) == 1 else "laws"
+            parts.append(_cut(f"not tried  {len(skipped)} {many} ({reason}): {', '.join(skipped)}"))
         return "\n".join(parts)
 
 

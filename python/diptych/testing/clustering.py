@@ -144,6 +144,8 @@ def noise_is_what_no_core_row_reaches(subject: Subject, case: Case) -> None:
     near, core = reach(case)
     for i, label in enumerate(ask(subject, case).labels):
         reached = core & set(near[i])
+        if label == -1 and i in core:
+            raise LawBroken(f"{say(case, near, i)}, so it is core, but it is labelled noise")
         if label == -1 and reached:
             raise LawBroken(f"row {i} is labelled noise, but has core row(s) {sorted(reached)} within eps")
         if label != -1 and not reached:

@@ -27,7 +27,8 @@ pub(crate) fn contiguous<'a, T: Element, D: Dimension>(
 /// # Errors
 /// ValueError for another layout, or what [`Rows::new`] refuses.
 pub(crate) fn rows<'a, T: Element + Real>(array: &'a PyReadonlyArray2<'_, T>, name: &str) -> PyResult<Rows<'a, T>> {
-    Rows::new(contiguous(array, name)?, array.shape()[1]).map_err(crate::error::exception)
+    let shape = array.shape();
+    Rows::new(contiguous(array, name)?, shape[0], shape[1]).map_err(crate::error::exception)
 }
 
 /// A table of single or double precision.

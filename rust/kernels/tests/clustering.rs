@@ -71,13 +71,15 @@ fn clumps(seed: u64, n: usize, width: usize, step: f64, offset: f64) -> Vec<f64>
 
 fn agree(data: &[f64], width: usize, eps: f64, min_samples: usize, metric: Metric) -> Result<(), TestCaseError> {
     let expected = by_definition(data, width, eps, min_samples, metric);
-    let rows = Rows::new(data, width).unwrap();
+    let rows = Rows::new(data, data.len() / width, width).unwrap();
     let found = dbscan(rows, eps, min_samples, metric, None, &Task::new()).unwrap();
     prop_assert_eq!(&found, &expected);
     let core: Vec<f64> = found.0.iter().flat_map(|&i| rows.row(i as usize)).copied().collect();
     if !core.is_empty() {
         let labels: Vec<i64> = found.0.iter().map(|&i| found.1[i as usize] as i64).collect();
-        let again = predict(rows, Rows::new(&core, width).unwrap(), &labels, eps, metric, &Task::new()).unwrap();
+        let again =
+            predict(rows, Rows::new(&core, core.len() / width, width).unwrap(), &labels, eps, metric, &Task::new())
+                .unwrap();
         prop_assert_eq!(again, expected.1);
     }
     Ok(())
@@ -110,7 +112,7 @@ proptest! {
         prop_assume!(k < n);
         let metric = METRICS[metric];
         let data = clumps(seed, n, width, 0.1, 100.0);
-        let rows = Rows::new(&data, width).unwrap();
+        let rows = Rows::new(&data, n, width).unwrap();
         let found = k_distances(rows, k, metric, &Task::new()).unwrap();
         for i in 0..n {
             let mut all: Vec<f64> =
@@ -145,6 +147,6 @@ fn an_interrupted_task_says_so() {
     let data = clumps(1, 500, 2, 0.1, 0.0);
     let task = Task::new();
     task.interrupt();
-    let outcome = dbscan(Rows::new(&data, 2).unwrap(), 0.2, 3, Metric::Euclidean, None, &task);
+    let outcome = dbscan(Rows::new(&data, 500, 2).unwrap(), 0.2, 3, Metric::Euclidean, None, &task);
     assert_eq!(outcome.unwrap_err().to_string(), "interrupted");
 }

@@ -123,31 +123,31 @@ impl Real for f64 {
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a, T> {
     data: &'a [T],
+    len: usize,
     width: usize,
 }
 
 impl<'a, T: Real> Rows<'a, T> {
     /// # Errors
-    /// [`Error::Invalid`] when there is no column, more than 2³² − 2 rows, or a length that is not rows × width.
-    pub fn new(data: &'a [T], width: usize) -> Result<Self> {
-        if width == 0 || !data.len().is_multiple_of(width) {
-            return Err(Error::Invalid(format!("{} numbers do not make rows of {width}.", data.len())));
+    /// [`Error::Invalid`] when there are more than 2³² − 2 rows, or the data are not `len` rows of `width`.
+    pub fn new(data: &'a [T], len: usize, width: usize) -> Result<Self> {
+        if len.checked_mul(width) != Some(data.len()) {
+            return Err(Error::Invalid(format!("{} numbers do not make {len} rows of {width}.", data.len())));
         }
-        let rows = data.len() / width;
-        if rows >= u32::MAX as usize {
-            return Err(Error::Invalid(format!("{rows} rows: at most {} are supported.", u32::MAX - 1)));
+        if len >= u32::MAX as usize {
+            return Err(Error::Invalid(format!("{len} rows: at most {} are supported.", u32::MAX - 1)));
         }
-        Ok(Self { data, width })
+        Ok(Self { data, len, width })
     }
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.data.len() / self.width
+        self.len
     }
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.data.is_empty()
+        self.len == 0
     }
 
     /// Number of columns.

@@ -72,7 +72,7 @@ pub fn predict<T: Real, U: Real>(
     let mut both = reserve((core.len() + new.len()) * new.width(), "core points and new points")?;
     core.widened_into(&mut both);
     new.widened_into(&mut both);
-    label_new(Rows::new(&both, new.width())?, &known, eps, metric, task)
+    label_new(Rows::new(&both, core.len() + new.len(), new.width())?, &known, eps, metric, task)
 }
 
 fn label_new(rows: Rows<'_, f64>, known: &[u32], eps: f64, metric: Metric, task: &Task) -> Result<Vec<isize>> {
@@ -87,6 +87,7 @@ fn label_new(rows: Rows<'_, f64>, known: &[u32], eps: f64, metric: Metric, task:
 /// # Errors
 /// As [`dbscan`].
 pub fn k_distances<T: Real>(rows: Rows<'_, T>, k: usize, metric: Metric, task: &Task) -> Result<Vec<f64>> {
+    check(rows, 1.0, metric)?;
     let n = rows.len();
     if k == 0 || k >= n {
         return Err(Error::Invalid(format!("k={k} needs at least {} rows, got {n}.", k + 1)));
@@ -97,6 +98,9 @@ pub fn k_distances<T: Real>(rows: Rows<'_, T>, k: usize, metric: Metric, task: &
 fn check<T: Real>(rows: Rows<'_, T>, eps: f64, metric: Metric) -> Result<()> {
     if !(eps > 0.0 && eps.is_finite()) {
         return Err(Error::Invalid(format!("eps={eps}: must be a positive finite number.")));
+    }
+    if rows.width() == 0 {
+        return Err(Error::Invalid("rows without columns have no distances.".into()));
     }
     if metric == Metric::Haversine && rows.width() != 2 {
         return Err(Error::Invalid(format!("haversine takes (latitude, longitude), got {} columns.", rows.width())));

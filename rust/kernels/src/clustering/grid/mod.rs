@@ -82,7 +82,7 @@ fn with_grid<T: Real, J: Job>(
             let mut vectors = reserve(rows.len() * 3, "unit vectors")?;
             (0..rows.len()).for_each(|i| vectors.extend(unit_vector(rows.row(i))));
             let rule = Sphere::new(chord, &decide);
-            build::grid::<_, _, 3>(Rows::new(&vectors, 3)?, rule, chord - 2.0 * CHORD_ERROR, 2.0, task)?
+            build::grid::<_, _, 3>(Rows::new(&vectors, rows.len(), 3)?, rule, chord - 2.0 * CHORD_ERROR, 2.0, task)?
                 .map(|grid| job.run(grid))
                 .transpose()
         }

@@ -37,8 +37,9 @@ pub(super) struct Geometry<'a, T> {
 enum Embedding {
     /// The rows as they are.
     Plain,
-    /// Divided by their lengths; a zero row lies far from everything, at a place of its own.
-    Unit { lengths: Vec<f64>, zeros: Vec<u32> },
+    /// Divided by their lengths; a zero row lies far from everything, at a place of its own. Where squares under- or
+    /// overflow, a row over its length need not be a unit vector, and nothing follows from where it lies.
+    Unit { lengths: Vec<f64>, zeros: Vec<u32>, trusted: bool },
     /// Unit vectors of (latitude, longitude).
     Sphere(Vec<[f64; 3]>),
 }
@@ -52,9 +53,12 @@ impl<'a, T: Real> Geometry<'a, T> {
         let (embedding, width) = match metric {
             Metric::Cosine => {
                 let mut lengths = crate::parallel::reserve(n, "the lengths of rows")?;
-                lengths.extend((0..n).map(|i| length(rows.row(i))));
+                // A row whose length overflows is zero when divided by it.
+                let finite = |length: f64| if length.is_finite() { length } else { 0.0 };
+                lengths.extend((0..n).map(|i| finite(length(rows.row(i)))));
                 let zeros = (0..n as u32).filter(|&i| lengths[i as usize] == 0.0).collect();
-                (Embedding::Unit { lengths, zeros }, rows.width())
+                let trusted = lengths.iter().all(|&length| length == 0.0 || (1e-140..1e140).contains(&length));
+                (Embedding::Unit { lengths, zeros, trusted }, rows.width())
             }
             Metric::Haversine => {
                 let mut vectors = crate::parallel::reserve(n, "unit vectors")?;
@@ -89,7 +93,7 @@ impl<'a, T: Real> Geometry<'a, T> {
     pub fn coordinate(&self, row: u32, axis: usize) -> f64 {
         match &self.embedding {
             Embedding::Plain => self.rows.row(row as usize)[axis].widen(),
-            Embedding::Unit { lengths, zeros } => match lengths[row as usize] {
+            Embedding::Unit { lengths, zeros, .. } => match lengths[row as usize] {
                 0.0 if axis > 0 => 0.0,
                 0.0 => FAR * (2 + zeros.partition_point(|&zero| zero < row)) as f64,
                 length => self.rows.row(row as usize)[axis].widen() / length,
@@ -167,6 +171,9 @@ impl<'a, T: Real> Geometry<'a, T> {
             }
         };
         match self.metric {
+            _ if matches!(self.embedding, Embedding::Unit { trusted: false, .. }) => {
+                Margin { sure: -1.0, maybe: f64::INFINITY }
+            }
             Metric::Euclidean => plain(reduced.sqrt()),
             Metric::Manhattan | Metric::Chebyshev => {
                 Margin { sure: reduced * (1.0 - rounding), maybe: reduced * (1.0 + rounding) + f64::MIN_POSITIVE }
