@@ -49,9 +49,8 @@ def facts(threads: int) -> dict[str, object]:
         "load_at_start": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "versions": {
-            name: _version(name) for name in ("diptych", "numpy", "scipy", "scikit-learn", "dbscan")
-        },
+        "versions": {"diptych": _rust.version}
+        | {name: _version(name) for name in ("numpy", "scipy", "scikit-learn", "dbscan")},
         "simd": _rust.simd_path(),
         "blas": [
             {key: pool.get(key) for key in ("internal_api", "version", "architecture", "num_threads")}

@@ -21,6 +21,7 @@ from diptych.kernels import clustering
 
 WATCHDOG = 60  # seconds; every case takes about one
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, or limits the address space")
+with_signals = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to oneself here")
 with_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 PRELUDE = """
@@ -129,6 +130,7 @@ LONG = {
 }
 
 
+@with_signals
 @pytest.mark.parametrize("name", LONG)
 def test_ctrl_c_stops_a_kernel_within_half_a_second(name):
     shape, call = LONG[name]
@@ -156,6 +158,7 @@ assert all(map(np.array_equal, fit(), before))
     assert float(out) < 0.5
 
 
+@with_signals
 def test_ctrl_c_before_and_outside_the_main_thread():
     alone(
         """
@@ -293,7 +296,7 @@ def status(key):
         return next(int(line.split()[1]) << 10 for line in file if line.startswith(key))
 def growth(call):
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
+    getattr(ctypes.CDLL(None), "malloc_trim", int)(0)  # what is free goes back, where the C library can
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")  # the peak starts again from what is resident now
@@ -307,7 +310,6 @@ fit()
 
 
 @on_linux
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs glibc")
 @pytest.mark.parametrize("name", CASES)
 def test_a_fit_grows_by_three_inputs_and_64_mib_at_most(name):
     out = alone(
@@ -361,14 +363,16 @@ def under(cap):
     with open("/proc/self/statm") as file:
         now = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + cap, resource.RLIM_INFINITY))
+    found = None
     try:
         found = {call}
     except MemoryError as error:
-        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
         assert str(error), "the message names the size"
-        found = {call}
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+    found = {call} if found is None else found
     return np.array_equal(found, expected)
-for mebibytes in (2, 4, 8, 16, 24, 32, 48, 64, 96, 128):
+for mebibytes in (2, 4, 8, 16, 32, 64, 128):
     status = in_child(lambda: under(mebibytes << 20))
     assert status == 0, f"wait status {{status}} under a cap of {{mebibytes}} MiB"
 """

@@ -17,8 +17,8 @@ NAMES = ["dbscan", "k_distances", "dbscan_predict"]
 def test_laws(panel, name):
     function = getattr(panel.clustering, name)
     report = testing.check(function, f"clustering.{name}", seed=1, examples=40, strict=True)
-    assert report.passed, report
-    assert {law.status for law in report.laws} == {"holds"}, report
+    assert report.passed, str(report)
+    assert {law.status for law in report.laws} == {"holds"}, str(report)
 
 
 def test_results_are_owned_integer_arrays(panel):

@@ -22,7 +22,7 @@ def test_stream_0_is_the_published_sequence(panel, sequence):
 
 def test_laws(panel):
     report = testing.check(panel.rng.splitmix64, "rng.splitmix64", examples=200, strict=True)
-    assert report.passed, report
+    assert report.passed, str(report)
 
 
 @given(seed=WORD, stream=WORD, start=WORD, count=st.integers(0, 40))

@@ -4,7 +4,7 @@ use super::super::metric::{Real, Rows};
 use super::Grid;
 use super::sort::RadixSort;
 use super::space::{Points, Rule};
-use super::sweep::{Cells, Reach};
+use super::sweep::{AHEAD, Cells, Reach, place};
 use crate::parallel::{filled, split_runs};
 use crate::{Result, Task};
 use rayon::prelude::*;
@@ -175,32 +175,32 @@ fn cells<const D: usize>(columns: &[Vec<f64>; D], frame: &Frame<D>, reach: Vec<R
         ends.push(end);
     }
     let mut starts = filled(end.0 + 1, n as u32, "the table of cells")?;
-    let mut xs = filled(end.0, 0u32, "the table of cells")?;
+    let mut places = filled(end.0 + AHEAD, u64::MAX, "the table of cells")?;
     let mut rows = filled(end.1, 0u64, "the table of rows of cells")?;
     let mut row_starts = filled(end.1 + 1, end.0 as u32, "the table of rows of cells")?;
     let by_cell = || ends.iter().map(|end| end.0);
     let by_row = || ends.iter().map(|end| end.1);
     let pieces: Vec<_> = split_runs(&mut starts, by_cell())
         .into_iter()
-        .zip(split_runs(&mut xs, by_cell()))
+        .zip(split_runs(&mut places, by_cell()))
         .zip(split_runs(&mut rows, by_row()))
         .zip(split_runs(&mut row_starts, by_row()))
         .collect();
-    pieces.into_par_iter().enumerate().for_each(|(run, (((starts, xs), rows), row_starts))| {
-        let first = if run > 0 { ends[run - 1].0 } else { 0 };
+    pieces.into_par_iter().enumerate().for_each(|(run, (((starts, places), rows), row_starts))| {
+        let (first, first_row) = if run > 0 { ends[run - 1] } else { (0, 0) };
         let (mut cell, mut row) = (0, 0);
         scan(run, &mut |position, key, x, new_row| {
             starts[cell] = position as u32;
-            xs[cell] = x;
             if new_row {
                 rows[row] = key;
                 row_starts[row] = (first + cell) as u32;
                 row += 1;
             }
+            places[cell] = place(first_row + row - 1, x);
             cell += 1;
         });
     });
-    Ok(Cells { starts, xs, rows, row_starts, reach })
+    Ok(Cells { starts, places, rows, row_starts, reach })
 }
 
 /// The rows of cells that can hold neighbours: between cells that lie o apart along each coordinate, the gap is

@@ -147,10 +147,11 @@ fn count_run<L: Lanes, R: Rule<D>, const D: usize>(
 #[inline(always)]
 fn others_into(cells: &Cells, near: &[Range<u32>], cell: u32, out: &mut Vec<Range<usize>>) {
     out.clear();
-    let ranges = [near[0].start..cell, cell + 1..near[0].end];
-    out.extend(
-        ranges.iter().chain(&near[1..]).filter(|range| !range.is_empty()).map(|range| cells.points(range.clone())),
-    );
+    for range in [near[0].start..cell, cell + 1..near[0].end].iter().chain(&near[1..]) {
+        if !range.is_empty() {
+            out.push(cells.points(range.clone()));
+        }
+    }
 }
 
 fn weigh<R: Rule<D>, const D: usize>(

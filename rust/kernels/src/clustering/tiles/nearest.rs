@@ -91,8 +91,11 @@ fn nearest<T: Real>(index: &Index<'_, T>, a: usize, k: usize, found: &mut [f64],
                     let row = index.order[position];
                     let reduced = geometry.reduced(points[q], row);
                     if row != points[q] && reduced < best[k - 1] && !is_zero(row) {
-                        let place = best.partition_point(|&kept| kept <= reduced);
-                        best.copy_within(place..k - 1, place + 1);
+                        let mut place = k - 1;
+                        while place > 0 && best[place - 1] > reduced {
+                            best[place] = best[place - 1];
+                            place -= 1;
+                        }
                         best[place] = reduced;
                         changed = true;
                     }
