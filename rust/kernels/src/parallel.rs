@@ -94,7 +94,7 @@ pub(crate) fn runs_of_cells(offsets: &[u32], target: usize) -> Vec<Range<usize>>
 }
 
 /// Splits `items` into one mutable slice per run; `bounds[r]..bounds[r + 1]` are the items of run r.
-pub(crate) fn split_runs<'a, T>(mut items: &'a mut [T], ends: impl Iterator<Item = usize>) -> Vec<&'a mut [T]> {
+pub(crate) fn split_runs<T>(mut items: &mut [T], ends: impl Iterator<Item = usize>) -> Vec<&mut [T]> {
     let mut slices = Vec::new();
     let mut start = 0;
     for end in ends {

@@ -72,9 +72,7 @@ impl<'a> Mass<'a> {
     pub fn verdict(&self, sum: f64) -> Verdict {
         if sum - self.slack >= self.min_samples {
             Verdict::Core
-        } else if sum + self.slack < self.min_samples {
-            Verdict::NotCore
-        } else if self.slack == 0.0 {
+        } else if self.slack == 0.0 || sum + self.slack < self.min_samples {
             Verdict::NotCore
         } else {
             Verdict::Unsure

@@ -121,6 +121,30 @@ impl<'a, T: Real> Geometry<'a, T> {
         }
     }
 
+    /// The box around some rows, and how they spread.
+    pub fn spread(&self, order: &[u32]) -> Spread {
+        let width = self.width;
+        let mut spread = Spread {
+            low: vec![f64::INFINITY; width],
+            high: vec![f64::NEG_INFINITY; width],
+            origin: vec![0.0; width],
+            sum: vec![0.0; width],
+            squares: vec![0.0; width],
+            count: order.len() as f64,
+        };
+        self.place(order[0], &mut spread.origin);
+        if let Embedding::Plain = self.embedding {
+            order.iter().for_each(|&row| spread.add(self.rows.row(row as usize).iter().map(|x| x.widen())));
+        } else {
+            let mut place = vec![0.0; width];
+            for &row in order {
+                self.place(row, &mut place);
+                spread.add(place.iter().copied());
+            }
+        }
+        spread
+    }
+
     /// The contract's reduced distance of two rows.
     #[inline]
     pub fn reduced(&self, a: u32, b: u32) -> f64 {
@@ -188,5 +212,35 @@ impl<'a, T: Real> Geometry<'a, T> {
                 Margin { sure: chord * (1.0 - 1e-12) - 4e-15, maybe: chord * (1.0 + 1e-12) + 4e-15 }
             }
         }
+    }
+}
+
+/// Where some points are, axis by axis.
+pub(super) struct Spread {
+    pub low: Vec<f64>,
+    pub high: Vec<f64>,
+    /// One of the points: sums are relative to it.
+    origin: Vec<f64>,
+    sum: Vec<f64>,
+    squares: Vec<f64>,
+    count: f64,
+}
+
+impl Spread {
+    #[inline(always)]
+    fn add(&mut self, place: impl Iterator<Item = f64>) {
+        let bounds = self.low.iter_mut().zip(&mut self.high);
+        let sums = self.sum.iter_mut().zip(&mut self.squares).zip(&self.origin);
+        for ((x, (low, high)), ((sum, squares), origin)) in place.zip(bounds).zip(sums) {
+            (*low, *high) = (low.min(x), high.max(x));
+            let t = x - origin;
+            (*sum, *squares) = (*sum + t, *squares + t * t);
+        }
+    }
+
+    /// The axis of most variance; the first where that is no number.
+    pub fn widest(&self) -> usize {
+        let variance = |axis: usize| self.squares[axis] - self.sum[axis] * self.sum[axis] / self.count;
+        (0..self.low.len()).fold(0, |most, axis| if variance(axis) > variance(most) { axis } else { most })
     }
 }

@@ -84,7 +84,8 @@ fn nearest<T: Real>(index: &Index<'_, T>, a: usize, k: usize, found: &mut [f64],
                     sums.extend(bits(maybe).map(|other| scratch.sums[lane][other]));
                     let within = pair.distance_at_most(*sums.select_nth_unstable_by(k, f32::total_cmp).1);
                     let limit = pair.sum_at_most(geometry.margin(geometry.reduced_at_most(within)).maybe);
-                    let within = bits(maybe).filter(|&other| !(scratch.sums[lane][other] > limit));
+                    let beyond = |sum: f32| sum > limit;
+                    let within = bits(maybe).filter(|&other| !beyond(scratch.sums[lane][other]));
                     maybe = within.fold(0, |mask, other| mask | 1 << other);
                 }
                 for position in bits(maybe).map(|other| first + other) {

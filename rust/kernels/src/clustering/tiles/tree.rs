@@ -100,24 +100,16 @@ fn split<T: Real>(geometry: &Geometry<'_, T>, part: Part<'_>, task: &Task) -> Re
     let width = geometry.width();
     let Part { order, boxes } = part;
     let (own, below) = boxes.split_at_mut(2 * width);
-    let (low, high) = own.split_at_mut(width);
-    low.fill(f64::INFINITY);
-    high.fill(f64::NEG_INFINITY);
-    let mut place = vec![0.0; width];
-    for &row in order.iter() {
-        geometry.place(row, &mut place);
-        for axis in 0..width {
-            low[axis] = low[axis].min(place[axis]);
-            high[axis] = high[axis].max(place[axis]);
-        }
-    }
+    let spread = geometry.spread(order);
+    own[..width].copy_from_slice(&spread.low);
+    own[width..].copy_from_slice(&spread.high);
     let tiles = order.len().div_ceil(TILE);
     if tiles == 1 {
         arrange(geometry, order);
         return task.advance(0);
     }
     let left = tiles_on_the_left(tiles);
-    halve(geometry, order, left * TILE);
+    halve(geometry, order, left * TILE, spread.widest());
     let serial = order.len() < SERIAL;
     let (order_a, order_b) = order.split_at_mut(left * TILE);
     let (boxes_a, boxes_b) = below.split_at_mut((2 * left - 1) * 2 * width);
@@ -139,28 +131,14 @@ pub(super) fn arrange<T: Real>(geometry: &Geometry<'_, T>, order: &mut [u32]) {
         return;
     }
     let left = order.len().div_ceil(unit) / 2 * unit;
-    halve(geometry, order, left);
+    halve(geometry, order, left, geometry.spread(order).widest());
     let (a, b) = order.split_at_mut(left);
     arrange(geometry, a);
     arrange(geometry, b);
 }
 
-/// Moves the `left` points that are least along the axis of most variance to the front.
-fn halve<T: Real>(geometry: &Geometry<'_, T>, order: &mut [u32], left: usize) {
-    let width = geometry.width();
-    let (mut place, mut origin) = (vec![0.0; width], vec![0.0; width]);
-    let (mut sum, mut squares) = (vec![0.0; width], vec![0.0; width]);
-    geometry.place(order[0], &mut origin);
-    for &row in order.iter() {
-        geometry.place(row, &mut place);
-        for axis in 0..width {
-            let x = place[axis] - origin[axis];
-            sum[axis] += x;
-            squares[axis] += x * x;
-        }
-    }
-    let variance = |axis: usize| squares[axis] - sum[axis] * sum[axis] / order.len() as f64;
-    let axis = (0..width).fold(0, |most, axis| if variance(axis) > variance(most) { axis } else { most });
+/// Moves the `left` points that are least along an axis to the front.
+fn halve<T: Real>(geometry: &Geometry<'_, T>, order: &mut [u32], left: usize, axis: usize) {
     let mut keys: Vec<(f64, u32)> = order.iter().map(|&row| (geometry.coordinate(row, axis), row)).collect();
     keys.select_nth_unstable_by(left, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     order.iter_mut().zip(&keys).for_each(|(row, key)| *row = key.1);
