@@ -204,12 +204,10 @@ def test_labels():
             _validate.labels(given, 2)
 
 
-def test_same_columns_widens_only_when_it_must():
-    narrow, wide = np.ones((2, 3), np.float32), np.ones((4, 3))
-    assert _validate.same_columns(narrow, narrow) == (narrow, narrow)
-    assert [a.dtype for a in _validate.same_columns(narrow, wide)] == [np.float64, np.float64]
+def test_columns_must_be_those_of_the_core_points():
+    _validate.check_columns(np.ones((2, 3), np.float32), np.ones((4, 3)))
     with pytest.raises(ValueError, match="X_new has 3 columns, core_points has 2"):
-        _validate.same_columns(wide, wide[:, :2])
+        _validate.check_columns(np.ones((4, 3)), np.ones((4, 2)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

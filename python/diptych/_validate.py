@@ -126,13 +126,10 @@ def labels(core_labels: Any, n: int | None = None) -> NDArray[np.int64]:
     return known
 
 
-def same_columns(X_new: FloatArray, core_points: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return both at one precision; widening float32 changes no result."""
+def check_columns(X_new: FloatArray, core_points: FloatArray) -> None:
+    """Refuse new points that have not the columns of the core points."""
     if X_new.shape[1] != core_points.shape[1]:
         raise ValueError(f"X_new has {X_new.shape[1]} columns, core_points has {core_points.shape[1]}.")
-    if X_new.dtype == core_points.dtype:
-        return X_new, core_points
-    return X_new.astype(np.float64, copy=False), core_points.astype(np.float64, copy=False)
 
 
 def check_sphere(X: FloatArray, name: str = "X") -> None:

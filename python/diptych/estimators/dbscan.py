@@ -90,7 +90,7 @@ class DBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         `metric_params`, and what 'seuclidean' and 'mahalanobis' took from the training data.
     n_features_in_ : int
         Number of columns of the training data.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (d,)
         Names of the columns, if the training data had names.
 
     See Also
