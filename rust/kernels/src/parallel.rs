@@ -78,6 +78,16 @@ pub(crate) fn filled_with<T>(len: usize, f: impl FnMut() -> T, what: &'static st
     Ok(out)
 }
 
+/// A vector of the items of an iterator.
+///
+/// # Errors
+/// As [`reserve`].
+pub(crate) fn collected<T>(items: impl ExactSizeIterator<Item = T>, what: &'static str) -> Result<Vec<T>> {
+    let mut out = reserve(items.len(), what)?;
+    out.extend(items);
+    Ok(out)
+}
+
 /// Cuts `0..offsets.len() - 1` (cells) into runs that hold about `target` items each, where cell c holds the items
 /// `offsets[c]..offsets[c + 1]`. Depends on the data only, never on the number of threads.
 pub(crate) fn runs_of_cells(offsets: &[u32], target: usize) -> Vec<Range<usize>> {

@@ -20,7 +20,10 @@ impl Numbering {
             let root = sets.find(member as u32) as usize;
             first[root] = first[root].min(row);
         }
-        let mut roots: Vec<u32> = (0..first.len() as u32).filter(|&root| first[root as usize] != Self::NOISE).collect();
+        let is_root = |&root: &u32| first[root as usize] != Self::NOISE;
+        let all = 0..first.len() as u32;
+        let mut roots = reserve(all.clone().filter(is_root).count(), "the numbers of clusters")?;
+        roots.extend(all.filter(is_root));
         roots.sort_unstable_by_key(|&root| first[root as usize]);
         for (label, &root) in roots.iter().enumerate() {
             first[root as usize] = label as u32;

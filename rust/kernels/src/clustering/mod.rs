@@ -60,11 +60,13 @@ pub fn predict<T: Real, U: Real>(
     if core.len() != labels.len() {
         return Err(Error::Invalid(format!("{} core points have {} labels.", core.len(), labels.len())));
     }
-    let known: Vec<u32> = labels
-        .iter()
-        .map(|&label| u32::try_from(label).ok().filter(|&label| label < u32::MAX))
-        .collect::<Option<_>>()
-        .ok_or_else(|| Error::Invalid("core_labels must be at least 0 and below 2³² − 1.".into()))?;
+    let mut known = reserve(labels.len(), "the labels of core points")?;
+    for &label in labels {
+        match u32::try_from(label) {
+            Ok(label) if label < u32::MAX => known.push(label),
+            _ => return Err(Error::Invalid(format!("core_labels holds {label}: must be in 0 ..= {}.", u32::MAX - 1))),
+        }
+    }
     if new.is_empty() {
         return Ok(Vec::new());
     }

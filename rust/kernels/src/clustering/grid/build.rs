@@ -200,7 +200,8 @@ fn cells<const D: usize>(columns: &[Vec<f64>; D], frame: &Frame<D>, reach: Vec<R
             cell += 1;
         });
     });
-    Ok(Cells { starts, places, rows, row_starts, reach })
+    let reach_back = reach.iter().copied().filter(|reach| reach.row <= 0).collect();
+    Ok(Cells { starts, places, rows, row_starts, reach, reach_back })
 }
 
 /// The rows of cells that can hold neighbours: between cells that lie o apart along each coordinate, the gap is

@@ -6,7 +6,7 @@ use super::super::weights::{Mass, Verdict};
 use super::space::{Points, Rule};
 use super::sweep::{Cells, Sweep};
 use super::{Grid, Job};
-use crate::parallel::{filled, runs_of_cells, split_runs};
+use crate::parallel::{collected, filled, runs_of_cells, split_runs};
 use crate::simd::{Lanes, dispatched};
 use crate::{Result, Task};
 use rayon::prelude::*;
@@ -16,6 +16,8 @@ use std::ops::Range;
 const RUN: usize = 1 << 12;
 /// Pairs of cells smaller than this are tested without looking at their boxes first.
 const SMALL: usize = 16;
+/// From here on it pays to ask first whether all near cells together hold `min_samples` points.
+const MANY: usize = 64;
 
 /// DBSCAN itself.
 pub(super) struct Fit<'a> {
@@ -58,12 +60,12 @@ impl Job for Predict<'_> {
         let n = grid.points.order.len();
         task.expect(n);
         let runs = runs_of_cells(&grid.cells.starts, RUN);
-        let core = grid.points.order.iter().map(|&row| (row as usize) < known.len()).collect();
+        let is_known = grid.points.order.iter().map(|&row| (row as usize) < known.len());
+        let core = collected(is_known, "the marks of core points")?;
         let cores = gather_core(&mut grid, &runs, core)?;
         let label_of = |position: usize| known[grid.points.order[position] as usize];
-        let labels: Vec<u32> = (0..grid.cells.len())
-            .map(|cell| core_range(&grid.cells, &cores, cell).map(label_of).min().unwrap_or(Numbering::NOISE))
-            .collect();
+        let smallest = |cell| core_range(&grid.cells, &cores, cell).map(label_of).min().unwrap_or(Numbering::NOISE);
+        let labels = collected((0..grid.cells.len()).map(smallest), "the labels of cells")?;
         let outcome = Outcome::new(n - known.len())?;
         label(&grid, &runs, &cores, &labels, Some(known), task, |row, _, label| {
             if row >= known.len() {
@@ -117,40 +119,47 @@ fn count_run<L: Lanes, R: Rule<D>, const D: usize>(
     let Grid { points, cells } = grid;
     let enough = mass.enough();
     let first = cells.starts[run.start] as usize;
-    let mut sweep = Sweep::from(cells, run.start);
-    let mut others: Vec<Range<usize>> = Vec::new();
+    let mut sweep = Sweep::new(cells, run.start);
+    let mut found: Vec<usize> = Vec::new();
     for cell in run.clone() {
         let own = cells.points(cell as u32..cell as u32 + 1);
+        let core = &mut core[own.start - first..own.end - first];
         if own.len() >= enough {
-            core[own.start - first..own.end - first].fill(true);
+            core.fill(true);
             continue;
         }
-        let near = sweep.near(cell);
-        others_into(cells, near, cell as u32, &mut others);
-        if own.len() + others.iter().map(Range::len).sum::<usize>() < enough {
+        let rows = sweep.seek(cell);
+        if enough > MANY && (0..rows).map(|row| cells.points(sweep.near(row)).len()).sum::<usize>() < enough {
             continue;
         }
-        for q in own.clone().take_while(|_| !task.interrupted()) {
-            let mut found = own.len();
-            for range in &others {
-                found += points.count(q, range.clone(), enough - found);
-                if found >= enough {
-                    core[q - first] = true;
-                    break;
+        // Row by row, so that rows nobody needs any more are not even looked up.
+        found.clear();
+        found.resize(own.len(), own.len());
+        let mut open = own.len();
+        for row in 0..rows {
+            for others in others(cells, sweep.near(row), cell as u32) {
+                for (i, q) in own.clone().enumerate().filter(|_| !others.is_empty() && !task.interrupted()) {
+                    if found[i] < enough {
+                        found[i] += points.count(q, others.clone(), enough - found[i]);
+                        core[i] = found[i] >= enough;
+                        open -= usize::from(core[i]);
+                    }
                 }
+            }
+            if open == 0 {
+                break;
             }
         }
     }
 }
 
-/// The points of the near cells, without those of the cell itself.
+/// The points of near cells of one row, without those of the cell itself.
 #[inline(always)]
-fn others_into(cells: &Cells, near: &[Range<u32>], cell: u32, out: &mut Vec<Range<usize>>) {
-    out.clear();
-    for range in [near[0].start..cell, cell + 1..near[0].end].iter().chain(&near[1..]) {
-        if !range.is_empty() {
-            out.push(cells.points(range.clone()));
-        }
+fn others(cells: &Cells, near: Range<u32>, cell: u32) -> [Range<usize>; 2] {
+    if near.contains(&cell) {
+        [cells.points(near.start..cell), cells.points(cell + 1..near.end)]
+    } else {
+        [cells.points(near), 0..0]
     }
 }
 
@@ -163,8 +172,8 @@ fn weigh<R: Rule<D>, const D: usize>(
 ) {
     let Grid { points, cells } = grid;
     let first = cells.starts[run.start] as usize;
-    let mut sweep = Sweep::from(cells, run.start);
-    let mut others: Vec<Range<usize>> = Vec::new();
+    let mut sweep = Sweep::new(cells, run.start);
+    let mut near: Vec<Range<usize>> = Vec::new();
     for cell in run.clone() {
         let own = cells.points(cell as u32..cell as u32 + 1);
         let inside: f64 = own.clone().map(|i| mass.of(points.order[i] as usize)).sum();
@@ -172,11 +181,11 @@ fn weigh<R: Rule<D>, const D: usize>(
             core[own.start - first..own.end - first].fill(true);
             continue;
         }
-        let near = sweep.near(cell);
-        others_into(cells, near, cell as u32, &mut others);
+        near.clear();
+        (0..sweep.seek(cell)).for_each(|row| near.extend(others(cells, sweep.near(row), cell as u32)));
         for q in own.clone().take_while(|_| !task.interrupted()) {
             let mut sum = inside;
-            for range in &others {
+            for range in &near {
                 sum += points.sum(q, range.clone(), |row| mass.of(row));
                 if mass.grows() && mass.verdict(sum) == Verdict::Core {
                     break;
@@ -186,7 +195,7 @@ fn weigh<R: Rule<D>, const D: usize>(
                 Verdict::Core => true,
                 Verdict::NotCore => false,
                 Verdict::Unsure => {
-                    let ranges = others.iter().cloned().chain([own.clone()]);
+                    let ranges = near.iter().cloned().chain([own.clone()]);
                     mass.decide(ranges.flat_map(|range| points.rows_near(q, range)))
                 }
             };
@@ -258,10 +267,11 @@ fn link_run<L: Lanes, R: Rule<D>, const D: usize>(
     sets: &UnionFind,
 ) {
     let Grid { points, cells } = grid;
-    let mut sweep = Sweep::from(cells, run.start);
+    let mut sweep = Sweep::back(cells, run.start);
     for cell in run.clone().filter(|&cell| cores[cell] > 0) {
         let mut set = sets.find(cell as u32);
-        for range in sweep.near(cell) {
+        for row in 0..sweep.seek(cell) {
+            let range = sweep.near(row);
             // Each pair once: the later cell of the pair looks back.
             for other in (range.start..range.end.min(cell as u32)).filter(|&other| cores[other as usize] > 0) {
                 if sets.find(other) != set
@@ -290,13 +300,11 @@ fn touch<R: Rule<D>, const D: usize>(points: &Points<R, D>, task: &Task, a: Rang
 
 /// Numbers the clusters by their smallest core row; returns the label of each cell.
 fn number<R: Rule<D>, const D: usize>(grid: &Grid<R, D>, cores: &[u32], sets: &UnionFind) -> Result<Vec<u32>> {
-    let smallest: Vec<u32> = (0..grid.cells.len())
-        .into_par_iter()
-        .map(|cell| {
-            let core = core_range(&grid.cells, cores, cell);
-            grid.points.order[core].iter().copied().min().unwrap_or(Numbering::NOISE)
-        })
-        .collect();
+    let mut smallest = filled(grid.cells.len(), Numbering::NOISE, "the labels of cells")?;
+    smallest.par_iter_mut().enumerate().for_each(|(cell, smallest)| {
+        let core = core_range(&grid.cells, cores, cell);
+        *smallest = grid.points.order[core].iter().copied().min().unwrap_or(Numbering::NOISE);
+    });
     Numbering::of(&smallest, sets)
 }
 
@@ -331,7 +339,7 @@ fn label_run<L: Lanes, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
     set: &F,
 ) {
     let Grid { points, cells } = grid;
-    let mut sweep = Sweep::from(cells, run.start);
+    let mut sweep = Sweep::new(cells, run.start);
     let mut candidates: Vec<(u32, Range<usize>)> = Vec::new();
     for cell in run.clone() {
         let own = cells.points(cell as u32..cell as u32 + 1);
@@ -341,9 +349,11 @@ fn label_run<L: Lanes, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
             continue;
         }
         candidates.clear();
-        let near = sweep.near(cell).iter().flat_map(Clone::clone).map(|other| other as usize);
-        let smaller = near.filter(|&other| labels[other] < labels[cell]);
-        candidates.extend(smaller.map(|other| (labels[other], core_range(cells, cores, other))));
+        for row in 0..sweep.seek(cell) {
+            for other in sweep.near(row).map(|other| other as usize).filter(|&other| labels[other] < labels[cell]) {
+                candidates.push((labels[other], core_range(cells, cores, other)));
+            }
+        }
         // The smallest label first: then the first hit is the answer, but for cells of several labels.
         if candidates.windows(2).any(|pair| pair[0].0 > pair[1].0) {
             candidates.sort_by_key(|candidate| candidate.0);

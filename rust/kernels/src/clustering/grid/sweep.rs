@@ -19,6 +19,8 @@ pub(super) struct Cells {
     pub row_starts: Vec<u32>,
     /// The rows that may hold neighbours, nearest first; the first is the row itself.
     pub reach: Vec<Reach>,
+    /// Those of them that are not after it.
+    pub reach_back: Vec<Reach>,
 }
 
 /// Places looked at together.
@@ -55,32 +57,42 @@ struct Window {
     reach: u32,
 }
 
-/// Walks over consecutive cells and yields the runs of cells near each.
+/// Walks over consecutive cells and yields the runs of cells near each, one per near row.
 pub(super) struct Sweep<'a> {
     cells: &'a Cells,
+    reach: &'a [Reach],
     row: usize,
+    x: u32,
     /// For each row offset, the first row that is not before it.
     targets: Vec<usize>,
     /// The near rows that exist.
     windows: Vec<Window>,
-    near: Vec<Range<u32>>,
 }
 
 impl<'a> Sweep<'a> {
-    /// A sweep that starts at `cell`.
-    pub fn from(cells: &'a Cells, cell: usize) -> Self {
+    /// A sweep over all near rows, from `cell` on.
+    pub fn new(cells: &'a Cells, cell: usize) -> Self {
+        Self::over(cells, &cells.reach, cell)
+    }
+
+    /// A sweep that leaves out the rows after that of the cell itself.
+    pub fn back(cells: &'a Cells, cell: usize) -> Self {
+        Self::over(cells, &cells.reach_back, cell)
+    }
+
+    fn over(cells: &'a Cells, reach: &'a [Reach], cell: usize) -> Self {
         let row = cells.row_starts.partition_point(|&start| start as usize <= cell) - 1;
         let key = |reach: &Reach| cells.rows[row].wrapping_add_signed(reach.row);
-        let targets = cells.reach.iter().map(|reach| cells.rows.partition_point(|&k| k < key(reach))).collect();
-        let mut sweep = Self { cells, row, targets, windows: Vec::new(), near: Vec::new() };
+        let targets = reach.iter().map(|reach| cells.rows.partition_point(|&k| k < key(reach))).collect();
+        let mut sweep = Self { cells, reach, row, x: 0, targets, windows: Vec::new() };
         sweep.enter();
         sweep
     }
 
-    /// The runs of cells near `cell`, nearest row first (that of the cell itself). Cells must be asked for in rising
-    /// order; those that nobody asks for cost nothing but the way past them.
+    /// Goes to a cell, and tells how many near rows there are. Cells must be asked for in rising order; those that
+    /// nobody asks for cost nothing but the way past them.
     #[inline(always)]
-    pub fn near(&mut self, cell: usize) -> &[Range<u32>] {
+    pub fn seek(&mut self, cell: usize) -> usize {
         let cells = self.cells;
         if cell >= cells.row_starts[self.row + 1] as usize {
             while cell >= cells.row_starts[self.row + 1] as usize {
@@ -88,13 +100,17 @@ impl<'a> Sweep<'a> {
             }
             self.enter();
         }
-        let x = cells.places[cell] as u32;
-        for (window, near) in self.windows.iter_mut().zip(&mut self.near) {
-            window.low = first_from(&cells.places, window.low, place(window.row, x.saturating_sub(window.reach)));
-            let high = first_from(&cells.places, window.low, place(window.row, x + window.reach + 1));
-            *near = window.low as u32..high as u32;
-        }
-        &self.near
+        self.x = cells.places[cell] as u32;
+        self.windows.len()
+    }
+
+    /// The near cells in one of the near rows. The first row is that of the cell itself, nearer ones come earlier.
+    #[inline(always)]
+    pub fn near(&mut self, row: usize) -> Range<u32> {
+        let (window, places) = (&mut self.windows[row], &self.cells.places);
+        window.low = first_from(places, window.low, place(window.row, self.x.saturating_sub(window.reach)));
+        let high = first_from(places, window.low, place(window.row, self.x + window.reach + 1));
+        window.low as u32..high as u32
     }
 
     /// Opens the windows of a new row.
@@ -102,7 +118,7 @@ impl<'a> Sweep<'a> {
         let cells = self.cells;
         let key = cells.rows[self.row];
         self.windows.clear();
-        for (target, reach) in self.targets.iter_mut().zip(&cells.reach) {
+        for (target, reach) in self.targets.iter_mut().zip(self.reach) {
             let wanted = key.wrapping_add_signed(reach.row);
             while *target < cells.rows.len() && cells.rows[*target] < wanted {
                 *target += 1;
@@ -112,8 +128,6 @@ impl<'a> Sweep<'a> {
                 self.windows.push(Window { row: *target, low, reach: reach.x });
             }
         }
-        self.near.clear();
-        self.near.resize(self.windows.len(), 0..0);
     }
 }
 

@@ -54,7 +54,7 @@ impl Balls {
         });
         split_runs(&mut order, starts[1..].iter().map(|&end| end as usize))
             .into_par_iter()
-            .for_each(|group| arrange(geometry, group));
+            .try_for_each(|group| arrange(geometry, group))?;
         let mut tiles = vec![0];
         let (mut tile_starts, mut group_of_tile) = (Vec::new(), Vec::new());
         for g in 0..groups {

@@ -33,7 +33,7 @@ pub(in super::super) fn k_distances<T: Real>(
         .into_par_iter()
         .enumerate()
         .try_for_each_init(Scratch::default, |scratch, (tile, found)| {
-            nearest(&index, tile, k, found, scratch, task);
+            nearest(&index, tile, k, found, scratch, task)?;
             task.advance(found.len())
         })?;
     let mut out = filled(n, 0.0, "the distances")?;
@@ -44,24 +44,27 @@ pub(in super::super) fn k_distances<T: Real>(
 }
 
 /// The k-th least reduced distance of each point of a tile.
-fn nearest<T: Real>(index: &Index<'_, T>, a: usize, k: usize, found: &mut [f64], scratch: &mut Scratch, task: &Task) {
+fn nearest<T: Real>(
+    index: &Index<'_, T>,
+    a: usize,
+    k: usize,
+    found: &mut [f64],
+    scratch: &mut Scratch,
+    task: &Task,
+) -> Result<()> {
     let geometry = &index.geometry;
     // Zero rows lie where no search finds them: they are at distance 1 from everything.
     let zeros = geometry.zeros();
     let is_zero = |row: u32| zeros.binary_search(&row).is_ok();
     let points: Vec<u32> = index.positions(a).map(|position| index.order[position]).collect();
-    let mut best: Vec<Vec<f64>> = points
-        .iter()
-        .map(|&row| {
-            let known = if is_zero(row) { k } else { zeros.len().min(k) };
-            let mut best = vec![1.0; known];
-            best.resize(k, f64::INFINITY);
-            best
-        })
-        .collect();
+    let mut best = filled(points.len() * k, f64::INFINITY, "the nearest points")?;
+    for (&row, best) in points.iter().zip(best.chunks_mut(k)) {
+        let known = if is_zero(row) { k } else { zeros.len().min(k) };
+        best[..known].fill(1.0);
+    }
     let open = points.iter().enumerate().filter(|&(_, &row)| !is_zero(row)).fold(0u64, |mask, (q, _)| mask | 1 << q);
     let mut reach = [0.0; TILE];
-    bits(open).for_each(|q| reach[q] = geometry.margin(best[q][k - 1]).maybe);
+    bits(open).for_each(|q| reach[q] = geometry.margin(best[q * k + k - 1]).maybe);
     let farthest = Cell::new(f64::INFINITY);
     let mut sums = Vec::with_capacity(TILE);
     let visit = |b: usize| {
@@ -76,7 +79,7 @@ fn nearest<T: Real>(index: &Index<'_, T>, a: usize, k: usize, found: &mut [f64],
             let near = pair.test(panel, (open >> (panel * LANES)) as u16, scratch);
             for lane in bits(u64::from(near)) {
                 let q = panel * LANES + lane;
-                let best = &mut best[q];
+                let best = &mut best[q * k..(q + 1) * k];
                 let mut maybe = scratch.masks.maybe[lane];
                 if best[k - 1] == f64::INFINITY && maybe.count_ones() as usize > k + 1 {
                     // Nothing is known yet: the k + 1 least sums (the point itself among them) limit the others.
@@ -110,5 +113,6 @@ fn nearest<T: Real>(index: &Index<'_, T>, a: usize, k: usize, found: &mut [f64],
         ControlFlow::Continue(())
     };
     index.near(a, || farthest.get(), visit);
-    found.iter_mut().zip(&best).for_each(|(found, best)| *found = best[k - 1]);
+    found.iter_mut().zip(best.chunks(k)).for_each(|(found, best)| *found = best[k - 1]);
+    Ok(())
 }

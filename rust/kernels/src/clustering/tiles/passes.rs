@@ -7,7 +7,7 @@ use super::super::weights::{Mass, Verdict};
 use super::block::{Pair, Scratch};
 use super::geometry::{Geometry, Margin};
 use super::index::{Index, LANES, TILE};
-use crate::parallel::{filled, filled_with};
+use crate::parallel::{collected, filled, filled_with};
 use crate::{Result, Task};
 use rayon::prelude::*;
 use std::cell::Cell;
@@ -340,7 +340,8 @@ fn label<T: Real>(
     let index = &search.index;
     let row = |tile: usize, lane: usize| index.order[index.starts[tile] as usize + lane] as usize;
     let labels_of = |tile: usize| bits(core[tile]).map(move |lane| labels[index.starts[tile] as usize + lane]);
-    let smallest: Vec<u32> = (0..core.len()).map(|tile| labels_of(tile).min().unwrap_or(Numbering::NOISE)).collect();
+    let smallest_of = |tile| labels_of(tile).min().unwrap_or(Numbering::NOISE);
+    let smallest = collected((0..core.len()).map(smallest_of), "the labels of tiles")?;
     (0..core.len()).into_par_iter().try_for_each_init(Scratch::default, |scratch, a| {
         let others = u64::MAX >> (TILE - index.positions(a).len()) & !core[a];
         let best = [const { Cell::new(Numbering::NOISE) }; TILE];

@@ -7,7 +7,7 @@
 use super::super::metric::Real;
 use super::geometry::{Geometry, Norm};
 use super::index::{LANES, TILE};
-use crate::parallel::filled;
+use crate::parallel::{collected, filled};
 use crate::{Result, Task};
 use std::ops::ControlFlow;
 
@@ -36,7 +36,7 @@ impl Tree {
         order.extend(0..n as u32);
         let mut boxes = filled((2 * tiles - 1) * 2 * width, 0.0, "the boxes of the tree")?;
         split(geometry, Part { order: &mut order, boxes: &mut boxes }, task)?;
-        let starts = (0..=tiles).map(|tile| (tile * TILE).min(n) as u32).collect();
+        let starts = collected((0..tiles + 1).map(|tile| (tile * TILE).min(n) as u32), "the starts of tiles")?;
         Ok((order, starts, Self { width, boxes, tiles }))
     }
 
@@ -105,11 +105,11 @@ fn split<T: Real>(geometry: &Geometry<'_, T>, part: Part<'_>, task: &Task) -> Re
     own[width..].copy_from_slice(&spread.high);
     let tiles = order.len().div_ceil(TILE);
     if tiles == 1 {
-        arrange(geometry, order);
+        arrange(geometry, order)?;
         return task.advance(0);
     }
     let left = tiles_on_the_left(tiles);
-    halve(geometry, order, left * TILE, spread.widest());
+    halve(geometry, order, left * TILE, spread.widest())?;
     let serial = order.len() < SERIAL;
     let (order_a, order_b) = order.split_at_mut(left * TILE);
     let (boxes_a, boxes_b) = below.split_at_mut((2 * left - 1) * 2 * width);
@@ -125,23 +125,24 @@ fn split<T: Real>(geometry: &Geometry<'_, T>, part: Part<'_>, task: &Task) -> Re
 }
 
 /// Sorts points so that tiles, and panels within them, hold points that lie together.
-pub(super) fn arrange<T: Real>(geometry: &Geometry<'_, T>, order: &mut [u32]) {
+pub(super) fn arrange<T: Real>(geometry: &Geometry<'_, T>, order: &mut [u32]) -> Result<()> {
     let unit = if order.len() > TILE { TILE } else { LANES };
     if order.len() <= unit {
-        return;
+        return Ok(());
     }
     let left = order.len().div_ceil(unit) / 2 * unit;
-    halve(geometry, order, left, geometry.spread(order).widest());
+    halve(geometry, order, left, geometry.spread(order).widest())?;
     let (a, b) = order.split_at_mut(left);
-    arrange(geometry, a);
-    arrange(geometry, b);
+    arrange(geometry, a)?;
+    arrange(geometry, b)
 }
 
 /// Moves the `left` points that are least along an axis to the front.
-fn halve<T: Real>(geometry: &Geometry<'_, T>, order: &mut [u32], left: usize, axis: usize) {
-    let mut keys: Vec<(f64, u32)> = order.iter().map(|&row| (geometry.coordinate(row, axis), row)).collect();
+fn halve<T: Real>(geometry: &Geometry<'_, T>, order: &mut [u32], left: usize, axis: usize) -> Result<()> {
+    let mut keys = collected(order.iter().map(|&row| (geometry.coordinate(row, axis), row)), "a split of the tree")?;
     keys.select_nth_unstable_by(left, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     order.iter_mut().zip(&keys).for_each(|(row, key)| *row = key.1);
+    Ok(())
 }
 
 /// Distance of two boxes. Every step is monotone in the coordinates, also when rounded, so no pair of their points
