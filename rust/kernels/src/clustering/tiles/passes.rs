@@ -7,7 +7,7 @@ use super::super::weights::{Mass, Verdict};
 use super::block::{Pair, Scratch};
 use super::geometry::{Geometry, Margin};
 use super::index::{Index, LANES, TILE};
-use crate::parallel::{collected, filled, filled_with};
+use crate::parallel::{collected, filled, filled_with, reserve};
 use crate::{Result, Task};
 use rayon::prelude::*;
 use std::cell::Cell;
@@ -147,18 +147,18 @@ pub(in super::super) fn dbscan<T: Real>(
     task.expect(3 * n);
     let search = Search::new(rows, eps, metric, task)?;
     let index = &search.index;
-    let core = mark_core(&search, mass, task)?;
-    let sets = link(&search, &core, task)?;
+    let marks = mark_core(&search, mass, task)?;
+    let sets = link(&search, &marks, task)?;
     let mut smallest = filled(n, Numbering::NOISE, "the numbers of clusters")?;
-    for (tile, &core) in core.iter().enumerate() {
-        for position in bits(core).map(|lane| index.starts[tile] as usize + lane) {
+    for (tile, marks) in marks.iter().enumerate() {
+        for position in bits(marks.core).map(|lane| index.starts[tile] as usize + lane) {
             smallest[position] = index.order[position];
         }
     }
     let labels = Numbering::of(&smallest, &sets)?;
     drop((smallest, sets));
     let outcome = Outcome::new(n)?;
-    label(&search, &core, &labels, task, |row, is_core, label| outcome.set(row, is_core, label))?;
+    label(&search, &marks, &labels, task, |row, is_core, label| outcome.set(row, is_core, label))?;
     drop(search);
     outcome.finish()
 }
@@ -175,18 +175,18 @@ pub(in super::super) fn predict<T: Real>(
     task.expect(n);
     let search = Search::new(rows, eps, metric, task)?;
     let index = &search.index;
-    let mut core = filled(index.len(), 0u64, "the marks of core points")?;
+    let mut marks = filled(index.len(), Marks::default(), "the marks of core points")?;
     let mut labels = filled(n, Numbering::NOISE, "the labels")?;
-    for (tile, core) in core.iter_mut().enumerate() {
+    for (tile, marks) in marks.iter_mut().enumerate() {
         for (lane, position) in index.positions(tile).enumerate() {
             if let Some(&label) = known.get(index.order[position] as usize) {
-                *core |= 1 << lane;
+                marks.core |= 1 << lane;
                 labels[position] = label;
             }
         }
     }
     let outcome = Outcome::new(n - known.len())?;
-    label(&search, &core, &labels, task, |row, is_core, label| {
+    label(&search, &marks, &labels, task, |row, is_core, label| {
         if !is_core {
             outcome.set(row - known.len(), false, label);
         }
@@ -194,14 +194,73 @@ pub(in super::super) fn predict<T: Real>(
     Ok(outcome.finish()?.1)
 }
 
-/// Marks core points: one mask of bits per tile.
-fn mark_core<T: Real>(search: &Search<'_, T>, mass: Mass<'_>, task: &Task) -> Result<Vec<u64>> {
-    let mut core = filled(search.index.len(), 0u64, "the marks of core points")?;
-    core.par_iter_mut().enumerate().try_for_each_init(Scratch::default, |scratch, (a, core)| {
-        *core = core_of(search, mass, a, scratch);
-        task.advance(search.index.positions(a).len())
-    })?;
-    Ok(core)
+/// What the first pass finds in a tile.
+#[derive(Clone, Default)]
+struct Marks {
+    /// One bit per core point.
+    core: u64,
+    /// Where few neighbours make a core point: for each other point, how many it has, and their positions. They settle
+    /// its label without another search.
+    near: Option<Vec<u32>>,
+}
+
+/// Marks core points, by tile.
+fn mark_core<T: Real>(search: &Search<'_, T>, mass: Mass<'_>, task: &Task) -> Result<Vec<Marks>> {
+    let mut marks = filled(search.index.len(), Marks::default(), "the marks of core points")?;
+    // The lists take at most as much memory as the coordinates do in double precision.
+    let few = !mass.weighted() && mass.enough() <= 2 * search.index.width() + 1;
+    marks.par_iter_mut().enumerate().try_for_each_init(
+        || (Scratch::default(), Vec::new()),
+        |(scratch, lists), (a, marks)| {
+            *marks = if few {
+                core_and_near(search, mass.enough(), a, scratch, lists)?
+            } else {
+                Marks { core: core_of(search, mass, a, scratch), near: None }
+            };
+            task.advance(search.index.positions(a).len())
+        },
+    )?;
+    Ok(marks)
+}
+
+/// Core points of a tile by counting; keeps the neighbours of those that are none.
+fn core_and_near<T: Real>(
+    search: &Search<'_, T>,
+    enough: usize,
+    a: usize,
+    scratch: &mut Scratch,
+    lists: &mut Vec<u32>,
+) -> Result<Marks> {
+    let index = &search.index;
+    lists.resize(TILE * enough, 0);
+    let mut counts = [0; TILE];
+    let open = Cell::new(u64::MAX >> (TILE - index.positions(a).len()));
+    let mut core = 0;
+    search.visit(
+        a,
+        scratch,
+        |_| open.get(),
+        |found| {
+            let (list, count) = (&mut lists[found.q * enough..(found.q + 1) * enough], &mut counts[found.q]);
+            for lane in found.lanes(u64::MAX) {
+                list[*count] = index.starts[found.b] + lane as u32;
+                *count += 1;
+                if *count == enough {
+                    core |= 1 << found.q;
+                    open.set(open.get() & !(1 << found.q));
+                    break;
+                }
+            }
+            if open.get() == 0 { Next::Stop } else { Next::Point }
+        },
+    );
+    let others = open.get();
+    let mut near = reserve(bits(others).map(|q| 1 + counts[q]).sum(), "the neighbours of points that are not core")?;
+    for q in bits(others) {
+        near.push(counts[q] as u32);
+        near.extend(&lists[q * enough..q * enough + counts[q]]);
+    }
+    Ok(Marks { core, near: Some(near) })
 }
 
 fn core_of<T: Real>(search: &Search<'_, T>, mass: Mass<'_>, a: usize, scratch: &mut Scratch) -> u64 {
@@ -255,11 +314,11 @@ fn core_of<T: Real>(search: &Search<'_, T>, mass: Mass<'_>, a: usize, scratch: &
 }
 
 /// Joins neighbouring core points. Members of the sets are positions.
-fn link<T: Real>(search: &Search<'_, T>, core: &[u64], task: &Task) -> Result<UnionFind> {
+fn link<T: Real>(search: &Search<'_, T>, marks: &[Marks], task: &Task) -> Result<UnionFind> {
     let sets = UnionFind::new(search.index.order.len())?;
-    let joined = filled_with(core.len(), || AtomicBool::new(false), "the marks of joined tiles")?;
-    let links = Links { search, core, sets: &sets, joined: &joined };
-    (0..core.len()).into_par_iter().try_for_each_init(Scratch::default, |scratch, a| {
+    let joined = filled_with(marks.len(), || AtomicBool::new(false), "the marks of joined tiles")?;
+    let links = Links { search, marks, sets: &sets, joined: &joined };
+    (0..marks.len()).into_par_iter().try_for_each_init(Scratch::default, |scratch, a| {
         links.of(a, scratch);
         task.advance(search.index.positions(a).len())
     })?;
@@ -268,7 +327,7 @@ fn link<T: Real>(search: &Search<'_, T>, core: &[u64], task: &Task) -> Result<Un
 
 struct Links<'l, 'a, T> {
     search: &'l Search<'a, T>,
-    core: &'l [u64],
+    marks: &'l [Marks],
     sets: &'l UnionFind,
     /// Whether all core points of a tile are known to be one cluster; then they stay one.
     joined: &'l [AtomicBool],
@@ -281,7 +340,7 @@ impl<T: Real> Links<'_, '_, T> {
 
     /// The one set of all core points of a tile, if they are in one.
     fn set_of(&self, tile: usize) -> Option<u32> {
-        let mut lanes = bits(self.core[tile]).map(|lane| self.sets.find(self.position(tile, lane)));
+        let mut lanes = bits(self.marks[tile].core).map(|lane| self.sets.find(self.position(tile, lane)));
         let set = lanes.next()?;
         if self.joined[tile].load(Relaxed) {
             return Some(set);
@@ -295,26 +354,26 @@ impl<T: Real> Links<'_, '_, T> {
 
     /// Joins the core points of tile `a` with those of the tiles before it.
     fn of(&self, a: usize, scratch: &mut Scratch) {
-        if self.core[a] == 0 {
+        if self.marks[a].core == 0 {
             return;
         }
         let wanted = |b: usize| {
-            if b > a || self.core[b] == 0 {
+            if b > a || self.marks[b].core == 0 {
                 return 0;
             }
             match (self.set_of(a), self.set_of(b)) {
                 (Some(x), Some(y)) if x == y => 0,
                 (_, Some(y)) if a != b => {
-                    let apart = bits(self.core[a]).filter(|&q| self.sets.find(self.position(a, q)) != y);
+                    let apart = bits(self.marks[a].core).filter(|&q| self.sets.find(self.position(a, q)) != y);
                     apart.fold(0, |mask, q| mask | 1 << q)
                 }
-                _ => self.core[a],
+                _ => self.marks[a].core,
             }
         };
         self.search.visit(a, scratch, wanted, |found| {
             let own = found.position() as u32;
             let (a_joined, b_joined) = (self.joined[a].load(Relaxed), self.joined[found.b].load(Relaxed));
-            let apart = bits(self.core[found.b])
+            let apart = bits(self.marks[found.b].core)
                 .filter(|&lane| self.sets.find(self.position(found.b, lane)) != self.sets.find(own))
                 .fold(0, |mask, lane| mask | 1 << lane);
             for lane in found.lanes(apart) {
@@ -332,26 +391,34 @@ impl<T: Real> Links<'_, '_, T> {
 /// `labels` are by position.
 fn label<T: Real>(
     search: &Search<'_, T>,
-    core: &[u64],
+    marks: &[Marks],
     labels: &[u32],
     task: &Task,
     set: impl Fn(usize, bool, u32) + Sync,
 ) -> Result<()> {
     let index = &search.index;
     let row = |tile: usize, lane: usize| index.order[index.starts[tile] as usize + lane] as usize;
-    let labels_of = |tile: usize| bits(core[tile]).map(move |lane| labels[index.starts[tile] as usize + lane]);
+    let labels_of = |tile: usize| bits(marks[tile].core).map(move |lane| labels[index.starts[tile] as usize + lane]);
     let smallest_of = |tile| labels_of(tile).min().unwrap_or(Numbering::NOISE);
-    let smallest = collected((0..core.len()).map(smallest_of), "the labels of tiles")?;
-    (0..core.len()).into_par_iter().try_for_each_init(Scratch::default, |scratch, a| {
-        let others = u64::MAX >> (TILE - index.positions(a).len()) & !core[a];
+    let smallest = collected((0..marks.len()).map(smallest_of), "the labels of tiles")?;
+    (0..marks.len()).into_par_iter().try_for_each_init(Scratch::default, |scratch, a| {
+        let others = u64::MAX >> (TILE - index.positions(a).len()) & !marks[a].core;
         let best = [const { Cell::new(Numbering::NOISE) }; TILE];
-        if others != 0 {
+        if let Some(near) = &marks[a].near {
+            let mut near = near.iter();
+            for q in bits(others) {
+                let count = near.next().map_or(0, |&count| count as usize);
+                // Points that are not core have no label yet, and NOISE is larger than any.
+                let smallest = near.by_ref().take(count).map(|&position| labels[position as usize]).min();
+                best[q].set(smallest.unwrap_or(Numbering::NOISE));
+            }
+        } else if others != 0 {
             let wanted =
                 |b: usize| bits(others).filter(|&q| smallest[b] < best[q].get()).fold(0, |mask, q| mask | 1 << q);
             search.visit(a, scratch, wanted, |found| {
                 let best = &best[found.q];
                 let first = index.starts[found.b] as usize;
-                let better = bits(core[found.b]).filter(|&lane| labels[first + lane] < best.get());
+                let better = bits(marks[found.b].core).filter(|&lane| labels[first + lane] < best.get());
                 let better = better.fold(0, |mask, lane| mask | 1 << lane);
                 let found = found.lanes(better).map(|lane| labels[first + lane]).min();
                 best.set(found.map_or(best.get(), |label| label.min(best.get())));
@@ -359,7 +426,7 @@ fn label<T: Real>(
             });
         }
         for q in 0..index.positions(a).len() {
-            let is_core = core[a] >> q & 1 != 0;
+            let is_core = marks[a].core >> q & 1 != 0;
             let label = if is_core { labels[index.starts[a] as usize + q] } else { best[q].get() };
             set(row(a, q), is_core, label);
         }
