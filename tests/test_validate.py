@@ -6,7 +6,8 @@ import pytest
 from scipy import sparse
 
 from diptych import _validate
-from diptych._validate import DtypeError
+from diptych._validate import METRICS, DtypeError
+from diptych.kernels.clustering import dbscan_predict
 
 
 class TestPoints:
@@ -158,6 +159,9 @@ class TestDistances:
         bad.indices = bad.indices.astype(float)
         with pytest.raises(DtypeError, match=r"X\.indices has dtype float64"):
             _validate.csr_distances(bad)
+        bad.indices = np.array([1, 2**64 - 1], np.uint64)  # as a signed number it would be -1
+        with pytest.raises(ValueError, match=r"X\.indices\[1\]=18446744073709551615"):
+            _validate.csr_distances(bad)
 
 
 class TestWeights:
@@ -199,9 +203,23 @@ def test_labels():
         ([0, -1], r"core_labels\[1\]=-1"),
         ([0.0, 1.0], "core_labels has dtype float64"),
         ([[0, 1]], r"core_labels has shape \(1, 2\)"),
+        ([0, 2**32 - 1], r"core_labels\[1\]=4294967295: cluster numbers go up to 4294967294"),
+        (np.array([2**64 - 1, 0], np.uint64), r"core_labels\[0\]=18446744073709551615: integers up to"),
     ]:
         with pytest.raises(ValueError, match=message):
             _validate.labels(given, 2)
+    np.testing.assert_array_equal(_validate.labels(np.array([2**32 - 2], np.uint64)), [2**32 - 2])
+
+
+@pytest.mark.parametrize("metric", [*METRICS, "sparse"])
+def test_labels_have_one_bound_under_every_metric(metric):
+    new = sparse.csr_array([[0.0, 0.1]]) if metric == "sparse" else np.array([[0.1, 0.2]])
+    name = "precomputed" if metric == "sparse" else metric
+    core = np.array([[0.1, 0.2], [0.1, 0.2]])
+    assert dbscan_predict(new, core, [2**32 - 2, 2**32 - 2], 0.5, metric=name) == [2**32 - 2]
+    for label in (-1, 2**32 - 1, 2**63):
+        with pytest.raises(ValueError, match=rf"core_labels\[1\]={label}: "):
+            dbscan_predict(new, core, np.array([0, label], np.uint64 if label > 0 else int), metric=name)
 
 
 def test_columns_must_be_those_of_the_core_points():

@@ -15,8 +15,10 @@ FloatArray: TypeAlias = NDArray[np.float64] | NDArray[np.float32]
 
 METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski", "cosine", "haversine", "precomputed")
 MOST_ROWS = 2**32 - 2  # rows are numbered in 32 bits, and one number means "none"
+MOST_LABEL = 2**32 - 2  # and so are clusters
 NEGATIVE = "Negative values in data passed to precomputed distance matrix."
 NOT_SQUARE = "Precomputed matrix must be square"
+_MOST_INT64 = 2**63 - 1
 
 
 class DtypeError(TypeError, ValueError):
@@ -123,6 +125,11 @@ def labels(core_labels: Any, n: int | None = None) -> NDArray[np.int64]:
     if known.size and known.min() < 0:
         at = np.flatnonzero(known < 0)[0]
         raise ValueError(f"core_labels[{at}]={known[at]}: a core point has a cluster, numbered from 0.")
+    if known.size and known.max() > MOST_LABEL:
+        at = np.flatnonzero(known > MOST_LABEL)[0]
+        raise ValueError(
+            f"core_labels[{at}]={known[at]}: cluster numbers go up to {MOST_LABEL}; renumber them from 0."
+        )
     return known
 
 
@@ -232,7 +239,7 @@ def _count(value: Any, name: str) -> int:
     number = int(value)
     if number < 1:
         raise ValueError(f"{name}={number}: must be an integer, at least 1.")
-    return min(number, 2**63 - 1)  # what no count of rows reaches may as well fit in 64 bits
+    return min(number, _MOST_INT64)  # what no count of rows reaches may as well fit in 64 bits
 
 
 def _real_array(X: Any, name: str) -> NDArray[Any]:
@@ -285,6 +292,9 @@ def _row_of_integers(values: Any, name: str) -> NDArray[np.int64]:
         raise DtypeError(f"{name} has dtype {array.dtype}: integers are needed.")
     if array.ndim != 1:
         raise ValueError(f"{name} has shape {array.shape}: one dimension is needed.")
+    if array.dtype.kind == "u" and array.size and array.max() > _MOST_INT64:
+        at = np.flatnonzero(array > _MOST_INT64)[0]
+        raise ValueError(f"{name}[{at}]={array[at]}: integers up to {_MOST_INT64} are taken.")
     return np.require(array, np.int64, ["C", "A"])
 
 

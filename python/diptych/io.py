@@ -90,7 +90,7 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
         try:
             with zipfile.ZipFile(file) as archive:
                 arrays = _read_members(archive, os.fstat(file.fileno()).st_size)
-            header = json.loads(arrays.pop(_HEADER, np.zeros(0, np.uint8)).tobytes().decode())
+            header = _parsed_header(arrays.pop(_HEADER, None))
         except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
             raise ValueError(f"{name!r} is not a file saved by diptych, or is damaged: {error}") from error
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
@@ -98,6 +98,15 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
             f"{name!r} has another format than {_FORMAT}, the one this version of diptych reads."
         )
     return header, arrays
+
+
+def _parsed_header(header: NDArray[Any] | None) -> Any:
+    if header is None:
+        raise ValueError("it has no header")
+    try:
+        return json.loads(header.tobytes().decode())
+    except ValueError:  # what the parser stumbled over means nothing to who passed another program's file
+        raise ValueError("its header is not JSON") from None
 
 
 def _read_members(archive: zipfile.ZipFile, size: int) -> dict[str, NDArray[Any]]:

@@ -85,9 +85,13 @@ def test_what_is_no_saved_file(tmp_path):
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="not a file saved by diptych"):
         diptych.load(path)
-    np.savez(path, labels=np.arange(3))
-    with pytest.raises(ValueError, match="not a file saved by diptych"):
-        diptych.load(path)
+    for arrays, reason in [
+        ({"labels": np.arange(3)}, "it has no header"),
+        ({"header": np.arange(3.0)}, "its header is not JSON"),
+    ]:
+        np.savez(path, **arrays)
+        with pytest.raises(ValueError, match=f"is not a file saved by diptych, or is damaged: {reason}$"):
+            diptych.load(path)
 
 
 def test_every_truncation_and_flipped_byte_is_survived(tmp_path):

@@ -105,9 +105,9 @@ class DBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     can differ where a distance equals `eps` up to rounding; `metric='nan_euclidean'` takes missing values; a
     haversine latitude beyond ±pi/2 or an `eps` beyond pi is an error.
 
-    The kernel's metrics need memory of at most 3 × the input plus 64 MiB, results included, but for a copy of
-    a precomputed matrix's core rows. The others keep all neighbourhoods, as scikit-learn does: about 16 bytes
-    a pair.
+    The kernel's metrics need memory of at most 3 × the input in double precision, plus 32 bytes per row, plus
+    64 MiB, results included, but for a copy of a precomputed matrix's core rows. The others keep all
+    neighbourhoods, as scikit-learn does: about 16 bytes a pair.
 
     References
     ----------

@@ -104,7 +104,7 @@ def dbscan(
     `eps` up to rounding.
 
     Time is about O(n log n) in few dimensions with a small `eps`, and at worst O(n² d). Memory at the peak is
-    at most 3 × the input plus 64 MiB, results included.
+    at most 3 × the input in double precision, plus 32 bytes per row, plus 64 MiB, results included.
 
     References
     ----------
@@ -191,8 +191,11 @@ def k_distances(
     -----
     Distances are sums in column order in float64, as for :func:`dbscan`, and the k-th smallest is exact: a
     point has at least k others within ``k_distances(X, k)`` up to the rounding of one square root. The result
-    is the same for every thread count. Time is about O(n k log n) in few dimensions, at worst O(n² d). Memory
-    at the peak is at most 3 × the input plus 64 MiB, results included.
+    is the same for every thread count.
+
+    A candidate costs O(d) to measure and O(log k) to keep: time is at worst O(n² (d + log k)). Memory at the
+    peak is at most 3 × the input in double precision, plus 32 bytes per row, plus 64 MiB, results included;
+    besides, each thread at work keeps O(k) for each point of its tile.
 
     References
     ----------
@@ -238,7 +241,7 @@ def dbscan_predict(
     core_points : array-like of shape (n_core, d) or None
         Rows of the core points. Ignored for metric='precomputed'.
     core_labels : array-like of shape (n_core,), integer
-        Cluster number of each core point, at least 0.
+        Cluster number of each core point, 0 to 2**32 - 2.
     eps : float, default=0.5
         As for :func:`dbscan`.
     metric : str, default='euclidean'
@@ -271,7 +274,8 @@ def dbscan_predict(
     -----
     The comparison is that of :func:`dbscan`, and the result is the same for every thread count. In a sparse
     matrix only stored entries count. Time is about O((m + n_core) log n_core) in few dimensions, at worst O(m
-    n_core d). Memory at the peak is at most 3 × both inputs plus 64 MiB, results included.
+    n_core d). Memory at the peak is at most 3 × both inputs in double precision, plus 32 bytes per row of
+    either, plus 64 MiB, results included.
 
     References
     ----------

@@ -103,7 +103,7 @@ pub(crate) fn runs_of_cells(offsets: &[u32], target: usize) -> Vec<Range<usize>>
     runs
 }
 
-/// Splits `items` into one mutable slice per run; `bounds[r]..bounds[r + 1]` are the items of run r.
+/// Splits `items` into one mutable slice per run, given where each run ends.
 pub(crate) fn split_runs<T>(mut items: &mut [T], ends: impl Iterator<Item = usize>) -> Vec<&mut [T]> {
     let mut slices = Vec::new();
     let mut start = 0;

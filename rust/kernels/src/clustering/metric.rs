@@ -81,6 +81,19 @@ impl Metric {
     }
 }
 
+/// By how much a chord between unit vectors of two rows (latitude, longitude) may differ from what the contract's
+/// expression sees: their rounded coordinates, and the rounding of the difference of two angles.
+pub(crate) fn chord_error<T: Real>(rows: Rows<'_, T>) -> f64 {
+    let largest = rows.data.iter().fold(0.0, |most: f64, x| most.max(x.widen().abs()));
+    4e-15 + 2.0 * f64::EPSILON * largest
+}
+
+/// Chords up to the first are neighbours, above the second they are not.
+pub(crate) fn chord_margin(reduced: f64, error: f64) -> (f64, f64) {
+    let chord = 2.0 * reduced.sqrt();
+    (chord * (1.0 - 1e-12) - error, chord * (1.0 + 1e-12) + error)
+}
+
 /// Length of a row, squares summed column by column.
 pub(crate) fn length<T: Real>(x: &[T]) -> f64 {
     x.iter().fold(0.0, |s, &a| s + a.widen() * a.widen()).sqrt()

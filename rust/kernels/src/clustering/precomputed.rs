@@ -3,7 +3,7 @@
 
 use super::labels::Outcome;
 use super::metric::{Real, Rows};
-use super::weights::{Mass, Verdict};
+use super::weights::{ExactSum, Mass, Verdict};
 use crate::csr::Csr;
 use crate::parallel::{filled, reserve};
 use crate::{Error, Result, Task};
@@ -15,10 +15,6 @@ trait Distances: Sync {
     fn n_columns(&self) -> usize;
     /// (column, distance) of the known distances of a row. With `own`, the matrix is one of points to themselves.
     fn each(&self, row: usize, own: bool, found: impl FnMut(usize, f64));
-    /// Work of a row, for the progress bar.
-    fn work(&self) -> usize {
-        self.n_rows()
-    }
 }
 
 impl<T: Real> Distances for Rows<'_, T> {
@@ -133,7 +129,7 @@ fn dbscan(
     square(distances)?;
     let n = distances.n_rows();
     let mass = Mass::new(weights, n, min_samples)?;
-    task.expect(2 * distances.work());
+    task.expect(2 * distances.n_rows());
     let mut core = filled(n, false, "the marks of core points")?;
     core.par_iter_mut().enumerate().try_for_each(|(i, core)| {
         *core = is_core(distances, i, eps, mass);
@@ -177,13 +173,13 @@ fn is_core(distances: &impl Distances, i: usize, eps: f64, mass: Mass<'_>) -> bo
         Verdict::Core => true,
         Verdict::NotCore => false,
         Verdict::Unsure => {
-            let mut near = Vec::new();
+            let mut exact = ExactSum::default();
             distances.each(i, true, |j, distance| {
                 if distance <= eps {
-                    near.push(j);
+                    exact.add(mass.of(j));
                 }
             });
-            mass.decide(near.into_iter())
+            mass.decide(&exact)
         }
     }
 }
@@ -196,18 +192,16 @@ fn predict(distances: &impl Distances, labels: &[i64], eps: f64, task: &Task) ->
             labels.len()
         )));
     }
-    task.expect(distances.work());
+    task.expect(distances.n_rows());
     let mut out = filled(distances.n_rows(), -1, "the labels")?;
     out.par_iter_mut().enumerate().try_for_each(|(i, label)| {
-        let mut best = i64::MAX;
+        let mut best = None;
         distances.each(i, false, |j, distance| {
             if distance <= eps {
-                best = best.min(labels[j]);
+                best = Some(best.map_or(labels[j], |best: i64| best.min(labels[j])));
             }
         });
-        if best < i64::MAX {
-            *label = best as isize;
-        }
+        *label = best.map_or(-1, |best| best as isize);
         task.advance(1)
     })?;
     Ok(out)
@@ -219,10 +213,12 @@ fn k_distances(distances: &impl Distances, k: usize, task: &Task) -> Result<Vec<
     if k == 0 || k >= n {
         return Err(Error::Invalid(format!("k={k} needs at least {} rows, got {n}.", k + 1)));
     }
-    task.expect(distances.work());
+    task.expect(distances.n_rows());
     let mut out = filled(n, f64::INFINITY, "the distances")?;
     out.par_iter_mut().enumerate().try_for_each(|(i, out)| {
-        let mut row = reserve(0, "one row")?;
+        let mut count = 0;
+        distances.each(i, true, |_, _| count += 1);
+        let mut row = reserve(count, "one row of distances")?;
         distances.each(i, true, |j, distance| {
             if j != i {
                 row.push(distance);

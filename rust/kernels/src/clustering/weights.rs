@@ -79,9 +79,9 @@ impl<'a> Mass<'a> {
         }
     }
 
-    /// The exact answer.
-    pub fn decide(&self, neighbours: impl Iterator<Item = usize>) -> bool {
-        exact_sum(neighbours.map(|row| self.of(row))) >= self.min_samples
+    /// The exact answer, from the sum of the neighbours' weights.
+    pub fn decide(&self, sum: &ExactSum) -> bool {
+        sum.rounded() >= self.min_samples
     }
 }
 
@@ -99,10 +99,24 @@ fn grain(x: f64) -> f64 {
     2f64.powi(exponent - 1075 + mantissa.trailing_zeros() as i32)
 }
 
-/// The sum of all values, rounded once (Shewchuk 1997; the algorithm of Python's `math.fsum`).
-pub(crate) fn exact_sum(values: impl Iterator<Item = f64>) -> f64 {
-    let mut partials: Vec<f64> = Vec::new();
-    for mut x in values {
+/// A sum that is rounded once, at the end (Shewchuk 1997; the algorithm of Python's `math.fsum`). It holds a few numbers
+/// that do not overlap, whatever the count of the summands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExactSum {
+    partials: Vec<f64>,
+}
+
+impl ExactSum {
+    /// The sum of some values.
+    pub fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut sum = Self::default();
+        values.for_each(|x| sum.add(x));
+        sum
+    }
+
+    /// Adds a value.
+    pub fn add(&mut self, mut x: f64) {
+        let partials = &mut self.partials;
         let mut kept = 0;
         for i in 0..partials.len() {
             let mut y = partials[i];
@@ -120,30 +134,30 @@ pub(crate) fn exact_sum(values: impl Iterator<Item = f64>) -> f64 {
         partials.truncate(kept);
         partials.push(x);
     }
-    round_partials(&partials)
-}
 
-fn round_partials(partials: &[f64]) -> f64 {
-    let Some((&last, rest)) = partials.split_last() else { return 0.0 };
-    let mut high = last;
-    for (i, &y) in rest.iter().enumerate().rev() {
-        let x = high;
-        high = x + y;
-        let low = y - (high - x);
-        if low != 0.0 {
-            // Half-way cases round by the sign of what lies below.
-            let below = if i > 0 { rest[i - 1] } else { 0.0 };
-            if (low < 0.0 && below < 0.0) || (low > 0.0 && below > 0.0) {
-                let twice = low * 2.0;
-                let up = high + twice;
-                if twice == up - high {
-                    high = up;
+    /// The sum.
+    pub fn rounded(&self) -> f64 {
+        let Some((&last, rest)) = self.partials.split_last() else { return 0.0 };
+        let mut high = last;
+        for (i, &y) in rest.iter().enumerate().rev() {
+            let x = high;
+            high = x + y;
+            let low = y - (high - x);
+            if low != 0.0 {
+                // Half-way cases round by the sign of what lies below.
+                let below = if i > 0 { rest[i - 1] } else { 0.0 };
+                if (low < 0.0 && below < 0.0) || (low > 0.0 && below > 0.0) {
+                    let twice = low * 2.0;
+                    let up = high + twice;
+                    if twice == up - high {
+                        high = up;
+                    }
                 }
+                break;
             }
-            break;
         }
+        high
     }
-    high
 }
 
 #[cfg(test)]
@@ -152,10 +166,10 @@ mod tests {
 
     #[test]
     fn exact_sum_rounds_once() {
-        assert_eq!(exact_sum([0.1; 10].into_iter()), 1.0);
-        assert_eq!(exact_sum([1e100, 1.0, -1e100].into_iter()), 1.0);
-        assert_eq!(exact_sum([1e-16, 1.0, 1e16].into_iter()), 1.000_000_000_000_000_2e16);
-        assert_eq!(exact_sum(std::iter::empty()), 0.0);
+        assert_eq!(ExactSum::of([0.1; 10].into_iter()).rounded(), 1.0);
+        assert_eq!(ExactSum::of([1e100, 1.0, -1e100].into_iter()).rounded(), 1.0);
+        assert_eq!(ExactSum::of([1e-16, 1.0, 1e16].into_iter()).rounded(), 1.000_000_000_000_000_2e16);
+        assert_eq!(ExactSum::of(std::iter::empty()).rounded(), 0.0);
     }
 
     #[test]
@@ -175,6 +189,6 @@ mod tests {
         let tenths = [0.1; 3];
         let mass = Mass::new(Some(&tenths), 3, 1).unwrap();
         assert_eq!(mass.verdict(1.0), Verdict::Unsure);
-        assert!(!mass.decide(0..3));
+        assert!(!mass.decide(&ExactSum::of((0..3).map(|row| mass.of(row)))));
     }
 }

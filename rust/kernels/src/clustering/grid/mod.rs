@@ -15,11 +15,11 @@ mod sort;
 mod space;
 mod sweep;
 
-use super::metric::{Metric, Real, Rows};
+use super::metric::{Metric, Real, Rows, chord_error, chord_margin};
 use super::weights::Mass;
 use crate::parallel::reserve;
 use crate::{Result, Task};
-use space::{CHORD_ERROR, Flat, L1, L2, LInfinity, Norm, Points, Rule, Sphere, chord};
+use space::{Flat, L1, L2, LInfinity, Norm, Points, Rule, Sphere};
 use sweep::Cells;
 
 pub(super) use space::unit_vector;
@@ -74,15 +74,16 @@ fn with_grid<T: Real, J: Job>(
         Metric::Manhattan => flat(rows, eps, Flat { norm: L1, threshold }, 1.0, task, job),
         Metric::Chebyshev => flat(rows, eps, Flat { norm: LInfinity, threshold }, f64::INFINITY, task, job),
         Metric::Haversine => {
-            let chord = chord(eps);
-            if chord < 1e-12 {
+            let (sure, maybe) = chord_margin(threshold, chord_error(rows));
+            // The reach of cells has room for a relative error of some 1e-5.
+            if maybe - sure > 1e-6 * maybe {
                 return Ok(None);
             }
             let decide = |a: u32, b: u32| metric.reduced(rows.row(a as usize), rows.row(b as usize)) <= threshold;
             let mut vectors = reserve(rows.len() * 3, "unit vectors")?;
             (0..rows.len()).for_each(|i| vectors.extend(unit_vector(rows.row(i))));
-            let rule = Sphere::new(chord, &decide);
-            build::grid::<_, _, 3>(Rows::new(&vectors, rows.len(), 3)?, rule, chord - 2.0 * CHORD_ERROR, 2.0, task)?
+            let rule = Sphere::new(sure, maybe, &decide);
+            build::grid::<_, _, 3>(Rows::new(&vectors, rows.len(), 3)?, rule, sure, 2.0, task)?
                 .map(|grid| job.run(grid))
                 .transpose()
         }

@@ -2,7 +2,7 @@
 
 use super::super::labels::{Numbering, Outcome};
 use super::super::union_find::UnionFind;
-use super::super::weights::{Mass, Verdict};
+use super::super::weights::{ExactSum, Mass, Verdict};
 use super::space::{Points, Rule};
 use super::sweep::{Cells, Sweep};
 use super::{Grid, Job};
@@ -183,6 +183,7 @@ fn weigh<R: Rule<D>, const D: usize>(
         }
         near.clear();
         (0..sweep.seek(cell)).for_each(|row| near.extend(others(cells, sweep.near(row), cell as u32)));
+        let mut own_exact: Option<ExactSum> = None;
         for q in own.clone().take_while(|_| !task.interrupted()) {
             let mut sum = inside;
             for range in &near {
@@ -195,8 +196,12 @@ fn weigh<R: Rule<D>, const D: usize>(
                 Verdict::Core => true,
                 Verdict::NotCore => false,
                 Verdict::Unsure => {
-                    let ranges = near.iter().cloned().chain([own.clone()]);
-                    mass.decide(ranges.flat_map(|range| points.rows_near(q, range)))
+                    let weight = |i: usize| mass.of(points.order[i] as usize);
+                    let mut exact = own_exact.get_or_insert_with(|| ExactSum::of(own.clone().map(weight))).clone();
+                    for row in near.iter().flat_map(|range| points.rows_near(q, range.clone())) {
+                        exact.add(mass.of(row));
+                    }
+                    mass.decide(&exact)
                 }
             };
         }
@@ -321,17 +326,19 @@ fn label<R: Rule<D>, const D: usize>(
     set: impl Fn(usize, bool, u32) + Sync,
 ) -> Result<()> {
     runs.par_iter().try_for_each(|run| {
-        label_cells(grid, run, cores, labels, mixed, &set);
+        label_cells(grid, task, run, cores, labels, mixed, &set);
         task.advance(grid.cells.points(run.start as u32..run.end as u32).len())
     })
 }
 
-dispatched!(fn label_cells[R: Rule<D>, F: Fn(usize, bool, u32), const D: usize](grid: &Grid<R, D>, run: &Range<usize>, cores: &[u32], labels: &[u32], mixed: Option<&[u32]>, set: &F) -> () = label_run);
+dispatched!(fn label_cells[R: Rule<D>, F: Fn(usize, bool, u32), const D: usize](grid: &Grid<R, D>, task: &Task, run: &Range<usize>, cores: &[u32], labels: &[u32], mixed: Option<&[u32]>, set: &F) -> () = label_run);
 
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 fn label_run<L: Lanes, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
     _: L,
     grid: &Grid<R, D>,
+    task: &Task,
     run: &Range<usize>,
     cores: &[u32],
     labels: &[u32],
@@ -341,6 +348,7 @@ fn label_run<L: Lanes, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
     let Grid { points, cells } = grid;
     let mut sweep = Sweep::new(cells, run.start);
     let mut candidates: Vec<(u32, Range<usize>)> = Vec::new();
+    let mut boxes = Vec::new();
     for cell in run.clone() {
         let own = cells.points(cell as u32..cell as u32 + 1);
         let core = core_range(cells, cores, cell);
@@ -358,11 +366,19 @@ fn label_run<L: Lanes, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
         if candidates.windows(2).any(|pair| pair[0].0 > pair[1].0) {
             candidates.sort_by_key(|candidate| candidate.0);
         }
-        for q in core.end..own.end {
+        // Boxes pay where many points would be tested many times.
+        boxes.clear();
+        if own.len() > SMALL {
+            boxes.extend(candidates.iter().map(|(_, range)| points.bounds(range.clone())));
+        }
+        for q in (core.end..own.end).take_while(|_| !task.interrupted()) {
             let mut best = labels[cell];
-            for (label, range) in &candidates {
+            for (i, (label, range)) in candidates.iter().enumerate() {
                 if *label >= best {
                     break;
+                }
+                if boxes.get(i).is_some_and(|bounds| !points.may_reach(q, bounds)) {
+                    continue;
                 }
                 match mixed {
                     None if points.any(q, range.clone()) => best = *label,

@@ -4,7 +4,7 @@
 //! contract's expression itself, in double precision. On the sphere they compare chords, and only a chunk that holds
 //! a chord within the rounding of the limit is decided point by point.
 
-use super::super::metric::{Metric, Real};
+use super::super::metric::Real;
 use std::ops::Range;
 
 /// Points tested between two looks at whether to go on.
@@ -141,20 +141,11 @@ pub(super) struct Sphere<'a> {
     decide: &'a (dyn Fn(u32, u32) -> bool + Sync),
 }
 
-/// Bound on the error of a chord between unit vectors whose coordinates are rounded.
-pub(super) const CHORD_ERROR: f64 = 4e-15;
-
-/// The chord that belongs to an angle, as the contract's threshold gives it.
-pub(super) fn chord(eps: f64) -> f64 {
-    2.0 * Metric::Haversine.threshold(eps).sqrt()
-}
-
 impl<'a> Sphere<'a> {
-    /// The rule for neighbours within `chord`; `decide` is the contract's answer for two rows.
-    pub fn new(chord: f64, decide: &'a (dyn Fn(u32, u32) -> bool + Sync)) -> Self {
-        let (low, high) = ((chord - CHORD_ERROR).max(0.0), chord + CHORD_ERROR);
-        // The sums of squares and the contract's own expression are good to a few units in the last place.
-        Self { sure: low * low * (1.0 - 1e-12), maybe: high * high * (1.0 + 1e-12), decide }
+    /// The rule for chords; between `sure` and `maybe`, `decide` is the contract's answer for two rows.
+    pub fn new(sure: f64, maybe: f64, decide: &'a (dyn Fn(u32, u32) -> bool + Sync)) -> Self {
+        let square = |x: f64, rounding: f64| x * x * (1.0 + rounding);
+        Self { sure: square(sure, -1e-14), maybe: square(maybe, 1e-14), decide }
     }
 }
 

@@ -86,6 +86,13 @@ impl<'a> Sweep<'a> {
         let targets = reach.iter().map(|reach| cells.rows.partition_point(|&k| k < key(reach))).collect();
         let mut sweep = Self { cells, reach, row, x: 0, targets, windows: Vec::new() };
         sweep.enter();
+        // A run may start far along its row.
+        let x = cells.places[cell] as u32;
+        for window in &mut sweep.windows {
+            let end = cells.row_starts[window.row + 1] as usize;
+            let before = place(window.row, x.saturating_sub(window.reach));
+            window.low += cells.places[window.low..end].partition_point(|&here| here < before);
+        }
         sweep
     }
 

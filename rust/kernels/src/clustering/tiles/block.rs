@@ -4,7 +4,7 @@
 //! point is rounded when it is stored relative to its centre (its distance from it is at most its tile's radius), when
 //! it is shifted to the other centre, and once more in the difference; the shift itself is at most t + r. Each rounds
 //! by at most 2⁻²⁴ of its size, so the computed difference is off by at most 2⁻²⁴ · 3 · (r + t), for which [`Pair`] takes 2⁻²² · (r + t),
-//! in the norm. The sum over the axes adds a relative (width + 2) · 2⁻²⁴, for which it takes (width + 8) · 2⁻²³.
+//! in the norm, and a fixed 10⁻¹⁸ for what underflows. The sum over the axes adds a relative (width + 2) · 2⁻²⁴, for which it takes (width + 8) · 2⁻²³.
 
 use super::super::metric::Real;
 use super::geometry::Norm;
@@ -132,11 +132,11 @@ impl<'p, 'a, T: Real> Pair<'p, 'a, T> {
     }
 
     fn above(&self, x: f64) -> f32 {
-        (self.power((x + UNIT * (self.r + x)) * (1.0 + self.gamma)) as f32).next_up()
+        (self.power((x + UNIT * (self.r + x) + TINY) * (1.0 + self.gamma)) as f32).next_up()
     }
 
     fn below(&self, x: f64) -> f32 {
-        let x = (x - UNIT * (self.r + x)) * (1.0 - self.gamma);
+        let x = (x - UNIT * (self.r + x) - TINY) * (1.0 - self.gamma);
         if x > 0.0 { (self.power(x) as f32).next_down() } else { -1.0 }
     }
 
@@ -210,7 +210,8 @@ impl Step for Sum {
 impl Step for Largest {
     #[inline(always)]
     fn step<L: Lanes>(self, lanes: L, t: L::V, sum: L::V) -> L::V {
-        // In this order what is not a number stays: `max` returns its second argument then.
+        // A difference that is no number may be lost here. It takes coordinates beyond single precision, and with such
+        // radii no pair is sure and none is excluded.
         lanes.max(sum, lanes.abs(t))
     }
 }

@@ -5,7 +5,7 @@
 //! other p have the largest difference as a lower bound.
 
 use super::super::grid::unit_vector;
-use super::super::metric::{Metric, Real, Rows, length};
+use super::super::metric::{Metric, Real, Rows, chord_error, chord_margin, length};
 
 /// The norm in which coordinates are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +40,8 @@ enum Embedding {
     /// Divided by their lengths; a zero row lies far from everything, at a place of its own. Where squares under- or
     /// overflow, a row over its length need not be a unit vector, and nothing follows from where it lies.
     Unit { lengths: Vec<f64>, zeros: Vec<u32>, trusted: bool },
-    /// Unit vectors of (latitude, longitude).
-    Sphere(Vec<[f64; 3]>),
+    /// Unit vectors of (latitude, longitude), and the error of their chords.
+    Sphere { vectors: Vec<[f64; 3]>, error: f64 },
 }
 
 /// Where zero rows go: out of reach of the unit sphere and of each other.
@@ -63,7 +63,7 @@ impl<'a, T: Real> Geometry<'a, T> {
             Metric::Haversine => {
                 let mut vectors = crate::parallel::reserve(n, "unit vectors")?;
                 vectors.extend((0..n).map(|i| unit_vector(rows.row(i))));
-                (Embedding::Sphere(vectors), 3)
+                (Embedding::Sphere { vectors, error: chord_error(rows) }, 3)
             }
             _ => (Embedding::Plain, rows.width()),
         };
@@ -98,7 +98,7 @@ impl<'a, T: Real> Geometry<'a, T> {
                 0.0 => FAR * (2 + zeros.partition_point(|&zero| zero < row)) as f64,
                 length => self.rows.row(row as usize)[axis].widen() / length,
             },
-            Embedding::Sphere(vectors) => vectors[row as usize][axis],
+            Embedding::Sphere { vectors, .. } => vectors[row as usize][axis],
         }
     }
 
@@ -170,8 +170,21 @@ impl<'a, T: Real> Geometry<'a, T> {
             Metric::Manhattan | Metric::Chebyshev => distance,
             Metric::Minkowski(p) => self.width as f64 * distance.powf(p) * (1.0 + 1e-12),
             Metric::Cosine => (distance * distance + 8.0 * self.rounding()) / 2.0,
-            Metric::Haversine => (distance + 4e-15).powi(2) / 4.0 * (1.0 + 1e-12),
+            Metric::Haversine => (distance + self.chord_error()).powi(2) / 4.0 * (1.0 + 1e-11),
         }
+    }
+
+    /// A distance above which the contract's sum cannot underflow to nothing.
+    fn vanishing(&self) -> f64 {
+        match self.metric {
+            Metric::Euclidean => 1e-160 * (self.width as f64).sqrt(),
+            Metric::Minkowski(p) if p >= 1.0 => 1e-320f64.powf(1.0 / p) * self.width as f64,
+            _ => f64::INFINITY,
+        }
+    }
+
+    fn chord_error(&self) -> f64 {
+        if let Embedding::Sphere { error, .. } = self.embedding { error } else { 0.0 }
     }
 
     /// Relative error of the contract's sum: each step rounds once; doubled for the comparison from the other side.
@@ -182,17 +195,16 @@ impl<'a, T: Real> Geometry<'a, T> {
     /// The margin around a reduced distance.
     pub fn margin(&self, reduced: f64) -> Margin {
         let rounding = self.rounding();
-        let certain = (1e-290..1e290).contains(&reduced);
         if reduced == f64::INFINITY {
             return Margin { sure: -1.0, maybe: f64::INFINITY };
         }
-        let plain = |distance: f64| {
-            if certain {
+        let plain = |distance: f64| match reduced {
+            _ if (1e-290..1e290).contains(&reduced) => {
                 Margin { sure: distance * (1.0 - rounding), maybe: distance * (1.0 + rounding) }
-            } else {
-                // Squares that under- or overflow: nothing is certain, and only the contract knows.
-                Margin { sure: -1.0, maybe: f64::INFINITY }
             }
+            // Powers that underflow lose less than the smallest number each; the contract decides the rest.
+            _ if reduced < 1.0 => Margin { sure: -1.0, maybe: distance * (1.0 + rounding) + self.vanishing() },
+            _ => Margin { sure: -1.0, maybe: f64::INFINITY },
         };
         match self.metric {
             _ if matches!(self.embedding, Embedding::Unit { trusted: false, .. }) => {
@@ -208,8 +220,8 @@ impl<'a, T: Real> Geometry<'a, T> {
                 Margin { sure: if sure > 0.0 { sure.sqrt() } else { -1.0 }, maybe: maybe.max(0.0).sqrt() }
             }
             Metric::Haversine => {
-                let chord = 2.0 * reduced.sqrt();
-                Margin { sure: chord * (1.0 - 1e-12) - 4e-15, maybe: chord * (1.0 + 1e-12) + 4e-15 }
+                let (sure, maybe) = chord_margin(reduced, self.chord_error());
+                Margin { sure, maybe }
             }
         }
     }
@@ -239,7 +251,7 @@ impl Spread {
     }
 
     /// The axis of most variance; the first where that is no number.
-    pub fn widest(&self) -> usize {
+    pub fn most_varied(&self) -> usize {
         let variance = |axis: usize| self.squares[axis] - self.sum[axis] * self.sum[axis] / self.count;
         (0..self.low.len()).fold(0, |most, axis| if variance(axis) > variance(most) { axis } else { most })
     }

@@ -57,14 +57,15 @@ fn nearest<T: Real>(
     let zeros = geometry.zeros();
     let is_zero = |row: u32| zeros.binary_search(&row).is_ok();
     let points: Vec<u32> = index.positions(a).map(|position| index.order[position]).collect();
+    // For each point, a heap with the largest of the k least distances on top.
     let mut best = filled(points.len() * k, f64::INFINITY, "the nearest points")?;
     for (&row, best) in points.iter().zip(best.chunks_mut(k)) {
         let known = if is_zero(row) { k } else { zeros.len().min(k) };
-        best[..known].fill(1.0);
+        best[k - known..].fill(1.0);
     }
     let open = points.iter().enumerate().filter(|&(_, &row)| !is_zero(row)).fold(0u64, |mask, (q, _)| mask | 1 << q);
     let mut reach = [0.0; TILE];
-    bits(open).for_each(|q| reach[q] = geometry.margin(best[q * k + k - 1]).maybe);
+    bits(open).for_each(|q| reach[q] = geometry.margin(best[q * k]).maybe);
     let farthest = Cell::new(f64::INFINITY);
     let mut sums = Vec::with_capacity(TILE);
     let visit = |b: usize| {
@@ -81,7 +82,7 @@ fn nearest<T: Real>(
                 let q = panel * LANES + lane;
                 let best = &mut best[q * k..(q + 1) * k];
                 let mut maybe = scratch.masks.maybe[lane];
-                if best[k - 1] == f64::INFINITY && maybe.count_ones() as usize > k + 1 {
+                if best[0] == f64::INFINITY && maybe.count_ones() as usize > k + 1 {
                     // Nothing is known yet: the k + 1 least sums (the point itself among them) limit the others.
                     sums.clear();
                     sums.extend(bits(maybe).map(|other| scratch.sums[lane][other]));
@@ -94,17 +95,12 @@ fn nearest<T: Real>(
                 for position in bits(maybe).map(|other| first + other) {
                     let row = index.order[position];
                     let reduced = geometry.reduced(points[q], row);
-                    if row != points[q] && reduced < best[k - 1] && !is_zero(row) {
-                        let mut place = k - 1;
-                        while place > 0 && best[place - 1] > reduced {
-                            best[place] = best[place - 1];
-                            place -= 1;
-                        }
-                        best[place] = reduced;
+                    if row != points[q] && reduced < best[0] && !is_zero(row) {
+                        replace_largest(best, reduced);
                         changed = true;
                     }
                 }
-                reach[q] = geometry.margin(best[k - 1]).maybe;
+                reach[q] = geometry.margin(best[0]).maybe;
             }
         }
         if changed {
@@ -113,6 +109,25 @@ fn nearest<T: Real>(
         ControlFlow::Continue(())
     };
     index.near(a, || farthest.get(), visit);
-    found.iter_mut().zip(best.chunks(k)).for_each(|(found, best)| *found = best[k - 1]);
+    found.iter_mut().zip(best.chunks(k)).for_each(|(found, best)| *found = best[0]);
     Ok(())
+}
+
+/// Puts a smaller number in the place of the largest of a heap.
+fn replace_largest(heap: &mut [f64], x: f64) {
+    let mut hole = 0;
+    loop {
+        let left = 2 * hole + 1;
+        let Some(&first) = heap.get(left) else { break };
+        let (child, largest) = match heap.get(left + 1) {
+            Some(&second) if second > first => (left + 1, second),
+            _ => (left, first),
+        };
+        if largest <= x {
+            break;
+        }
+        heap[hole] = largest;
+        hole = child;
+    }
+    heap[hole] = x;
 }

@@ -3,7 +3,7 @@
 use super::super::labels::{Numbering, Outcome};
 use super::super::metric::{Metric, Real, Rows};
 use super::super::union_find::UnionFind;
-use super::super::weights::{Mass, Verdict};
+use super::super::weights::{ExactSum, Mass, Verdict};
 use super::block::{Pair, Scratch};
 use super::geometry::{Geometry, Margin};
 use super::index::{Index, LANES, TILE};
@@ -297,18 +297,17 @@ fn core_of<T: Real>(search: &Search<'_, T>, mass: Mass<'_>, a: usize, scratch: &
         }
     }
     if unsure != 0 {
-        let mut rows: [Vec<usize>; TILE] = std::array::from_fn(|_| Vec::new());
+        let mut exact: [ExactSum; TILE] = std::array::from_fn(|_| ExactSum::default());
         search.visit(
             a,
             scratch,
             |_| unsure,
             |found| {
-                let first = index.starts[found.b] as usize;
-                rows[found.q].extend(found.lanes(u64::MAX).map(|lane| index.order[first + lane] as usize));
+                found.lanes(u64::MAX).for_each(|lane| exact[found.q].add(weight(found.b, lane)));
                 Next::Point
             },
         );
-        core |= bits(unsure).filter(|&q| mass.decide(rows[q].iter().copied())).fold(0, |mask, q| mask | 1 << q);
+        core |= bits(unsure).filter(|&q| mass.decide(&exact[q])).fold(0, |mask, q| mask | 1 << q);
     }
     core
 }

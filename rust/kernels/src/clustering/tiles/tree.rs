@@ -1,4 +1,4 @@
-//! A tree of boxes: median splits of the axis of most variance, down to tiles.
+//! A tree of boxes, split about the middle of the axis of most variance, down to tiles.
 //!
 //! Splits fall on multiples of the tile size, so all tiles but the last are full, and the tree over t tiles is an
 //! array of 2t − 1 nodes in preorder. O(n · width · log n) to build, in parallel; ties are split by row, so the tree
@@ -99,17 +99,17 @@ fn tiles_on_the_left(tiles: usize) -> usize {
 fn split<T: Real>(geometry: &Geometry<'_, T>, part: Part<'_>, task: &Task) -> Result<()> {
     let width = geometry.width();
     let Part { order, boxes } = part;
+    task.advance(0)?;
     let (own, below) = boxes.split_at_mut(2 * width);
     let spread = geometry.spread(order);
     own[..width].copy_from_slice(&spread.low);
     own[width..].copy_from_slice(&spread.high);
     let tiles = order.len().div_ceil(TILE);
     if tiles == 1 {
-        arrange(geometry, order)?;
-        return task.advance(0);
+        return arrange(geometry, order);
     }
     let left = tiles_on_the_left(tiles);
-    halve(geometry, order, left * TILE, spread.widest())?;
+    halve(geometry, order, left * TILE, spread.most_varied())?;
     let serial = order.len() < SERIAL;
     let (order_a, order_b) = order.split_at_mut(left * TILE);
     let (boxes_a, boxes_b) = below.split_at_mut((2 * left - 1) * 2 * width);
@@ -131,7 +131,7 @@ pub(super) fn arrange<T: Real>(geometry: &Geometry<'_, T>, order: &mut [u32]) ->
         return Ok(());
     }
     let left = order.len().div_ceil(unit) / 2 * unit;
-    halve(geometry, order, left, geometry.spread(order).widest())?;
+    halve(geometry, order, left, geometry.spread(order).most_varied())?;
     let (a, b) = order.split_at_mut(left);
     arrange(geometry, a)?;
     arrange(geometry, b)
