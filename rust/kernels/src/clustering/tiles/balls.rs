@@ -8,7 +8,7 @@
 //!   bound a·b by r_A r_B. In high dimension that product is all that is lost, so separated groups are told apart even
 //!   where their radii exceed their distance.
 //!
-//! O(n · groups · width) to build, with about 2√n groups; O(groups²) space.
+//! O(n · groups · width) to build, with √n to 2√n groups; O(groups²) space.
 
 use super::super::metric::Real;
 use super::block::{Centres, UNIT, gamma};
@@ -22,6 +22,8 @@ use std::ops::ControlFlow;
 
 /// Groups, at most: the table of their bounds stays at a few MiB.
 const MOST_GROUPS: usize = 1024;
+/// From here on there are twice as many groups.
+const WIDE: usize = 64;
 
 pub(super) struct Balls {
     group_of_tile: Vec<u32>,
@@ -37,7 +39,9 @@ impl Balls {
     /// The order of the points, the start of each tile, and the groups.
     pub fn build<T: Real>(geometry: &Geometry<'_, T>, task: &Task) -> Result<(Vec<u32>, Vec<u32>, Self)> {
         let n = geometry.len();
-        let groups = ((2.0 * (n as f64).sqrt()) as usize).clamp(1, MOST_GROUPS.min(n));
+        // Wide points cost much to compare with each other, so more comparisons with centres pay.
+        let share = if geometry.width() > WIDE { 2.0 } else { 1.0 };
+        let groups = ((share * (n as f64).sqrt()) as usize).clamp(1, MOST_GROUPS.min(n));
         let frame = Frame::around(geometry);
         let pivots = pivots(geometry, &frame, groups, task)?;
         let (mut order, starts) = groups_of(geometry, &frame, &pivots, task)?;

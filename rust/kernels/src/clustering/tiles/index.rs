@@ -14,7 +14,9 @@ pub(super) const TILE: usize = 64;
 /// Points side by side in a panel.
 pub(super) const LANES: usize = 16;
 /// Up to this width a tree of boxes partitions better than balls.
-const WIDEST_TREE: usize = 12;
+pub(super) const WIDEST_TREE: usize = 12;
+/// The same where the index is searched but once or for few neighbours: a tree is built faster.
+pub(super) const WIDEST_TREE_FOR_ONE_PASS: usize = 24;
 
 /// Points in tiles.
 pub(super) struct Index<'a, T> {
@@ -48,9 +50,9 @@ pub(super) enum Near {
 
 impl<'a, T: Real> Index<'a, T> {
     /// Sorts the points into tiles. `scale` is one over the distance that matters.
-    pub fn new(geometry: Geometry<'a, T>, scale: f64, task: &Task) -> Result<Self> {
+    pub fn new(geometry: Geometry<'a, T>, scale: f64, widest_tree: usize, task: &Task) -> Result<Self> {
         let width = geometry.width();
-        let (order, starts, near) = if width <= WIDEST_TREE {
+        let (order, starts, near) = if width <= widest_tree {
             let (order, starts, tree) = Tree::build(&geometry, task)?;
             (order, starts, Near::Tree(tree))
         } else {

@@ -8,7 +8,7 @@ use super::super::metric::{Metric, Real, Rows};
 use super::balls::Frame;
 use super::block::{Pair, Scratch};
 use super::geometry::Geometry;
-use super::index::{Index, LANES, TILE};
+use super::index::{Index, LANES, TILE, WIDEST_TREE_FOR_ONE_PASS};
 use super::passes::bits;
 use crate::parallel::{filled, split_runs};
 use crate::{Result, Task};
@@ -27,7 +27,7 @@ pub(in super::super) fn k_distances<T: Real>(
     task.expect(n);
     let geometry = Geometry::new(rows, metric)?;
     let scale = Frame::around(&geometry).scale;
-    let index = Index::new(geometry, if scale > 0.0 { scale } else { 1.0 }, task)?;
+    let index = Index::new(geometry, if scale > 0.0 { scale } else { 1.0 }, WIDEST_TREE_FOR_ONE_PASS, task)?;
     let mut found = filled(n, 0.0, "the distances")?;
     split_runs(&mut found, index.starts[1..].iter().map(|&end| end as usize))
         .into_par_iter()

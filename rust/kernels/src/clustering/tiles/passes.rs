@@ -6,7 +6,7 @@ use super::super::union_find::UnionFind;
 use super::super::weights::{ExactSum, Mass, Verdict};
 use super::block::{Pair, Scratch};
 use super::geometry::{Geometry, Margin};
-use super::index::{Index, LANES, TILE};
+use super::index::{Index, LANES, TILE, WIDEST_TREE, WIDEST_TREE_FOR_ONE_PASS};
 use crate::parallel::{collected, filled, filled_with, reserve};
 use crate::{Result, Task};
 use rayon::prelude::*;
@@ -30,7 +30,7 @@ enum Next {
 }
 
 impl<'a, T: Real> Search<'a, T> {
-    fn new(rows: Rows<'a, T>, eps: f64, metric: Metric, task: &'a Task) -> Result<Self> {
+    fn new(rows: Rows<'a, T>, eps: f64, metric: Metric, widest_tree: usize, task: &'a Task) -> Result<Self> {
         let geometry = Geometry::new(rows, metric)?;
         let threshold = metric.threshold(eps);
         let mut margin = geometry.margin(threshold);
@@ -39,7 +39,7 @@ impl<'a, T: Real> Search<'a, T> {
             margin = Margin { sure: -1.0, maybe: f64::INFINITY };
         }
         let scale = if margin.maybe.is_finite() && margin.maybe > 0.0 { 1.0 / margin.maybe } else { 1.0 };
-        let index = Index::new(geometry, scale, task)?;
+        let index = Index::new(geometry, scale, widest_tree, task)?;
         Ok(Self { index, threshold, margin, task })
     }
 
@@ -145,7 +145,7 @@ pub(in super::super) fn dbscan<T: Real>(
 ) -> Result<(Vec<isize>, Vec<isize>)> {
     let n = rows.len();
     task.expect(3 * n);
-    let search = Search::new(rows, eps, metric, task)?;
+    let search = Search::new(rows, eps, metric, WIDEST_TREE, task)?;
     let index = &search.index;
     let marks = mark_core(&search, mass, task)?;
     let sets = link(&search, &marks, task)?;
@@ -173,7 +173,7 @@ pub(in super::super) fn predict<T: Real>(
 ) -> Result<Vec<isize>> {
     let n = rows.len();
     task.expect(n);
-    let search = Search::new(rows, eps, metric, task)?;
+    let search = Search::new(rows, eps, metric, WIDEST_TREE_FOR_ONE_PASS, task)?;
     let index = &search.index;
     let mut marks = filled(index.len(), Marks::default(), "the marks of core points")?;
     let mut labels = filled(n, Numbering::NOISE, "the labels")?;
