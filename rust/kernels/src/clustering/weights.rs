@@ -26,8 +26,11 @@ pub(crate) enum Verdict {
 
 impl<'a> Mass<'a> {
     /// # Errors
-    /// [`Error::Invalid`] when the weights are not one finite number per row.
+    /// [`Error::Invalid`] when `min_samples` is 0, or the weights are not one finite number per row.
     pub fn new(weights: Option<&'a [f64]>, rows: usize, min_samples: usize) -> Result<Self> {
+        if min_samples == 0 {
+            return Err(Error::Invalid("min_samples=0: must be at least 1.".into()));
+        }
         let min_samples = min_samples as f64;
         let Some(w) = weights else {
             return Ok(Self { weights, min_samples, slack: 0.0, nonnegative: true });
