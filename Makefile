@@ -78,5 +78,7 @@ $(STAMPS)/wheel: $(shell $(FIND_SOURCES)) $(STAMPS)/sources
 
 # `make .venv/stamps/plot,cli` installs the wheel with the extras plot and cli.
 $(STAMPS)/%: $(STAMPS)/wheel
+	@# pip takes a wheel of the version it has for installed, so the new build has to be forced on it.
+	$(PIP) install --force-reinstall --no-deps $(VENV)/wheel/*.whl
 	$(PIP) install "$$(ls $(VENV)/wheel/*.whl)[$*]"
 	@touch $@
