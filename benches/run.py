@@ -20,6 +20,9 @@ def parser() -> argparse.ArgumentParser:
         "--only", action="append", default=[], metavar="ROW", help="rows whose name contains ROW (repeatable)"
     )
     made.add_argument("--section", action="append", choices=SECTIONS, help="this part only (repeatable)")
+    made.add_argument(
+        "--oracle", action="store_true", help="compare all labels of 2-D, 1,000,000 with scikit-learn's: minutes"
+    )
     made.add_argument("--record", action="store_true", help="write JSON and plots to benches/recorded/")
     made.add_argument("--threads", type=int, default=2, help="threads for everybody (default 2)")
     made.add_argument("--list", action="store_true", help="print the names of the rows and stop")
@@ -46,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = sections.Settings(
         threads=options.threads,
         quick=options.quick,
+        oracle=options.oracle,
         wanted=lambda name: not options.only or any(part in name for part in options.only),
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )
