@@ -21,7 +21,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--section", action="append", choices=SECTIONS, help="this part only (repeatable)")
     made.add_argument(
-        "--oracle", action="store_true", help="compare all labels of 2-D, 1,000,000 with scikit-learn's: minutes"
+        "--oracle",
+        action="store_true",
+        help="compare all labels of 2-D, 1,000,000 with scikit-learn's: minutes",
     )
     made.add_argument("--record", action="store_true", help="write JSON and plots to benches/recorded/")
     made.add_argument("--threads", type=int, default=2, help="threads for everybody (default 2)")
