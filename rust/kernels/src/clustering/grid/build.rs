@@ -10,7 +10,7 @@ use crate::{Result, Task};
 use rayon::prelude::*;
 
 /// Cells along one coordinate: the rounding of a cell's number stays far below [`SLACK`].
-const MOST_CELLS: f64 = (1u64 << 30) as f64;
+const MOST_CELLS: f64 = (1u64 << 29) as f64;
 /// How much smaller than in theory a cell is, relatively: rounding cannot break "one cell, neighbours".
 const SLACK: f64 = 1.0 / (1u64 << 18) as f64;
 /// Points handled between two looks at the task.
@@ -19,29 +19,43 @@ const RUN: usize = 1 << 14;
 const FAR: usize = 64;
 
 /// Where the cells are.
+///
+/// A row of cells is [`BLOCK`] cells wide along each coordinate but x: a cell then has 3 near rows in the plane and 9 in
+/// space instead of 5 and 25, for somewhat more pairs to test.
 struct Frame<const D: usize> {
     low: [f64; D],
     per_cell: f64,
+    /// How many values each of the [`steps`](Self::steps) takes.
     counts: [u64; D],
     /// Distance between the keys of rows that differ by one in z; leaves room so that y never wraps into z.
     stride: u64,
 }
 
 impl<const D: usize> Frame<D> {
+    /// Where the cell of a point is: how far along its row, counting the cells side by side in one column of the row as
+    /// consecutive steps; then y and z of the row.
     #[inline(always)]
-    fn cell(&self, point: [f64; D]) -> [u32; D] {
-        std::array::from_fn(|k| ((point[k] - self.low[k]) * self.per_cell) as u32)
+    fn steps(&self, point: [f64; D]) -> [u32; D] {
+        let mut steps: [u32; D] = std::array::from_fn(|k| ((point[k] - self.low[k]) * self.per_cell) as u32);
+        for k in 1..D {
+            steps[0] = steps[0] * BLOCK + steps[k] % BLOCK;
+            steps[k] /= BLOCK;
+        }
+        steps
     }
 
     #[inline(always)]
-    fn row_and_x(&self, point: [f64; D]) -> (u64, u32) {
-        let cell = self.cell(point);
-        let y = if D > 1 { u64::from(cell[1 % D]) } else { 0 };
-        let z = if D > 2 { u64::from(cell[2 % D]) } else { 0 };
+    fn row_and_step(&self, point: [f64; D]) -> (u64, u32) {
+        let steps = self.steps(point);
+        let y = if D > 1 { u64::from(steps[1 % D]) } else { 0 };
+        let z = if D > 2 { u64::from(steps[2 % D]) } else { 0 };
         // Offset by one z so that no key of a near row falls below 0.
-        ((z + MARGIN) * self.stride + y + MARGIN, cell[0])
+        ((z + MARGIN) * self.stride + y + MARGIN, steps[0])
     }
 }
+
+/// Cells side by side in a row.
+const BLOCK: u32 = 2;
 
 /// More than any reach of rows.
 const MARGIN: u64 = 8;
@@ -62,7 +76,11 @@ pub(super) fn grid<T: Real, R: Rule<D>, const D: usize>(
     if !spans.iter().all(|&span| span < MOST_CELLS) {
         return Ok(None);
     }
-    let counts: [u64; D] = std::array::from_fn(|k| spans[k] as u64 + 2);
+    let across = |k: usize| spans[k] as u64 + 2;
+    let counts = std::array::from_fn(|k| match k {
+        0 => across(0) * u64::from(column(D)),
+        k => across(k).div_ceil(u64::from(BLOCK)),
+    });
     let stride = counts[1 % D] + 2 * MARGIN;
     let frame = Frame { low, per_cell: 1.0 / side, counts, stride };
 
@@ -100,13 +118,13 @@ fn sorted<const D: usize>(
     if let Some(total) = total.filter(|&total| total <= 1 << 32) {
         let strides: [u64; D] = std::array::from_fn(|k| frame.counts[..k].iter().product());
         let key = |i| {
-            let cell = frame.cell(at(i));
-            (0..D).map(|k| u64::from(cell[k]) * strides[k]).sum::<u64>() as u32
+            let steps = frame.steps(at(i));
+            (0..D).map(|k| u64::from(steps[k]) * strides[k]).sum::<u64>() as u32
         };
         sort.by_key(task, 64 - (total - 1).leading_zeros(), key)?;
     } else {
         for k in 0..D {
-            sort.by_key(task, 64 - (frame.counts[k] - 1).leading_zeros(), |i| frame.cell(at(i))[k])?;
+            sort.by_key(task, 64 - (frame.counts[k] - 1).leading_zeros(), |i| frame.steps(at(i))[k])?;
         }
     }
     sort.into_order()
@@ -143,9 +161,9 @@ fn gathered<T: Real, const D: usize>(geometry: Rows<'_, T>, order: &[u32], task:
 /// Finds the cells of the sorted points: once to count them, once to write them down.
 fn cells<const D: usize>(columns: &[Vec<f64>; D], frame: &Frame<D>, reach: Vec<Reach>, task: &Task) -> Result<Cells> {
     let n = columns[0].len();
-    let key = |i: usize| frame.row_and_x(std::array::from_fn(|k| columns[k][i]));
+    let key = |i: usize| frame.row_and_step(std::array::from_fn(|k| columns[k][i]));
     let runs = n.div_ceil(RUN);
-    // Calls found(position, row key, x, starts a row) for each cell that starts in a run.
+    // Calls found(position, row key, step along it, starts a row) for each cell that starts in a run.
     let scan = |run: usize, found: &mut dyn FnMut(usize, u64, u32, bool)| {
         let mut before = (run > 0).then(|| key(run * RUN - 1));
         for i in run * RUN..n.min((run + 1) * RUN) {
@@ -189,25 +207,30 @@ fn cells<const D: usize>(columns: &[Vec<f64>; D], frame: &Frame<D>, reach: Vec<R
     pieces.into_par_iter().enumerate().for_each(|(run, (((starts, places), rows), row_starts))| {
         let (first, first_row) = if run > 0 { ends[run - 1] } else { (0, 0) };
         let (mut cell, mut row) = (0, 0);
-        scan(run, &mut |position, key, x, new_row| {
+        scan(run, &mut |position, key, step, new_row| {
             starts[cell] = position as u32;
             if new_row {
                 rows[row] = key;
                 row_starts[row] = (first + cell) as u32;
                 row += 1;
             }
-            places[cell] = place(first_row + row - 1, x);
+            places[cell] = place(first_row + row - 1, step);
             cell += 1;
         });
     });
     let reach_back = reach.iter().copied().filter(|reach| reach.row <= 0).collect();
-    Ok(Cells { starts, places, rows, row_starts, reach, reach_back })
+    Ok(Cells { starts, places, rows, row_starts, column: column(D), reach, reach_back })
 }
 
-/// The rows of cells that can hold neighbours: between cells that lie o apart along each coordinate, the gap is
+/// Cells in one column of a row.
+const fn column(d: usize) -> u32 {
+    BLOCK.pow(d as u32 - 1)
+}
+
+/// The rows of cells that can hold neighbours: between cells that lie o apart along a coordinate, the gap is
 /// max(|o| − 1, 0) sides, and the Lp norm of the gaps must not exceed eps, the diameter of a cell.
 fn reach<const D: usize>(p: f64, stride: i64) -> Vec<Reach> {
-    let gap = |o: i64| ((o.abs() - 1).max(0)) as f64;
+    let gap = |o: i64, sides: u32| ((o.abs() - 1).max(0) * i64::from(sides)) as f64;
     let norm = |gaps: [f64; 3]| {
         if p == f64::INFINITY {
             gaps.into_iter().fold(0.0, f64::max)
@@ -222,8 +245,9 @@ fn reach<const D: usize>(p: f64, stride: i64) -> Vec<Reach> {
     let mut reach = Vec::new();
     for z in -span(2)..=span(2) {
         for y in -span(1)..=span(1) {
-            if let Some(x) = (0..=span(0)).rev().find(|&x| norm([gap(x), gap(y), gap(z)]) <= limit) {
-                reach.push((y.abs() + z.abs(), Reach { row: z * stride + y, x: x as u32 }));
+            let fits = |&x: &i64| norm([gap(x, 1), gap(y, BLOCK), gap(z, BLOCK)]) <= limit;
+            if let Some(x) = (0..=span(0)).rev().find(fits) {
+                reach.push((y.abs() + z.abs(), Reach { row: z * stride + y, steps: x as u32 * column(D) }));
             }
         }
     }
@@ -237,12 +261,12 @@ mod tests {
 
     #[test]
     fn reach_keeps_the_corners() {
-        let cells = |reach: Vec<Reach>| reach.iter().map(|r| 2 * r.x + 1).sum::<u32>();
-        assert_eq!(cells(reach::<1>(2.0, 100)), 5);
-        assert_eq!(cells(reach::<2>(2.0, 100)), 25);
-        assert_eq!(cells(reach::<3>(2.0, 100)), 125);
-        assert_eq!(cells(reach::<3>(f64::INFINITY, 100)), 125);
-        assert_eq!(reach::<3>(2.0, 100)[0], Reach { row: 0, x: 2 });
-        assert_eq!(reach::<3>(1.0, 100)[0], Reach { row: 0, x: 4 });
+        let cells = |d: usize, reach: Vec<Reach>| reach.iter().map(|r| 2 * r.steps + column(d)).sum::<u32>();
+        assert_eq!(cells(1, reach::<1>(2.0, 100)), 5);
+        assert_eq!(cells(2, reach::<2>(2.0, 100)), 6 * 5);
+        assert_eq!(cells(3, reach::<3>(2.0, 100)), 6 * 6 * 5);
+        assert_eq!(cells(3, reach::<3>(f64::INFINITY, 100)), 6 * 6 * 5);
+        assert_eq!(reach::<3>(2.0, 100)[0], Reach { row: 0, steps: 2 * 4 });
+        assert_eq!(reach::<3>(1.0, 100)[0], Reach { row: 0, steps: 4 * 4 });
     }
 }

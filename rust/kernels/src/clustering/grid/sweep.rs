@@ -1,13 +1,13 @@
 //! Which cells are near which: a sweep over the sorted cells that keeps one pair of pointers for each row of
 //! neighbouring cells.
 //!
-//! Cells are sorted by row (every coordinate but x), then x, so the near cells of a cell in one row are one run of
-//! cells, and so one run of points. As the sweep goes on, the runs only move forward: finding all of them costs
+//! Cells are sorted by row (every coordinate but x), then by the step along it (x first), so the near cells of a cell in
+//! one row are one run of cells, and so one run of points. As the sweep goes on, the runs only move forward: finding all of them costs
 //! O(1) amortised per cell and row offset, without a hash table and without storing neighbours.
 
 use std::ops::Range;
 
-/// The non-empty cells, sorted by row and x.
+/// The non-empty cells, sorted by row and step.
 pub(super) struct Cells {
     /// Points of cell c: `starts[c]..starts[c + 1]`.
     pub starts: Vec<u32>,
@@ -17,6 +17,8 @@ pub(super) struct Cells {
     pub rows: Vec<u64>,
     /// Cells of row r: `row_starts[r]..row_starts[r + 1]`.
     pub row_starts: Vec<u32>,
+    /// Steps in one column of a row: cells of one x.
+    pub column: u32,
     /// The rows that may hold neighbours, nearest first; the first is the row itself.
     pub reach: Vec<Reach>,
     /// Those of them that are not after it.
@@ -26,16 +28,16 @@ pub(super) struct Cells {
 /// Places looked at together.
 pub(super) const AHEAD: usize = 8;
 
-/// Number of the non-empty row, then x: rises from cell to cell.
-pub(super) fn place(row: usize, x: u32) -> u64 {
-    (row as u64) << 32 | u64::from(x)
+/// Number of the non-empty row, then the step along it: rises from cell to cell.
+pub(super) fn place(row: usize, step: u32) -> u64 {
+    (row as u64) << 32 | u64::from(step)
 }
 
-/// A row offset, and how far along x neighbours may lie there.
+/// A row offset, and how many steps before and after its own column the neighbours of a cell may lie there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reach {
     pub row: i64,
-    pub x: u32,
+    pub steps: u32,
 }
 
 impl Cells {
@@ -62,7 +64,8 @@ pub(super) struct Sweep<'a> {
     cells: &'a Cells,
     reach: &'a [Reach],
     row: usize,
-    x: u32,
+    /// The first step of the column of the cell.
+    column: u32,
     /// For each row offset, the first row that is not before it.
     targets: Vec<usize>,
     /// The near rows that exist.
@@ -84,13 +87,13 @@ impl<'a> Sweep<'a> {
         let row = cells.row_starts.partition_point(|&start| start as usize <= cell) - 1;
         let key = |reach: &Reach| cells.rows[row].wrapping_add_signed(reach.row);
         let targets = reach.iter().map(|reach| cells.rows.partition_point(|&k| k < key(reach))).collect();
-        let mut sweep = Self { cells, reach, row, x: 0, targets, windows: Vec::new() };
+        let mut sweep = Self { cells, reach, row, column: 0, targets, windows: Vec::new() };
         sweep.enter();
         // A run may start far along its row.
-        let x = cells.places[cell] as u32;
+        let column = sweep.column_of(cell);
         for window in &mut sweep.windows {
             let end = cells.row_starts[window.row + 1] as usize;
-            let before = place(window.row, x.saturating_sub(window.reach));
+            let before = place(window.row, column.saturating_sub(window.reach));
             window.low += cells.places[window.low..end].partition_point(|&here| here < before);
         }
         sweep
@@ -107,7 +110,7 @@ impl<'a> Sweep<'a> {
             }
             self.enter();
         }
-        self.x = cells.places[cell] as u32;
+        self.column = self.column_of(cell);
         self.windows.len()
     }
 
@@ -115,9 +118,15 @@ impl<'a> Sweep<'a> {
     #[inline(always)]
     pub fn near(&mut self, row: usize) -> Range<u32> {
         let (window, places) = (&mut self.windows[row], &self.cells.places);
-        window.low = first_from(places, window.low, place(window.row, self.x.saturating_sub(window.reach)));
-        let high = first_from(places, window.low, place(window.row, self.x + window.reach + 1));
+        window.low = first_from(places, window.low, place(window.row, self.column.saturating_sub(window.reach)));
+        let high = first_from(places, window.low, place(window.row, self.column + window.reach + self.cells.column));
         window.low as u32..high as u32
+    }
+
+    #[inline(always)]
+    fn column_of(&self, cell: usize) -> u32 {
+        let step = self.cells.places[cell] as u32;
+        step - step % self.cells.column
     }
 
     /// Opens the windows of a new row.
@@ -132,7 +141,7 @@ impl<'a> Sweep<'a> {
             }
             if cells.rows.get(*target) == Some(&wanted) {
                 let low = cells.row_starts[*target] as usize;
-                self.windows.push(Window { row: *target, low, reach: reach.x });
+                self.windows.push(Window { row: *target, low, reach: reach.steps });
             }
         }
     }
