@@ -133,10 +133,12 @@ def labels(core_labels: Any, n: int | None = None) -> NDArray[np.int64]:
     return known
 
 
-def check_columns(X_new: FloatArray, core_points: FloatArray) -> None:
-    """Refuse new points that have not the columns of the core points."""
+def alike(X_new: FloatArray, core_points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return both tables in one dtype; refuse new points that have not the columns of the core points."""
     if X_new.shape[1] != core_points.shape[1]:
         raise ValueError(f"X_new has {X_new.shape[1]} columns, core_points has {core_points.shape[1]}.")
+    dtype = np.promote_types(X_new.dtype, core_points.dtype)
+    return X_new.astype(dtype, copy=False), core_points.astype(dtype, copy=False)
 
 
 def check_sphere(X: FloatArray, name: str = "X") -> None:

@@ -299,7 +299,7 @@ def dbscan_predict(
         return _rust.dbscan_predict_dense(D, known, radius, threads, progress)
     new = _validate.points(X_new, "X_new")
     core = _validate.points(core_points, "core_points", may_be_empty=True)
-    _validate.check_columns(new, core)
+    new, core = _validate.alike(new, core)
     if name == "haversine":
         _validate.check_sphere(new, "X_new")
         _validate.check_sphere(core, "core_points")

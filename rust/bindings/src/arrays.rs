@@ -56,3 +56,21 @@ macro_rules! with_rows {
     };
 }
 pub(crate) use with_rows;
+
+/// Calls a generic function with the rows of two [`Table`]s of one precision.
+macro_rules! with_both {
+    ($one:expr, $two:expr, $name:literal, $other:literal, |$rows:ident, $others:ident| $body:expr) => {
+        match (&$one, &$two) {
+            ($crate::arrays::Table::Double(one), $crate::arrays::Table::Double(two)) => {
+                let ($rows, $others) = ($crate::arrays::rows(one, $name)?, $crate::arrays::rows(two, $other)?);
+                $body
+            }
+            ($crate::arrays::Table::Single(one), $crate::arrays::Table::Single(two)) => {
+                let ($rows, $others) = ($crate::arrays::rows(one, $name)?, $crate::arrays::rows(two, $other)?);
+                $body
+            }
+            _ => return Err(PyTypeError::new_err(concat!($name, " and ", $other, " must have one dtype."))),
+        }
+    };
+}
+pub(crate) use with_both;

@@ -1,11 +1,12 @@
 //! Kernel: `diptych_kernels::clustering`.
 
-use crate::arrays::{Table, contiguous, with_rows};
+use crate::arrays::{Table, contiguous, with_both, with_rows};
 use crate::error::exception;
 use crate::run::detached;
 use diptych_kernels::clustering as kernel;
 use diptych_kernels::csr::Csr;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 type Ids<'py> = Bound<'py, PyArray1<isize>>;
@@ -101,12 +102,12 @@ pub(crate) fn dbscan_predict<'py>(
 ) -> PyResult<Ids<'py>> {
     let metric = kernel::Metric::from_name(metric, p).map_err(exception)?;
     let labels = contiguous(&core_labels, "core_labels")?;
-    let found = with_rows!(x_new, "X_new", |new| with_rows!(core_points, "core_points", |core| detached(
+    let found = with_both!(x_new, core_points, "X_new", "core_points", |new, core| detached(
         py,
         n_threads,
         progress,
         |task| kernel::predict(new, core, labels, eps, metric, task)
-    )))?;
+    ))?;
     Ok(found.into_pyarray(py))
 }
 

@@ -168,9 +168,9 @@ impl<'a, T: Real> Rows<'a, T> {
         self.width
     }
 
-    /// Appends all rows in double precision.
-    pub(crate) fn widened_into(&self, to: &mut Vec<f64>) {
-        to.extend(self.data.iter().map(|x| x.widen()));
+    /// All rows, one after the other.
+    pub(crate) fn data(&self) -> &'a [T] {
+        self.data
     }
 
     /// One row.

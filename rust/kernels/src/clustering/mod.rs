@@ -45,9 +45,9 @@ pub fn dbscan<T: Real>(
 ///
 /// # Errors
 /// As [`dbscan`].
-pub fn predict<T: Real, U: Real>(
+pub fn predict<T: Real>(
     new: Rows<'_, T>,
-    core: Rows<'_, U>,
+    core: Rows<'_, T>,
     labels: &[i64],
     eps: f64,
     metric: Metric,
@@ -70,17 +70,9 @@ pub fn predict<T: Real, U: Real>(
     if new.is_empty() {
         return Ok(Vec::new());
     }
-    // One index over both: new points are then what border points are in a fit.
-    let mut both = reserve((core.len() + new.len()) * new.width(), "core points and new points")?;
-    core.widened_into(&mut both);
-    new.widened_into(&mut both);
-    label_new(Rows::new(&both, core.len() + new.len(), new.width())?, &known, eps, metric, task)
-}
-
-fn label_new(rows: Rows<'_, f64>, known: &[u32], eps: f64, metric: Metric, task: &Task) -> Result<Vec<isize>> {
-    match grid::predict(rows, known, eps, metric, task)? {
+    match grid::predict(new, core, &known, eps, metric, task)? {
         Some(found) => Ok(found),
-        None => tiles::predict(rows, known, eps, metric, task),
+        None => tiles::predict(new, core, &known, eps, metric, task),
     }
 }
 

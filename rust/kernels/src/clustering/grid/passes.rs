@@ -1,23 +1,23 @@
-//! The passes of DBSCAN over a grid: mark core points, link cells, number clusters, label.
+//! The passes of DBSCAN over grids: mark core points, link their cells, number clusters, label.
 
 use super::super::labels::{Numbering, Outcome};
+use super::super::metric::{Real, Rows};
 use super::super::union_find::UnionFind;
-use super::super::weights::{ExactSum, Mass, Verdict};
+use super::super::weights::Mass;
+use super::core::{mark, split};
 use super::space::{Points, Rule};
-use super::sweep::{Cells, Sweep};
-use super::{Grid, Job};
-use crate::parallel::{collected, filled, runs_of_cells, split_runs};
+use super::sweep::Sweep;
+use super::{Grid, Job, Search};
+use crate::parallel::{collected, filled, runs_of_cells};
 use crate::simd::{Lanes, dispatched};
 use crate::{Result, Task};
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Points in one unit of parallel work, about.
-const RUN: usize = 1 << 12;
+pub(super) const RUN: usize = 1 << 12;
 /// Pairs of cells smaller than this are tested without looking at their boxes first.
 const SMALL: usize = 16;
-/// From here on it pays to ask first whether all near cells together hold `min_samples` points.
-const MANY: usize = 64;
 
 /// DBSCAN itself.
 pub(super) struct Fit<'a> {
@@ -28,26 +28,36 @@ pub(super) struct Fit<'a> {
 impl Job for Fit<'_> {
     type Output = (Vec<isize>, Vec<isize>);
 
-    fn run<R: Rule<D>, const D: usize>(self, mut grid: Grid<R, D>) -> Result<Self::Output> {
+    fn run<T: Real, R: Rule<D>, const D: usize>(
+        self,
+        search: Search<R, D>,
+        tables: &[Rows<'_, T>],
+    ) -> Result<Self::Output> {
         let Fit { mass, task } = self;
-        let n = grid.points.order.len();
-        task.expect(3 * n);
-        let runs = runs_of_cells(&grid.cells.starts, RUN);
-        let core = mark_core(&grid, &runs, mass, task)?;
-        let cores = gather_core(&mut grid, &runs, core)?;
-        let sets = link(&grid, &runs, &cores, task)?;
-        let labels = number(&grid, &cores, &sets)?;
-        drop(sets);
-        let outcome = Outcome::new(n)?;
-        label(&grid, &runs, &cores, &labels, None, task, |row, is_core, label| outcome.set(row, is_core, label))?;
-        drop(grid);
+        let rows = tables[0];
+        task.expect(2 * rows.len());
+        let grid = search.lattice.grid(rows, |_| 0, 0, task)?;
+        let marks = mark(&search, &grid, mass, task)?;
+        let (core, others) = split(&search, grid, &marks, task)?;
+        drop(marks);
+        let labels = {
+            let sets = link(&search, &core, task)?;
+            number(&core, &sets)?
+        };
+        let outcome = Outcome::new(rows.len())?;
+        labels.par_iter().enumerate().for_each(|(cell, &label)| {
+            let positions = core.cells.points(cell as u32..cell as u32 + 1);
+            core.points.order[positions].iter().for_each(|&row| outcome.set(row as usize, true, label));
+        });
+        label(&search, &others, &core, &labels, task, &|row, label| outcome.set(row, false, label))?;
+        drop((core, others));
         outcome.finish()
     }
 }
 
-/// Labels of new points: the border rule alone.
+/// Labels of new points: the border rule alone. The tables are the core points and the new points.
 pub(super) struct Predict<'a> {
-    /// Labels of the first rows, which are core points; the others are new.
+    /// Labels of the core points.
     pub known: &'a [u32],
     pub task: &'a Task,
 }
@@ -55,232 +65,60 @@ pub(super) struct Predict<'a> {
 impl Job for Predict<'_> {
     type Output = Vec<isize>;
 
-    fn run<R: Rule<D>, const D: usize>(self, mut grid: Grid<R, D>) -> Result<Self::Output> {
+    fn run<T: Real, R: Rule<D>, const D: usize>(
+        self,
+        search: Search<R, D>,
+        tables: &[Rows<'_, T>],
+    ) -> Result<Self::Output> {
         let Predict { known, task } = self;
-        let n = grid.points.order.len();
-        task.expect(n);
-        let runs = runs_of_cells(&grid.cells.starts, RUN);
-        let is_known = grid.points.order.iter().map(|&row| (row as usize) < known.len());
-        let core = collected(is_known, "the marks of core points")?;
-        let cores = gather_core(&mut grid, &runs, core)?;
-        let label_of = |position: usize| known[grid.points.order[position] as usize];
-        let smallest = |cell| core_range(&grid.cells, &cores, cell).map(label_of).min().unwrap_or(Numbering::NOISE);
-        let labels = collected((0..grid.cells.len()).map(smallest), "the labels of cells")?;
-        let outcome = Outcome::new(n - known.len())?;
-        label(&grid, &runs, &cores, &labels, Some(known), task, |row, _, label| {
-            if row >= known.len() {
-                outcome.set(row - known.len(), false, label);
-            }
-        })?;
+        task.expect(tables[1].len());
+        let most = known.iter().copied().max().unwrap_or(0);
+        let core = search.lattice.grid(tables[0], |row| known[row], u32::BITS - most.leading_zeros(), task)?;
+        let new = search.lattice.grid(tables[1], |_| 0, 0, task)?;
+        let starts = &core.cells.starts[..core.cells.len()];
+        let label_of = |&start: &u32| known[core.points.order[start as usize] as usize];
+        let labels = collected(starts.iter().map(label_of), "the labels of cells")?;
+        let outcome = Outcome::new(tables[1].len())?;
+        label(&search, &new, &core, &labels, task, &|row, label| outcome.set(row, false, label))?;
+        drop((core, new));
         Ok(outcome.finish()?.1)
     }
 }
 
-fn core_range(cells: &Cells, cores: &[u32], cell: usize) -> Range<usize> {
-    let start = cells.starts[cell] as usize;
-    start..start + cores[cell] as usize
-}
-
-/// The slices of a per-point vector that belong to each run of cells.
-fn by_run<'a, X>(cells: &Cells, runs: &[Range<usize>], items: &'a mut [X]) -> Vec<&'a mut [X]> {
-    split_runs(items, runs.iter().map(|run| cells.starts[run.end] as usize))
-}
-
-/// Tells for each position whether its point is core.
-fn mark_core<R: Rule<D>, const D: usize>(
-    grid: &Grid<R, D>,
-    runs: &[Range<usize>],
-    mass: Mass<'_>,
-    task: &Task,
-) -> Result<Vec<bool>> {
-    let mut core = filled(grid.points.order.len(), false, "the marks of core points")?;
-    by_run(&grid.cells, runs, &mut core).into_par_iter().zip(runs).try_for_each(|(core, run)| {
-        if mass.weighted() {
-            weigh(grid, mass, task, run, core)
-        } else {
-            count(grid, mass, task, run, core)
-        }
-        task.advance(core.len())
-    })?;
-    Ok(core)
-}
-
-dispatched!(fn count[R: Rule<D>, const D: usize](grid: &Grid<R, D>, mass: Mass<'_>, task: &Task, run: &Range<usize>, core: &mut [bool]) -> () = count_run);
-
-#[inline(always)]
-fn count_run<L: Lanes, R: Rule<D>, const D: usize>(
-    _: L,
-    grid: &Grid<R, D>,
-    mass: Mass<'_>,
-    task: &Task,
-    run: &Range<usize>,
-    core: &mut [bool],
-) {
-    let Grid { points, cells } = grid;
-    let enough = mass.enough();
-    let first = cells.starts[run.start] as usize;
-    let mut sweep = Sweep::new(cells, run.start);
-    let mut found: Vec<usize> = Vec::new();
-    for cell in run.clone() {
-        let own = cells.points(cell as u32..cell as u32 + 1);
-        let core = &mut core[own.start - first..own.end - first];
-        if own.len() >= enough {
-            core.fill(true);
-            continue;
-        }
-        let rows = sweep.seek(cell);
-        if enough > MANY && (0..rows).map(|row| cells.points(sweep.near(row)).len()).sum::<usize>() < enough {
-            continue;
-        }
-        // Row by row, so that rows nobody needs any more are not even looked up.
-        found.clear();
-        found.resize(own.len(), own.len());
-        let mut open = own.len();
-        for row in 0..rows {
-            for others in others(cells, sweep.near(row), cell as u32) {
-                for (i, q) in own.clone().enumerate().filter(|_| !others.is_empty() && !task.interrupted()) {
-                    if found[i] < enough {
-                        found[i] += points.count(q, others.clone(), enough - found[i]);
-                        core[i] = found[i] >= enough;
-                        open -= usize::from(core[i]);
-                    }
-                }
-            }
-            if open == 0 {
-                break;
-            }
-        }
-    }
-}
-
-/// The points of near cells of one row, without those of the cell itself.
-#[inline(always)]
-fn others(cells: &Cells, near: Range<u32>, cell: u32) -> [Range<usize>; 2] {
-    if near.contains(&cell) {
-        [cells.points(near.start..cell), cells.points(cell + 1..near.end)]
-    } else {
-        [cells.points(near), 0..0]
-    }
-}
-
-fn weigh<R: Rule<D>, const D: usize>(
-    grid: &Grid<R, D>,
-    mass: Mass<'_>,
-    task: &Task,
-    run: &Range<usize>,
-    core: &mut [bool],
-) {
-    let Grid { points, cells } = grid;
-    let first = cells.starts[run.start] as usize;
-    let mut sweep = Sweep::new(cells, run.start);
-    let mut near: Vec<Range<usize>> = Vec::new();
-    for cell in run.clone() {
-        let own = cells.points(cell as u32..cell as u32 + 1);
-        let inside: f64 = own.clone().map(|i| mass.of(points.order[i] as usize)).sum();
-        if mass.grows() && mass.verdict(inside) == Verdict::Core {
-            core[own.start - first..own.end - first].fill(true);
-            continue;
-        }
-        near.clear();
-        (0..sweep.seek(cell)).for_each(|row| near.extend(others(cells, sweep.near(row), cell as u32)));
-        let mut own_exact: Option<ExactSum> = None;
-        for q in own.clone().take_while(|_| !task.interrupted()) {
-            let mut sum = inside;
-            for range in &near {
-                sum += points.sum(q, range.clone(), |row| mass.of(row));
-                if mass.grows() && mass.verdict(sum) == Verdict::Core {
-                    break;
-                }
-            }
-            core[q - first] = match mass.verdict(sum) {
-                Verdict::Core => true,
-                Verdict::NotCore => false,
-                Verdict::Unsure => {
-                    let weight = |i: usize| mass.of(points.order[i] as usize);
-                    let mut exact = own_exact.get_or_insert_with(|| ExactSum::of(own.clone().map(weight))).clone();
-                    for row in near.iter().flat_map(|range| points.rows_near(q, range.clone())) {
-                        exact.add(mass.of(row));
-                    }
-                    mass.decide(&exact)
-                }
-            };
-        }
-    }
-}
-
-/// Moves the core points of each cell to its front; returns how many each has.
-fn gather_core<R: Rule<D>, const D: usize>(
-    grid: &mut Grid<R, D>,
-    runs: &[Range<usize>],
-    mut core: Vec<bool>,
-) -> Result<Vec<u32>> {
-    let Grid { points, cells } = grid;
-    let mut cores = filled(cells.len(), 0u32, "the core points of cells")?;
-    let mut columns: Vec<_> = points.columns.iter_mut().map(|column| by_run(cells, runs, column).into_iter()).collect();
-    let pieces: Vec<_> = by_run(cells, runs, &mut points.order)
-        .into_iter()
-        .zip(by_run(cells, runs, &mut core))
-        .zip(split_runs(&mut cores, runs.iter().map(|run| run.end)))
-        .zip(runs)
-        .map(|piece| (piece, columns.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()))
-        .collect();
-    pieces.into_par_iter().for_each(|((((order, core), cores), run), mut columns)| {
-        let first = cells.starts[run.start] as usize;
-        for cell in run.clone() {
-            let own = cells.points(cell as u32..cell as u32 + 1);
-            let mut front = own.start - first;
-            for i in own.start - first..own.end - first {
-                if core[i] {
-                    if front < i {
-                        order.swap(front, i);
-                        core.swap(front, i);
-                        columns.iter_mut().for_each(|column| column.swap(front, i));
-                    }
-                    front += 1;
-                }
-            }
-            cores[cell - run.start] = (front + first - own.start) as u32;
-        }
-    });
-    Ok(cores)
-}
-
-/// Joins the cells that hold neighbouring core points.
-fn link<R: Rule<D>, const D: usize>(
-    grid: &Grid<R, D>,
-    runs: &[Range<usize>],
-    cores: &[u32],
-    task: &Task,
-) -> Result<UnionFind> {
-    let sets = UnionFind::new(grid.cells.len())?;
-    runs.par_iter().try_for_each(|run| {
-        link_cells(grid, task, run, cores, &sets);
-        task.advance(grid.cells.points(run.start as u32..run.end as u32).len())
+/// Joins the cells that hold neighbours. All points are core.
+fn link<R: Rule<D>, const D: usize>(search: &Search<R, D>, core: &Grid<D>, task: &Task) -> Result<UnionFind> {
+    let sets = UnionFind::new(core.cells.len())?;
+    runs_of_cells(&core.cells.starts, RUN).par_iter().try_for_each(|run| {
+        link_cells(search, core, task, run, &sets);
+        task.advance(core.cells.points(run.start as u32..run.end as u32).len())
     })?;
     Ok(sets)
 }
 
-dispatched!(fn link_cells[R: Rule<D>, const D: usize](grid: &Grid<R, D>, task: &Task, run: &Range<usize>, cores: &[u32], sets: &UnionFind) -> () = link_run);
+dispatched!(fn link_cells[R: Rule<D>, const D: usize](search: &Search<R, D>, core: &Grid<D>, task: &Task, run: &Range<usize>, sets: &UnionFind) -> () = link_run);
 
 #[inline(always)]
 fn link_run<L: Lanes, R: Rule<D>, const D: usize>(
     _: L,
-    grid: &Grid<R, D>,
+    search: &Search<R, D>,
+    core: &Grid<D>,
     task: &Task,
     run: &Range<usize>,
-    cores: &[u32],
     sets: &UnionFind,
 ) {
-    let Grid { points, cells } = grid;
-    let mut sweep = Sweep::back(cells, run.start);
-    for cell in run.clone().filter(|&cell| cores[cell] > 0) {
+    let Grid { points, cells } = core;
+    let mut sweep = Sweep::new(cells, cells, &search.lattice.reach_back, run.start);
+    for cell in run.clone() {
+        let own = cells.points(cell as u32..cell as u32 + 1);
         let mut set = sets.find(cell as u32);
         for row in 0..sweep.seek(cell) {
             let range = sweep.near(row);
             // Each pair once: the later cell of the pair looks back.
-            for other in (range.start..range.end.min(cell as u32)).filter(|&other| cores[other as usize] > 0) {
-                if sets.find(other) != set
-                    && touch(points, task, core_range(cells, cores, cell), core_range(cells, cores, other as usize))
+            for other in range.start..range.end.min(cell as u32) {
+                if !sets.is_child(other, set)
+                    && sets.find(other) != set
+                    && !task.interrupted()
+                    && touch(search.rule, points, own.clone(), cells.points(other..other + 1))
                 {
                     sets.join(cell as u32, other);
                     set = sets.find(cell as u32);
@@ -293,102 +131,91 @@ fn link_run<L: Lanes, R: Rule<D>, const D: usize>(
 /// Whether two runs of points hold a pair of neighbours. Large ones are first cut down to the points that can reach
 /// the box around the other.
 #[inline(always)]
-fn touch<R: Rule<D>, const D: usize>(points: &Points<R, D>, task: &Task, a: Range<usize>, b: Range<usize>) -> bool {
-    let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    let mut few = few.take_while(|_| !task.interrupted());
+fn touch<R: Rule<D>, const D: usize>(rule: R, points: &Points<D>, a: Range<usize>, b: Range<usize>) -> bool {
+    let (mut few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
     if many.len() <= SMALL {
-        return few.any(|q| points.any(q, many.clone()));
+        return few.any(|q| points.any(rule, &points.query(q), many.clone()));
     }
     let bounds = points.bounds(many.clone());
-    few.any(|q| points.may_reach(q, &bounds) && points.any(q, many.clone()))
+    few.any(|q| {
+        let query = points.query(q);
+        query.may_reach(rule, &bounds) && points.any(rule, &query, many.clone())
+    })
 }
 
 /// Numbers the clusters by their smallest core row; returns the label of each cell.
-fn number<R: Rule<D>, const D: usize>(grid: &Grid<R, D>, cores: &[u32], sets: &UnionFind) -> Result<Vec<u32>> {
-    let mut smallest = filled(grid.cells.len(), Numbering::NOISE, "the labels of cells")?;
+fn number<const D: usize>(core: &Grid<D>, sets: &UnionFind) -> Result<Vec<u32>> {
+    let mut smallest = filled(core.cells.len(), Numbering::NOISE, "the labels of cells")?;
     smallest.par_iter_mut().enumerate().for_each(|(cell, smallest)| {
-        let core = core_range(&grid.cells, cores, cell);
-        *smallest = grid.points.order[core].iter().copied().min().unwrap_or(Numbering::NOISE);
+        let positions = core.cells.points(cell as u32..cell as u32 + 1);
+        *smallest = core.points.order[positions].iter().copied().min().unwrap_or(Numbering::NOISE);
     });
     Numbering::of(&smallest, sets)
 }
 
-/// Labels every point: core points by their cell, others by the smallest label among neighbouring core points.
-///
-/// `mixed` holds the labels of the core rows where one cell may hold several.
+/// Gives each point of `others` the smallest label among the core points near it. `labels` are those of the cells of
+/// `core`.
 fn label<R: Rule<D>, const D: usize>(
-    grid: &Grid<R, D>,
-    runs: &[Range<usize>],
-    cores: &[u32],
+    search: &Search<R, D>,
+    others: &Grid<D>,
+    core: &Grid<D>,
     labels: &[u32],
-    mixed: Option<&[u32]>,
     task: &Task,
-    set: impl Fn(usize, bool, u32) + Sync,
+    set: &(impl Fn(usize, u32) + Sync),
 ) -> Result<()> {
-    runs.par_iter().try_for_each(|run| {
-        label_cells(grid, task, run, cores, labels, mixed, &set);
-        task.advance(grid.cells.points(run.start as u32..run.end as u32).len())
+    runs_of_cells(&others.cells.starts, RUN).par_iter().try_for_each(|run| {
+        label_cells(search, others, core, labels, task, run, set);
+        task.advance(others.cells.points(run.start as u32..run.end as u32).len())
     })
 }
 
-dispatched!(fn label_cells[R: Rule<D>, F: Fn(usize, bool, u32), const D: usize](grid: &Grid<R, D>, task: &Task, run: &Range<usize>, cores: &[u32], labels: &[u32], mixed: Option<&[u32]>, set: &F) -> () = label_run);
+dispatched!(fn label_cells[R: Rule<D>, F: Fn(usize, u32), const D: usize](search: &Search<R, D>, others: &Grid<D>, core: &Grid<D>, labels: &[u32], task: &Task, run: &Range<usize>, set: &F) -> () = label_run);
 
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-fn label_run<L: Lanes, R: Rule<D>, F: Fn(usize, bool, u32), const D: usize>(
+fn label_run<L: Lanes, R: Rule<D>, F: Fn(usize, u32), const D: usize>(
     _: L,
-    grid: &Grid<R, D>,
+    search: &Search<R, D>,
+    others: &Grid<D>,
+    core: &Grid<D>,
+    labels: &[u32],
     task: &Task,
     run: &Range<usize>,
-    cores: &[u32],
-    labels: &[u32],
-    mixed: Option<&[u32]>,
     set: &F,
 ) {
-    let Grid { points, cells } = grid;
-    let mut sweep = Sweep::new(cells, run.start);
+    let mut sweep = Sweep::new(&others.cells, &core.cells, &search.lattice.reach, run.start);
     let mut candidates: Vec<(u32, Range<usize>)> = Vec::new();
     let mut boxes = Vec::new();
     for cell in run.clone() {
-        let own = cells.points(cell as u32..cell as u32 + 1);
-        let core = core_range(cells, cores, cell);
-        core.clone().for_each(|q| set(points.order[q] as usize, true, labels[cell]));
-        if core.end == own.end {
-            continue;
-        }
         candidates.clear();
         for row in 0..sweep.seek(cell) {
-            for other in sweep.near(row).map(|other| other as usize).filter(|&other| labels[other] < labels[cell]) {
-                candidates.push((labels[other], core_range(cells, cores, other)));
+            let mut near = sweep.near(row);
+            // Cells of one label that follow each other are one candidate.
+            while let Some(label) = labels.get(near.start as usize).filter(|_| !near.is_empty()) {
+                let same = near.clone().take_while(|&other| labels[other as usize] == *label).count() as u32;
+                candidates.push((*label, core.cells.points(near.start..near.start + same)));
+                near.start += same;
             }
         }
-        // The smallest label first: then the first hit is the answer, but for cells of several labels.
+        // The smallest label first: then the first hit is the answer.
         if candidates.windows(2).any(|pair| pair[0].0 > pair[1].0) {
             candidates.sort_by_key(|candidate| candidate.0);
         }
+        let own = others.cells.points(cell as u32..cell as u32 + 1);
         // Boxes pay where many points would be tested many times.
         boxes.clear();
         if own.len() > SMALL {
-            boxes.extend(candidates.iter().map(|(_, range)| points.bounds(range.clone())));
+            boxes.extend(candidates.iter().map(|(_, range)| core.points.bounds(range.clone())));
         }
-        for q in (core.end..own.end).take_while(|_| !task.interrupted()) {
-            let mut best = labels[cell];
-            for (i, (label, range)) in candidates.iter().enumerate() {
-                if *label >= best {
-                    break;
-                }
-                if boxes.get(i).is_some_and(|bounds| !points.may_reach(q, bounds)) {
-                    continue;
-                }
-                match mixed {
-                    None if points.any(q, range.clone()) => best = *label,
-                    None => {}
-                    Some(known) => {
-                        best = points.rows_near(q, range.clone()).map(|row| known[row]).fold(best, u32::min);
-                    }
-                }
+        for q in own.take_while(|_| !task.interrupted()) {
+            let query = others.points.query(q);
+            let hit = candidates.iter().enumerate().find(|&(i, (_, range))| {
+                boxes.get(i).is_none_or(|bounds| query.may_reach(search.rule, bounds))
+                    && core.points.any(search.rule, &query, range.clone())
+            });
+            if let Some((_, &(label, _))) = hit {
+                set(others.points.order[q] as usize, label);
             }
-            set(points.order[q] as usize, false, best);
         }
     }
 }

@@ -11,46 +11,52 @@ use std::ops::Range;
 const CHUNK: usize = 64;
 
 /// The points of a grid, sorted by cell.
-pub(super) struct Points<R, const D: usize> {
+pub(super) struct Points<const D: usize> {
     /// One column per coordinate.
     pub columns: [Vec<f64>; D],
-    /// Row of the input at each position.
+    /// Row of the table at each position.
     pub order: Vec<u32>,
-    /// Who is whose neighbour.
-    pub rule: R,
 }
 
-/// Tells neighbours by their columns.
+/// A point whose neighbours are asked for: its place, and its row.
+#[derive(Clone, Copy)]
+pub(super) struct Query<const D: usize> {
+    place: [f64; D],
+    row: u32,
+}
+
+/// Tells neighbours by their places.
 pub(super) trait Rule<const D: usize>: Copy + Send + Sync {
     /// Whether two points are neighbours beyond doubt, and whether they may be.
     fn test(self, x: &[f64; D], y: &[f64; D]) -> (bool, bool);
 
-    /// The contract's own answer for two rows of the input.
-    fn decide(self, a: u32, b: u32) -> bool;
+    /// The contract's own answer for the row of a query and a row of the points.
+    fn decide(self, query: u32, row: u32) -> bool;
 }
 
-impl<R: Rule<D>, const D: usize> Points<R, D> {
+impl<const D: usize> Points<D> {
+    /// The place of a point.
     #[inline(always)]
-    fn at(&self, position: usize) -> [f64; D] {
+    pub fn at(&self, position: usize) -> [f64; D] {
         std::array::from_fn(|k| self.columns[k][position])
     }
 
-    /// Whether the points at two positions are neighbours.
+    /// Asks for the neighbours of the point at a position.
     #[inline(always)]
-    fn neighbours(&self, a: usize, b: usize) -> bool {
-        let (sure, maybe) = self.rule.test(&self.at(a), &self.at(b));
-        sure || (maybe && self.decide(a, b))
+    pub fn query(&self, position: usize) -> Query<D> {
+        Query { place: self.at(position), row: self.order[position] }
     }
 
-    #[cold]
-    fn decide(&self, a: usize, b: usize) -> bool {
-        self.rule.decide(self.order[a], self.order[b])
+    /// Whether the point at a position is a neighbour of a query.
+    #[inline(always)]
+    fn is_near<R: Rule<D>>(&self, rule: R, query: &Query<D>, position: usize) -> bool {
+        let (sure, maybe) = rule.test(&query.place, &self.at(position));
+        sure || (maybe && rule.decide(query.row, self.order[position]))
     }
 
-    /// How many points of `range` are neighbours of the point at `q`; stops once there are `enough`.
+    /// How many points of `range` are neighbours of a query; stops once there are `enough`.
     #[inline(always)]
-    pub fn count(&self, q: usize, range: Range<usize>, enough: usize) -> usize {
-        let x = self.at(q);
+    pub fn count<R: Rule<D>>(&self, rule: R, query: &Query<D>, range: Range<usize>, enough: usize) -> usize {
         let mut start = range.start;
         let mut total = 0;
         while start < range.end && total < enough {
@@ -58,33 +64,30 @@ impl<R: Rule<D>, const D: usize> Points<R, D> {
             let columns: [&[f64]; D] = std::array::from_fn(|k| &self.columns[k][start..end]);
             let (mut sure, mut maybe) = (0u64, 0u64);
             for i in 0..end - start {
-                let (s, m) = self.rule.test(&x, &std::array::from_fn(|k| columns[k][i]));
+                let (s, m) = rule.test(&query.place, &std::array::from_fn(|k| columns[k][i]));
                 sure += u64::from(s);
                 maybe += u64::from(m);
             }
-            total +=
-                if sure == maybe { sure as usize } else { (start..end).filter(|&i| self.neighbours(q, i)).count() };
+            total += if sure == maybe {
+                sure as usize
+            } else {
+                (start..end).filter(|&i| self.is_near(rule, query, i)).count()
+            };
             start = end;
         }
         total
     }
 
-    /// Whether a point of `range` is a neighbour of the point at `q`.
+    /// Whether a point of `range` is a neighbour of a query.
     #[inline(always)]
-    pub fn any(&self, q: usize, range: Range<usize>) -> bool {
-        self.count(q, range, 1) > 0
+    pub fn any<R: Rule<D>>(&self, rule: R, query: &Query<D>, range: Range<usize>) -> bool {
+        self.count(rule, query, range, 1) > 0
     }
 
-    /// The sum of `weight` over the neighbours of the point at `q` in `range`, added in any order.
+    /// The rows of the points of `range` that are neighbours of a query.
     #[inline(always)]
-    pub fn sum(&self, q: usize, range: Range<usize>, weight: impl Fn(usize) -> f64) -> f64 {
-        let near = range.filter(|&i| self.neighbours(q, i));
-        near.fold(0.0, |sum, i| sum + weight(self.order[i] as usize))
-    }
-
-    /// The rows of the input that are neighbours of the point at `q`, among the positions of `range`.
-    pub fn rows_near(&self, q: usize, range: Range<usize>) -> impl Iterator<Item = usize> {
-        range.filter(move |&i| self.neighbours(q, i)).map(|i| self.order[i] as usize)
+    pub fn rows_near<R: Rule<D>>(&self, rule: R, query: Query<D>, range: Range<usize>) -> impl Iterator<Item = usize> {
+        range.filter(move |&i| self.is_near(rule, &query, i)).map(|i| self.order[i] as usize)
     }
 
     /// The box around some points.
@@ -95,14 +98,15 @@ impl<R: Rule<D>, const D: usize> Points<R, D> {
                 .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)))
         })
     }
+}
 
-    /// Whether the point at `q` may have a neighbour inside a box: no point of the box is nearer than the one whose
-    /// coordinates are clamped to it, in rounded arithmetic too.
+impl<const D: usize> Query<D> {
+    /// Whether there may be a neighbour inside a box: no point of the box is nearer than the one whose coordinates are
+    /// clamped to it, in rounded arithmetic too.
     #[inline(always)]
-    pub fn may_reach(&self, q: usize, bounds: &[(f64, f64); D]) -> bool {
-        let x = self.at(q);
-        let nearest = std::array::from_fn(|k| x[k].clamp(bounds[k].0, bounds[k].1));
-        self.rule.test(&x, &nearest).1
+    pub fn may_reach<R: Rule<D>>(&self, rule: R, bounds: &[(f64, f64); D]) -> bool {
+        let nearest = std::array::from_fn(|k| self.place[k].clamp(bounds[k].0, bounds[k].1));
+        rule.test(&self.place, &nearest).1
     }
 }
 
@@ -142,7 +146,8 @@ pub(super) struct Sphere<'a> {
 }
 
 impl<'a> Sphere<'a> {
-    /// The rule for chords; between `sure` and `maybe`, `decide` is the contract's answer for two rows.
+    /// The rule for chords; between `sure` and `maybe`, `decide` is the contract's answer for the row of a query and a row
+    /// of the points.
     pub fn new(sure: f64, maybe: f64, decide: &'a (dyn Fn(u32, u32) -> bool + Sync)) -> Self {
         let square = |x: f64, rounding: f64| x * x * (1.0 + rounding);
         Self { sure: square(sure, -1e-14), maybe: square(maybe, 1e-14), decide }

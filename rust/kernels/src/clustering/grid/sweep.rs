@@ -12,25 +12,22 @@ pub(super) struct Cells {
     /// Points of cell c: `starts[c]..starts[c + 1]`.
     pub starts: Vec<u32>,
     /// The place of each cell, see [`place`]; then [`AHEAD`] places beyond all cells.
-    pub places: Vec<u64>,
+    pub places: Vec<i64>,
     /// The key of each non-empty row, ascending.
     pub rows: Vec<u64>,
     /// Cells of row r: `row_starts[r]..row_starts[r + 1]`.
     pub row_starts: Vec<u32>,
-    /// Steps in one column of a row: cells of one x.
+    /// Steps in one column of a row, that is cells of one x; a power of two.
     pub column: u32,
-    /// The rows that may hold neighbours, nearest first; the first is the row itself.
-    pub reach: Vec<Reach>,
-    /// Those of them that are not after it.
-    pub reach_back: Vec<Reach>,
 }
 
 /// Places looked at together.
 pub(super) const AHEAD: usize = 8;
 
-/// Number of the non-empty row, then the step along it: rises from cell to cell.
-pub(super) fn place(row: usize, step: u32) -> u64 {
-    (row as u64) << 32 | u64::from(step)
+/// Number of the non-empty row, then the step along it: never falls from cell to cell. (Signed, because vector
+/// instructions compare signed numbers.)
+pub(super) fn place(row: usize, step: u32) -> i64 {
+    (row as i64) << 32 | i64::from(step)
 }
 
 /// A row offset, and how many steps before and after its own column the neighbours of a cell may lie there.
@@ -59,9 +56,11 @@ struct Window {
     reach: u32,
 }
 
-/// Walks over consecutive cells and yields the runs of cells near each, one per near row.
+/// Walks over consecutive cells and yields the runs of cells near each, one per near row, in the same table or in
+/// another one of the same lattice.
 pub(super) struct Sweep<'a> {
-    cells: &'a Cells,
+    of: &'a Cells,
+    near: &'a Cells,
     reach: &'a [Reach],
     row: usize,
     /// The first step of the column of the cell.
@@ -73,28 +72,19 @@ pub(super) struct Sweep<'a> {
 }
 
 impl<'a> Sweep<'a> {
-    /// A sweep over all near rows, from `cell` on.
-    pub fn new(cells: &'a Cells, cell: usize) -> Self {
-        Self::over(cells, &cells.reach, cell)
-    }
-
-    /// A sweep that leaves out the rows after that of the cell itself.
-    pub fn back(cells: &'a Cells, cell: usize) -> Self {
-        Self::over(cells, &cells.reach_back, cell)
-    }
-
-    fn over(cells: &'a Cells, reach: &'a [Reach], cell: usize) -> Self {
-        let row = cells.row_starts.partition_point(|&start| start as usize <= cell) - 1;
-        let key = |reach: &Reach| cells.rows[row].wrapping_add_signed(reach.row);
-        let targets = reach.iter().map(|reach| cells.rows.partition_point(|&k| k < key(reach))).collect();
-        let mut sweep = Self { cells, reach, row, column: 0, targets, windows: Vec::new() };
+    /// A sweep over the cells of `of` from `cell` on, to cells of `near` in the rows that `reach` tells.
+    pub fn new(of: &'a Cells, near: &'a Cells, reach: &'a [Reach], cell: usize) -> Self {
+        let row = of.row_starts.partition_point(|&start| start as usize <= cell) - 1;
+        let key = |reach: &Reach| of.rows[row].wrapping_add_signed(reach.row);
+        let targets = reach.iter().map(|reach| near.rows.partition_point(|&k| k < key(reach))).collect();
+        let mut sweep = Self { of, near, reach, row, column: 0, targets, windows: Vec::new() };
         sweep.enter();
         // A run may start far along its row.
         let column = sweep.column_of(cell);
         for window in &mut sweep.windows {
-            let end = cells.row_starts[window.row + 1] as usize;
+            let end = near.row_starts[window.row + 1] as usize;
             let before = place(window.row, column.saturating_sub(window.reach));
-            window.low += cells.places[window.low..end].partition_point(|&here| here < before);
+            window.low += near.places[window.low..end].partition_point(|&here| here < before);
         }
         sweep
     }
@@ -103,9 +93,8 @@ impl<'a> Sweep<'a> {
     /// nobody asks for cost nothing but the way past them.
     #[inline(always)]
     pub fn seek(&mut self, cell: usize) -> usize {
-        let cells = self.cells;
-        if cell >= cells.row_starts[self.row + 1] as usize {
-            while cell >= cells.row_starts[self.row + 1] as usize {
+        if cell >= self.of.row_starts[self.row + 1] as usize {
+            while cell >= self.of.row_starts[self.row + 1] as usize {
                 self.row += 1;
             }
             self.enter();
@@ -114,25 +103,25 @@ impl<'a> Sweep<'a> {
         self.windows.len()
     }
 
-    /// The near cells in one of the near rows. The first row is that of the cell itself, nearer ones come earlier.
+    /// The near cells in one of the near rows; nearer rows come earlier.
     #[inline(always)]
     pub fn near(&mut self, row: usize) -> Range<u32> {
-        let (window, places) = (&mut self.windows[row], &self.cells.places);
+        let (window, places) = (&mut self.windows[row], &self.near.places);
         window.low = first_from(places, window.low, place(window.row, self.column.saturating_sub(window.reach)));
-        let high = first_from(places, window.low, place(window.row, self.column + window.reach + self.cells.column));
+        let high = first_from(places, window.low, place(window.row, self.column + window.reach + self.near.column));
         window.low as u32..high as u32
     }
 
     #[inline(always)]
     fn column_of(&self, cell: usize) -> u32 {
-        let step = self.cells.places[cell] as u32;
-        step - step % self.cells.column
+        let step = self.of.places[cell] as u32;
+        step & !(self.of.column - 1)
     }
 
     /// Opens the windows of a new row.
     fn enter(&mut self) {
-        let cells = self.cells;
-        let key = cells.rows[self.row];
+        let cells = self.near;
+        let key = self.of.rows[self.row];
         self.windows.clear();
         for (target, reach) in self.targets.iter_mut().zip(self.reach) {
             let wanted = key.wrapping_add_signed(reach.row);
@@ -150,7 +139,7 @@ impl<'a> Sweep<'a> {
 /// The first cell from `at` on whose place is not below `place`. Counting several places at once spares a branch that
 /// no processor can foresee.
 #[inline(always)]
-fn first_from(places: &[u64], mut at: usize, place: u64) -> usize {
+fn first_from(places: &[i64], mut at: usize, place: i64) -> usize {
     loop {
         let passed = places[at..at + AHEAD].iter().filter(|&&here| here < place).count();
         at += passed;

@@ -42,11 +42,11 @@ impl Balls {
         // Wide points cost much to compare with each other, so more comparisons with centres pay.
         let share = if geometry.width() > WIDE { 2.0 } else { 1.0 };
         let groups = ((share * (n as f64).sqrt()) as usize).clamp(1, MOST_GROUPS.min(n));
-        let frame = Frame::around(geometry);
-        let pivots = pivots(geometry, &frame, groups, task)?;
-        let (mut order, starts) = groups_of(geometry, &frame, &pivots, task)?;
+        let extent = Extent::around(geometry);
+        let pivots = pivots(geometry, &extent, groups, task)?;
+        let (mut order, starts) = groups_of(geometry, &extent, &pivots, task)?;
         let groups = starts.len() - 1;
-        let bounds = bounds(geometry, &frame, &order, &starts, task)?;
+        let bounds = bounds(geometry, &extent, &order, &starts, task)?;
         let mut nearest = filled(groups * groups, 0u16, "the order of groups")?;
         nearest.par_chunks_mut(groups).zip(bounds.par_chunks(groups)).enumerate().for_each(|(g, (nearest, bounds))| {
             nearest.iter_mut().zip(0..).for_each(|(slot, h)| *slot = h);
@@ -91,15 +91,13 @@ impl Balls {
 }
 
 /// Coordinates relative to the middle of the data, in units of their extent, so that single precision serves.
-pub(super) struct Frame {
+pub(super) struct Extent {
     middle: Vec<f64>,
     /// One over half the extent; 0 where that is no usable number.
     pub scale: f64,
-    /// Largest norm of a point, scaled.
-    radius: f64,
 }
 
-impl Frame {
+impl Extent {
     pub fn around<T: Real>(geometry: &Geometry<'_, T>) -> Self {
         let width = geometry.width();
         let empty = || (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width], vec![0.0; width]);
@@ -123,9 +121,9 @@ impl Frame {
             });
         let middle: Vec<f64> = low.iter().zip(&high).map(|(low, high)| low / 2.0 + high / 2.0).collect();
         let halves: Vec<f64> = low.iter().zip(&high).map(|(low, high)| high / 2.0 - low / 2.0).collect();
-        let extent = geometry.norm().of(&halves);
-        let usable = extent > 0.0 && extent.is_finite() && extent.recip().is_finite();
-        Self { middle, scale: if usable { extent.recip() } else { 0.0 }, radius: 1.0 }
+        let half = geometry.norm().of(&halves);
+        let usable = half > 0.0 && half.is_finite() && half.recip().is_finite();
+        Self { middle, scale: if usable { half.recip() } else { 0.0 } }
     }
 
     fn place<T: Real>(&self, geometry: &Geometry<'_, T>, row: u32, out: &mut [f64]) {
@@ -147,15 +145,16 @@ impl Frame {
             }
         }
     }
+}
 
-    /// By how much a computed distance to a centre may be off (see [`super::block`]).
-    fn error(&self, width: usize, distance: f64) -> f64 {
-        4.0 * UNIT * (self.radius + distance) + 2.0 * gamma(width) * distance
-    }
+/// By how much a computed distance to a centre may be off (see [`super::block`]), scaled; no point is farther than 1 from
+/// the middle.
+fn error(width: usize, distance: f64) -> f64 {
+    4.0 * UNIT * (1.0 + distance) + 2.0 * gamma(width) * distance
 }
 
 /// Spreads pivots over a sample: each next one is the farthest from those before.
-fn pivots<T: Real>(geometry: &Geometry<'_, T>, frame: &Frame, groups: usize, task: &Task) -> Result<Centres> {
+fn pivots<T: Real>(geometry: &Geometry<'_, T>, extent: &Extent, groups: usize, task: &Task) -> Result<Centres> {
     let (n, width) = (geometry.len(), geometry.width());
     let size = n.min(4 * groups);
     let sample: Vec<u32> = (0..size).map(|i| (i * n / size) as u32).collect();
@@ -163,7 +162,7 @@ fn pivots<T: Real>(geometry: &Geometry<'_, T>, frame: &Frame, groups: usize, tas
     panels
         .par_chunks_mut(width)
         .zip(sample.par_chunks(LANES))
-        .for_each(|(panel, rows)| frame.panel(geometry, rows, panel));
+        .for_each(|(panel, rows)| extent.panel(geometry, rows, panel));
     let mut centres = Centres::new(geometry.norm(), width);
     let mut distances = vec![[f32::INFINITY; LANES]; size.div_ceil(LANES)];
     let mut next = 0;
@@ -191,7 +190,7 @@ fn pivots<T: Real>(geometry: &Geometry<'_, T>, frame: &Frame, groups: usize, tas
 /// Sorts the points by nearest pivot; empty groups are dropped.
 fn groups_of<T: Real>(
     geometry: &Geometry<'_, T>,
-    frame: &Frame,
+    extent: &Extent,
     pivots: &Centres,
     task: &Task,
 ) -> Result<(Vec<u32>, Vec<u32>)> {
@@ -202,7 +201,7 @@ fn groups_of<T: Real>(
         |panel, (chunk, group)| {
             let first = (chunk * LANES) as u32;
             let rows: [u32; LANES] = std::array::from_fn(|lane| (first + lane as u32).min(n as u32 - 1));
-            frame.panel(geometry, &rows, panel);
+            extent.panel(geometry, &rows, panel);
             let mut least = [f32::INFINITY; LANES];
             pivots.each(panel, |pivot, found| {
                 for (lane, group) in group.iter_mut().enumerate() {
@@ -233,7 +232,7 @@ fn groups_of<T: Real>(
 /// Lower bounds of the distances between groups, not scaled.
 fn bounds<T: Real>(
     geometry: &Geometry<'_, T>,
-    frame: &Frame,
+    extent: &Extent,
     order: &[u32],
     starts: &[u32],
     task: &Task,
@@ -246,7 +245,7 @@ fn bounds<T: Real>(
         .map(|g| {
             let (mut mean, mut place) = (vec![0.0; width], vec![0.0; width]);
             for &row in rows(g) {
-                frame.place(geometry, row, &mut place);
+                extent.place(geometry, row, &mut place);
                 mean.iter_mut().zip(&place).for_each(|(mean, x)| *mean += x);
             }
             mean.iter().map(|x| (x / rows(g).len() as f64) as f32).collect()
@@ -265,7 +264,7 @@ fn bounds<T: Real>(
             |panel, (g, least)| {
                 let mut radius = 0.0f32;
                 for rows in rows(g).chunks(LANES) {
-                    frame.panel(geometry, rows, panel);
+                    extent.panel(geometry, rows, panel);
                     centres.each(panel, |h, found| {
                         least[h] = found.iter().fold(least[h], |a, &b| a.min(b));
                         if h == g {
@@ -275,7 +274,7 @@ fn bounds<T: Real>(
                     task.advance(0)?;
                 }
                 let radius = f64::from(radius);
-                Ok(radius + frame.error(width, radius))
+                Ok(radius + error(width, radius))
             },
         )
         .collect::<Result<_>>()?;
@@ -285,10 +284,10 @@ fn bounds<T: Real>(
         panel.iter_mut().zip(mean).for_each(|(panel, &x)| *panel = [x; LANES]);
         centres.each(&panel, |h, found| apart[g * groups + h] = found[0]);
     }
-    let less = |d: f64| (d - frame.error(width, d)).max(0.0);
-    let more = |d: f64| d + frame.error(width, d);
+    let less = |d: f64| (d - error(width, d)).max(0.0);
+    let more = |d: f64| d + error(width, d);
     let bound = |g: usize, h: usize| {
-        if g == h || frame.scale == 0.0 {
+        if g == h || extent.scale == 0.0 {
             return 0.0;
         }
         let (gh, hg) = (less(f64::from(least[g * groups + h])), less(f64::from(least[h * groups + g])));
@@ -296,7 +295,7 @@ fn bounds<T: Real>(
         let product = gh * gh + hg * hg - more(f64::from(apart[g * groups + h])).powi(2) - 2.0 * radii[g] * radii[h];
         // The squares lose a few units in the last place of numbers that are at most some tens.
         let quadrilateral = if norm == Norm::L2 { (product - 1e-12).max(0.0).sqrt() } else { 0.0 };
-        triangle.max(quadrilateral).max(0.0) / frame.scale * (1.0 - 1e-12)
+        triangle.max(quadrilateral).max(0.0) / extent.scale * (1.0 - 1e-12)
     };
     let mut bounds = filled(groups * groups, 0.0f32, "the distances of groups")?;
     bounds

@@ -81,26 +81,29 @@ pub(super) fn gamma(width: usize) -> f64 {
 
 /// Two tiles that are to be tested against each other.
 pub(super) struct Pair<'p, 'a, T> {
-    index: &'p Index<'a, T>,
-    a: usize,
-    b: usize,
+    /// Where the first tile is, and which.
+    points: (&'p Index<'a, T>, usize),
+    /// The same of the second.
+    others: (&'p Index<'a, T>, usize),
     /// Radii of both.
     r: f64,
     gamma: f64,
 }
 
 impl<'p, 'a, T: Real> Pair<'p, 'a, T> {
-    pub fn new(index: &'p Index<'a, T>, a: usize, b: usize, scratch: &mut Scratch) -> Self {
+    pub fn new(points: (&'p Index<'a, T>, usize), others: (&'p Index<'a, T>, usize), scratch: &mut Scratch) -> Self {
+        let ((index, a), (other, b)) = (points, others);
         scratch.shift.clear();
-        let centres = index.centre(a).iter().zip(index.centre(b));
+        let centres = index.centre(a).iter().zip(other.centre(b));
         scratch.shift.extend(centres.map(|(a, b)| ((a - b) * index.scale) as f32));
         scratch.moved.resize(index.width(), [0.0; LANES]);
-        Self { index, a, b, r: index.radii[a] + index.radii[b], gamma: gamma(index.width()) }
+        Self { points, others, r: index.radii[a] + other.radii[b], gamma: gamma(index.width()) }
     }
 
     /// Looks for pairs at most `maybe` apart, `sure` up to `sure` (not scaled), for all points alike.
     pub fn limit(&self, sure: f64, maybe: f64, scratch: &mut Scratch) {
-        let (sure, maybe, radius) = (sure * self.index.scale, maybe * self.index.scale, self.index.radii[self.b]);
+        let (scale, radius) = (self.scale(), self.radius());
+        let (sure, maybe) = (sure * scale, maybe * scale);
         scratch.limits.sure = self.below(sure);
         scratch.limits.inside = self.below(sure - radius);
         scratch.limits.maybe = [self.above(maybe); TILE];
@@ -111,24 +114,33 @@ impl<'p, 'a, T: Real> Pair<'p, 'a, T> {
     pub fn limit_each(&self, maybe: &[f64; TILE], scratch: &mut Scratch) {
         (scratch.limits.sure, scratch.limits.inside) = (-1.0, -1.0);
         for (q, &maybe) in maybe.iter().enumerate() {
-            scratch.limits.maybe[q] = self.above(maybe * self.index.scale);
-            scratch.limits.ball[q] = self.above(maybe * self.index.scale + self.index.radii[self.b]);
+            scratch.limits.maybe[q] = self.above(maybe * self.scale());
+            scratch.limits.ball[q] = self.above(maybe * self.scale() + self.radius());
         }
+    }
+
+    fn scale(&self) -> f64 {
+        self.points.0.scale
+    }
+
+    /// Radius of the second tile.
+    fn radius(&self) -> f64 {
+        self.others.0.radii[self.others.1]
     }
 
     /// The distance (not scaled) that a pair with this sum has at most.
     pub fn distance_at_most(&self, sum: f32) -> f64 {
-        let x = if self.index.norm == Norm::L2 { f64::from(sum).sqrt() } else { f64::from(sum) };
-        (x + 2.0 * (UNIT * (self.r + x) + self.gamma * x + TINY)) / self.index.scale
+        let x = if self.points.0.norm == Norm::L2 { f64::from(sum).sqrt() } else { f64::from(sum) };
+        (x + 2.0 * (UNIT * (self.r + x) + self.gamma * x + TINY)) / self.scale()
     }
 
     /// The sum that a pair at most `distance` apart (not scaled) has at most.
     pub fn sum_at_most(&self, distance: f64) -> f32 {
-        self.above(distance * self.index.scale)
+        self.above(distance * self.scale())
     }
 
     fn power(&self, x: f64) -> f64 {
-        if self.index.norm == Norm::L2 { x * x } else { x }
+        if self.points.0.norm == Norm::L2 { x * x } else { x }
     }
 
     fn above(&self, x: f64) -> f32 {
@@ -143,16 +155,16 @@ impl<'p, 'a, T: Real> Pair<'p, 'a, T> {
     /// Tests the points `active` of panel `panel` of the first tile against the second; returns those that have a
     /// neighbour there, or an undecided pair, for which `scratch.masks` is filled.
     pub fn test(&self, panel: usize, active: u16, scratch: &mut Scratch) -> u16 {
-        let Self { index, a, b, .. } = *self;
+        let ((index, a), (other, b)) = (self.points, self.others);
         let width = index.width();
         test_panel(
             index.norm,
             &index.panels(a)[panel * width..(panel + 1) * width],
             &Other {
-                panels: index.panels(b),
-                halves: index.halves(b),
-                boxes: index.panel_boxes(b),
-                count: index.positions(b).len(),
+                panels: other.panels(b),
+                halves: other.halves(b),
+                boxes: other.panel_boxes(b),
+                count: other.positions(b).len(),
             },
             active,
             panel * LANES,

@@ -20,7 +20,7 @@ pub(super) const WIDEST_TREE_FOR_ONE_PASS: usize = 24;
 
 /// Points in tiles.
 pub(super) struct Index<'a, T> {
-    pub geometry: Geometry<'a, T>,
+    pub geometry: &'a Geometry<'a, T>,
     pub norm: Norm,
     /// Row of each position.
     pub order: Vec<u32>,
@@ -49,16 +49,30 @@ pub(super) enum Near {
 }
 
 impl<'a, T: Real> Index<'a, T> {
-    /// Sorts the points into tiles. `scale` is one over the distance that matters.
-    pub fn new(geometry: Geometry<'a, T>, scale: f64, widest_tree: usize, task: &Task) -> Result<Self> {
+    /// Sorts all points into tiles. `scale` is one over the distance that matters.
+    pub fn new(geometry: &'a Geometry<'a, T>, scale: f64, widest_tree: usize, task: &Task) -> Result<Self> {
+        if geometry.width() <= widest_tree {
+            return Self::tree(geometry, 0..geometry.len() as u32, scale, task);
+        }
+        let (order, starts, balls) = Balls::build(geometry, task)?;
+        Self::of(geometry, order, starts, Near::Balls(balls), scale, task)
+    }
+
+    /// Sorts some points into the tiles of a tree.
+    pub fn tree(geometry: &'a Geometry<'a, T>, rows: Range<u32>, scale: f64, task: &Task) -> Result<Self> {
+        let (order, starts, tree) = Tree::build(geometry, rows, task)?;
+        Self::of(geometry, order, starts, Near::Tree(tree), scale, task)
+    }
+
+    fn of(
+        geometry: &'a Geometry<'a, T>,
+        order: Vec<u32>,
+        starts: Vec<u32>,
+        near: Near,
+        scale: f64,
+        task: &Task,
+    ) -> Result<Self> {
         let width = geometry.width();
-        let (order, starts, near) = if width <= widest_tree {
-            let (order, starts, tree) = Tree::build(&geometry, task)?;
-            (order, starts, Near::Tree(tree))
-        } else {
-            let (order, starts, balls) = Balls::build(&geometry, task)?;
-            (order, starts, Near::Balls(balls))
-        };
         let tiles = starts.len() - 1;
         let mut panel_starts = Vec::with_capacity(tiles + 1);
         panel_starts.push(0u32);
@@ -99,7 +113,7 @@ impl<'a, T: Real> Index<'a, T> {
             .zip(self.halves.par_chunks_mut(width))
             .zip(&mut self.radii)
             .enumerate();
-        let (order, starts, geometry) = (&self.order, &self.starts, &self.geometry);
+        let (order, starts, geometry) = (&self.order, &self.starts, self.geometry);
         let (scale, norm) = (self.scale, self.norm);
         tiles.try_for_each(|(tile, ((((panels, boxes), centre), halves), radius))| {
             let points = &order[starts[tile] as usize..starts[tile + 1] as usize];
@@ -179,9 +193,17 @@ impl<'a, T: Real> Index<'a, T> {
         }
         let others = |other| if other == tile { ControlFlow::Continue(()) } else { visit(other) };
         match &self.near {
-            Near::Tree(tree) => tree.near(self.norm, tile, reach, others),
+            Near::Tree(tree) => tree.near(self.norm, tree.tile_box(tile), tile, reach, others),
             Near::Balls(balls) => balls.near(tile, reach, others),
         };
+    }
+
+    /// Visits the tiles that may hold a point within `reach` (not scaled) of a point of a tile of another tree.
+    pub fn near_other(&self, other: &Self, tile: usize, reach: f64, visit: impl FnMut(usize) -> ControlFlow<()>) {
+        let (Near::Tree(tree), Near::Tree(other)) = (&self.near, &other.near) else {
+            unreachable!("only trees are searched for points of another index");
+        };
+        tree.near(self.norm, other.tile_box(tile), 0, || reach, visit);
     }
 }
 

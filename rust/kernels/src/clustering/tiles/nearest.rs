@@ -5,7 +5,7 @@
 //! visits. O(k · tile) memory beside the index.
 
 use super::super::metric::{Metric, Real, Rows};
-use super::balls::Frame;
+use super::balls::Extent;
 use super::block::{Pair, Scratch};
 use super::geometry::Geometry;
 use super::index::{Index, LANES, TILE, WIDEST_TREE_FOR_ONE_PASS};
@@ -26,8 +26,8 @@ pub(in super::super) fn k_distances<T: Real>(
     let n = rows.len();
     task.expect(n);
     let geometry = Geometry::new(rows, metric)?;
-    let scale = Frame::around(&geometry).scale;
-    let index = Index::new(geometry, if scale > 0.0 { scale } else { 1.0 }, WIDEST_TREE_FOR_ONE_PASS, task)?;
+    let scale = Extent::around(&geometry).scale;
+    let index = Index::new(&geometry, if scale > 0.0 { scale } else { 1.0 }, WIDEST_TREE_FOR_ONE_PASS, task)?;
     let mut found = filled(n, 0.0, "the distances")?;
     split_runs(&mut found, index.starts[1..].iter().map(|&end| end as usize))
         .into_par_iter()
@@ -52,7 +52,7 @@ fn nearest<T: Real>(
     scratch: &mut Scratch,
     task: &Task,
 ) -> Result<()> {
-    let geometry = &index.geometry;
+    let geometry = index.geometry;
     // Zero rows lie where no search finds them: they are at distance 1 from everything.
     let zeros = geometry.zeros();
     let is_zero = |row: u32| zeros.binary_search(&row).is_ok();
@@ -72,7 +72,7 @@ fn nearest<T: Real>(
         if task.interrupted() {
             return ControlFlow::Break(());
         }
-        let pair = Pair::new(index, a, b, scratch);
+        let pair = Pair::new((index, a), (index, b), scratch);
         pair.limit_each(&reach, scratch);
         let first = index.starts[b] as usize;
         let mut changed = false;

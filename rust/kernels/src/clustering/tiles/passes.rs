@@ -14,9 +14,12 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// One search radius on one index.
+/// One search radius.
 struct Search<'a, T> {
+    /// Where neighbours are looked for.
     index: Index<'a, T>,
+    /// Whose neighbours are looked for, where that is another index.
+    queries: Option<Index<'a, T>>,
     threshold: f64,
     margin: Margin,
     task: &'a Task,
@@ -30,17 +33,29 @@ enum Next {
 }
 
 impl<'a, T: Real> Search<'a, T> {
-    fn new(rows: Rows<'a, T>, eps: f64, metric: Metric, widest_tree: usize, task: &'a Task) -> Result<Self> {
-        let geometry = Geometry::new(rows, metric)?;
-        let threshold = metric.threshold(eps);
-        let mut margin = geometry.margin(threshold);
-        if metric == Metric::Cosine && eps >= 1.0 && !geometry.zeros().is_empty() {
-            // Zero rows are neighbours of all, wherever they lie: only the contract can tell.
-            margin = Margin { sure: -1.0, maybe: f64::INFINITY };
-        }
-        let scale = if margin.maybe.is_finite() && margin.maybe > 0.0 { 1.0 / margin.maybe } else { 1.0 };
+    /// A search of all points for all points.
+    fn new(
+        geometry: &'a Geometry<'a, T>,
+        eps: f64,
+        metric: Metric,
+        widest_tree: usize,
+        task: &'a Task,
+    ) -> Result<Self> {
+        let (threshold, margin, scale) = limits(geometry, eps, metric);
         let index = Index::new(geometry, scale, widest_tree, task)?;
-        Ok(Self { index, threshold, margin, task })
+        Ok(Self { index, queries: None, threshold, margin, task })
+    }
+
+    /// A search of the first `known` points for all others.
+    fn of_others(geometry: &'a Geometry<'a, T>, known: u32, eps: f64, metric: Metric, task: &'a Task) -> Result<Self> {
+        let (threshold, margin, scale) = limits(geometry, eps, metric);
+        let index = Index::tree(geometry, 0..known, scale, task)?;
+        let queries = Some(Index::tree(geometry, known..geometry.len() as u32, scale, task)?);
+        Ok(Self { index, queries, threshold, margin, task })
+    }
+
+    fn queries(&self) -> &Index<'a, T> {
+        self.queries.as_ref().unwrap_or(&self.index)
     }
 
     /// Visits the neighbours of points of tile `a`, one tile after the other, nearer ones first. `wanted(b)` says
@@ -52,7 +67,8 @@ impl<'a, T: Real> Search<'a, T> {
         mut wanted: impl FnMut(usize) -> u64,
         mut found: impl FnMut(Found<'_, 'a, T>) -> Next,
     ) {
-        let panels = self.index.positions(a).len().div_ceil(LANES);
+        let queries = self.queries();
+        let panels = queries.positions(a).len().div_ceil(LANES);
         let visit = |b| {
             if self.task.interrupted() {
                 return ControlFlow::Break(());
@@ -61,7 +77,7 @@ impl<'a, T: Real> Search<'a, T> {
             if active == 0 {
                 return ControlFlow::Continue(());
             }
-            let pair = Pair::new(&self.index, a, b, scratch);
+            let pair = Pair::new((queries, a), (&self.index, b), scratch);
             pair.limit(self.margin.sure, self.margin.maybe, scratch);
             for panel in 0..panels {
                 let active = (active >> (panel * LANES)) as u16;
@@ -79,8 +95,23 @@ impl<'a, T: Real> Search<'a, T> {
             }
             ControlFlow::Continue(())
         };
-        self.index.near(a, || self.margin.maybe, visit);
+        match &self.queries {
+            None => self.index.near(a, || self.margin.maybe, visit),
+            Some(queries) => self.index.near_other(queries, a, self.margin.maybe, visit),
+        }
     }
+}
+
+/// The reduced distance of neighbours at most, the margin around it, and the scale of an index.
+fn limits<T: Real>(geometry: &Geometry<'_, T>, eps: f64, metric: Metric) -> (f64, Margin, f64) {
+    let threshold = metric.threshold(eps);
+    let mut margin = geometry.margin(threshold);
+    if metric == Metric::Cosine && eps >= 1.0 && !geometry.zeros().is_empty() {
+        // Zero rows are neighbours of all, wherever they lie: only the contract can tell.
+        margin = Margin { sure: -1.0, maybe: f64::INFINITY };
+    }
+    let scale = if margin.maybe.is_finite() && margin.maybe > 0.0 { 1.0 / margin.maybe } else { 1.0 };
+    (threshold, margin, scale)
 }
 
 /// The bits of a mask.
@@ -106,7 +137,7 @@ struct Found<'f, 'a, T> {
 impl<'f, T: Real> Found<'f, '_, T> {
     /// The position of the point.
     fn position(&self) -> usize {
-        self.search.index.starts[self.a] as usize + self.q
+        self.search.queries().starts[self.a] as usize + self.q
     }
 
     /// The lanes of tile `b` that hold neighbours, among those of `among`.
@@ -130,8 +161,9 @@ impl<'f, T: Real> Found<'f, '_, T> {
     #[cold]
     fn decide(&self, lane: usize) -> bool {
         let index = &self.search.index;
-        let (own, other) = (self.position(), index.starts[self.b] as usize + lane);
-        own == other || index.geometry.reduced(index.order[own], index.order[other]) <= self.search.threshold
+        let own = self.search.queries().order[self.position()];
+        let other = index.order[index.starts[self.b] as usize + lane];
+        own == other || index.geometry.reduced(own, other) <= self.search.threshold
     }
 }
 
@@ -145,7 +177,8 @@ pub(in super::super) fn dbscan<T: Real>(
 ) -> Result<(Vec<isize>, Vec<isize>)> {
     let n = rows.len();
     task.expect(3 * n);
-    let search = Search::new(rows, eps, metric, WIDEST_TREE, task)?;
+    let geometry = Geometry::new(rows, metric)?;
+    let search = Search::new(&geometry, eps, metric, WIDEST_TREE, task)?;
     let index = &search.index;
     let marks = mark_core(&search, mass, task)?;
     let sets = link(&search, &marks, task)?;
@@ -158,39 +191,63 @@ pub(in super::super) fn dbscan<T: Real>(
     let labels = Numbering::of(&smallest, &sets)?;
     drop((smallest, sets));
     let outcome = Outcome::new(n)?;
-    label(&search, &marks, &labels, task, |row, is_core, label| outcome.set(row, is_core, label))?;
+    let tiles = Labels { core: &|tile| marks[tile].core, labels: &labels };
+    let is_core = |tile: usize, q: usize| marks[tile].core >> q & 1 != 0;
+    tiles.give(
+        &search,
+        &|tile| (!marks[tile].core, marks[tile].near.as_deref()),
+        &|tile, q, row, label| match is_core(tile, q) {
+            true => outcome.set(row, true, labels[index.starts[tile] as usize + q]),
+            false => outcome.set(row, false, label),
+        },
+    )?;
     drop(search);
     outcome.finish()
 }
 
-/// Labels of `rows[known.len()..]`, where the rows before are core points with known labels.
+/// Labels of new rows, by core points with known labels.
 pub(in super::super) fn predict<T: Real>(
-    rows: Rows<'_, T>,
+    new: Rows<'_, T>,
+    core: Rows<'_, T>,
     known: &[u32],
     eps: f64,
     metric: Metric,
     task: &Task,
 ) -> Result<Vec<isize>> {
-    let n = rows.len();
-    task.expect(n);
-    let search = Search::new(rows, eps, metric, WIDEST_TREE_FOR_ONE_PASS, task)?;
-    let index = &search.index;
-    let mut marks = filled(index.len(), Marks::default(), "the marks of core points")?;
-    let mut labels = filled(n, Numbering::NOISE, "the labels")?;
-    for (tile, marks) in marks.iter_mut().enumerate() {
-        for (lane, position) in index.positions(tile).enumerate() {
-            if let Some(&label) = known.get(index.order[position] as usize) {
-                marks.core |= 1 << lane;
-                labels[position] = label;
-            }
-        }
+    task.expect(new.len());
+    let outcome = Outcome::new(new.len())?;
+    if core.is_empty() {
+        return Ok(outcome.finish()?.1);
     }
-    let outcome = Outcome::new(n - known.len())?;
-    label(&search, &marks, &labels, task, |row, is_core, label| {
-        if !is_core {
-            outcome.set(row - known.len(), false, label);
-        }
-    })?;
+    let mut both = reserve((core.len() + new.len()) * new.width(), "core points and new points")?;
+    both.extend_from_slice(core.data());
+    both.extend_from_slice(new.data());
+    let geometry = Geometry::new(Rows::new(&both, core.len() + new.len(), new.width())?, metric)?;
+    // Where groups are what tells points apart, core points and new points share them.
+    let apart = geometry.width() <= WIDEST_TREE_FOR_ONE_PASS;
+    let search = if apart {
+        Search::of_others(&geometry, known.len() as u32, eps, metric, task)?
+    } else {
+        Search::new(&geometry, eps, metric, 0, task)?
+    };
+    let index = &search.index;
+    let label_of = |&row: &u32| known.get(row as usize).copied().unwrap_or(Numbering::NOISE);
+    let labels = collected(index.order.iter().map(label_of), "the labels")?;
+    let mask = |index: &Index<'_, T>, tile: usize, core: bool| {
+        let is = |position: usize| ((index.order[position] as usize) < known.len()) == core;
+        index.positions(tile).enumerate().fold(0, |mask, (lane, position)| mask | u64::from(is(position)) << lane)
+    };
+    let masks = collected((0..index.len()).map(|tile| mask(index, tile, true)), "the marks of core points")?;
+    Labels { core: &|tile| masks[tile], labels: &labels }.give(
+        &search,
+        &|tile| (mask(search.queries(), tile, false), None),
+        &|_, _, row, label| {
+            if row >= known.len() {
+                outcome.set(row - known.len(), false, label);
+            }
+        },
+    )?;
+    drop(search);
     Ok(outcome.finish()?.1)
 }
 
@@ -386,49 +443,59 @@ impl<T: Real> Links<'_, '_, T> {
     }
 }
 
-/// Labels every point: core points by their set, others by the smallest label among neighbouring core points.
-/// `labels` are by position.
-fn label<T: Real>(
-    search: &Search<'_, T>,
-    marks: &[Marks],
-    labels: &[u32],
-    task: &Task,
-    set: impl Fn(usize, bool, u32) + Sync,
-) -> Result<()> {
-    let index = &search.index;
-    let row = |tile: usize, lane: usize| index.order[index.starts[tile] as usize + lane] as usize;
-    let labels_of = |tile: usize| bits(marks[tile].core).map(move |lane| labels[index.starts[tile] as usize + lane]);
-    let smallest_of = |tile| labels_of(tile).min().unwrap_or(Numbering::NOISE);
-    let smallest = collected((0..marks.len()).map(smallest_of), "the labels of tiles")?;
-    (0..marks.len()).into_par_iter().try_for_each_init(Scratch::default, |scratch, a| {
-        let others = u64::MAX >> (TILE - index.positions(a).len()) & !marks[a].core;
-        let best = [const { Cell::new(Numbering::NOISE) }; TILE];
-        if let Some(near) = &marks[a].near {
-            let mut near = near.iter();
-            for q in bits(others) {
-                let count = near.next().map_or(0, |&count| count as usize);
-                // Points that are not core have no label yet, and NOISE is larger than any.
-                let smallest = near.by_ref().take(count).map(|&position| labels[position as usize]).min();
-                best[q].set(smallest.unwrap_or(Numbering::NOISE));
+/// The labels of the core points of an index.
+struct Labels<'l> {
+    /// The core points of a tile.
+    core: &'l (dyn Fn(usize) -> u64 + Sync),
+    /// By position.
+    labels: &'l [u32],
+}
+
+/// What is asked of a tile: one bit for each point that wants a label, and their neighbours where those are known.
+type Asked<'l> = (u64, Option<&'l [u32]>);
+
+impl Labels<'_> {
+    /// Finds the smallest label among the core points near each point that asks for it, and calls
+    /// `set(tile, lane, row, label)` for every point of the search.
+    fn give<'m, T: Real>(
+        &self,
+        search: &Search<'_, T>,
+        asked: &(dyn Fn(usize) -> Asked<'m> + Sync),
+        set: &(dyn Fn(usize, usize, usize, u32) + Sync),
+    ) -> Result<()> {
+        let (index, queries, labels) = (&search.index, search.queries(), self.labels);
+        let first = |tile: usize| index.starts[tile] as usize;
+        let smallest_of =
+            |tile| bits((self.core)(tile)).map(|lane| labels[first(tile) + lane]).min().unwrap_or(Numbering::NOISE);
+        let smallest = collected((0..index.len()).map(smallest_of), "the labels of tiles")?;
+        (0..queries.len()).into_par_iter().try_for_each_init(Scratch::default, |scratch, a| {
+            let (wanted, near) = asked(a);
+            let wanted = wanted & u64::MAX >> (TILE - queries.positions(a).len());
+            let best = [const { Cell::new(Numbering::NOISE) }; TILE];
+            if let Some(near) = near {
+                let mut near = near.iter();
+                for q in bits(wanted) {
+                    let count = near.next().map_or(0, |&count| count as usize);
+                    // Points that are not core have no label yet, and NOISE is larger than any.
+                    let smallest = near.by_ref().take(count).map(|&position| labels[position as usize]).min();
+                    best[q].set(smallest.unwrap_or(Numbering::NOISE));
+                }
+            } else if wanted != 0 {
+                let open =
+                    |b: usize| bits(wanted).filter(|&q| smallest[b] < best[q].get()).fold(0, |mask, q| mask | 1 << q);
+                search.visit(a, scratch, open, |found| {
+                    let best = &best[found.q];
+                    let better = bits((self.core)(found.b)).filter(|&lane| labels[first(found.b) + lane] < best.get());
+                    let better = better.fold(0, |mask, lane| mask | 1 << lane);
+                    let found = found.lanes(better).map(|lane| labels[first(found.b) + lane]).min();
+                    best.set(found.map_or(best.get(), |label| label.min(best.get())));
+                    Next::Point
+                });
             }
-        } else if others != 0 {
-            let wanted =
-                |b: usize| bits(others).filter(|&q| smallest[b] < best[q].get()).fold(0, |mask, q| mask | 1 << q);
-            search.visit(a, scratch, wanted, |found| {
-                let best = &best[found.q];
-                let first = index.starts[found.b] as usize;
-                let better = bits(marks[found.b].core).filter(|&lane| labels[first + lane] < best.get());
-                let better = better.fold(0, |mask, lane| mask | 1 << lane);
-                let found = found.lanes(better).map(|lane| labels[first + lane]).min();
-                best.set(found.map_or(best.get(), |label| label.min(best.get())));
-                Next::Point
-            });
-        }
-        for q in 0..index.positions(a).len() {
-            let is_core = marks[a].core >> q & 1 != 0;
-            let label = if is_core { labels[index.starts[a] as usize + q] } else { best[q].get() };
-            set(row(a, q), is_core, label);
-        }
-        task.advance(index.positions(a).len())
-    })
+            for (q, position) in queries.positions(a).enumerate() {
+                set(a, q, queries.order[position] as usize, best[q].get());
+            }
+            search.task.advance(queries.positions(a).len())
+        })
+    }
 }

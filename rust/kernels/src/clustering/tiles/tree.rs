@@ -9,7 +9,7 @@ use super::geometry::{Geometry, Norm};
 use super::index::{LANES, TILE};
 use crate::parallel::{collected, filled};
 use crate::{Result, Task};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 /// Nodes smaller than this are built by one thread.
 const SERIAL: usize = 4096;
@@ -29,27 +29,31 @@ struct Part<'a> {
 
 impl Tree {
     /// The order of the points, the start of each tile, and the tree.
-    pub fn build<T: Real>(geometry: &Geometry<'_, T>, task: &Task) -> Result<(Vec<u32>, Vec<u32>, Self)> {
-        let (n, width) = (geometry.len(), geometry.width());
+    pub fn build<T: Real>(
+        geometry: &Geometry<'_, T>,
+        rows: Range<u32>,
+        task: &Task,
+    ) -> Result<(Vec<u32>, Vec<u32>, Self)> {
+        let (n, width) = (rows.len(), geometry.width());
         let tiles = n.div_ceil(TILE);
-        let mut order = crate::parallel::reserve(n, "the order of points")?;
-        order.extend(0..n as u32);
+        let mut order = collected(rows, "the order of points")?;
         let mut boxes = filled((2 * tiles - 1) * 2 * width, 0.0, "the boxes of the tree")?;
         split(geometry, Part { order: &mut order, boxes: &mut boxes }, task)?;
         let starts = collected((0..tiles + 1).map(|tile| (tile * TILE).min(n) as u32), "the starts of tiles")?;
         Ok((order, starts, Self { width, boxes, tiles }))
     }
 
-    /// See [`super::index::Index::near`].
+    /// See [`super::index::Index::near`]; `own` is the box of the points whose neighbours are asked for, and where nothing
+    /// else tells which is nearer, what holds or is close to tile `tile` comes first.
     pub fn near(
         &self,
         norm: Norm,
+        own: &[f64],
         tile: usize,
         reach: impl Fn() -> f64,
         mut visit: impl FnMut(usize) -> ControlFlow<()>,
     ) {
-        let own = self.leaf(tile);
-        let gap = |node: usize| gap(norm, self.box_of(own), self.box_of(node));
+        let gap = |node: usize| gap(norm, own, self.box_of(node));
         // (node, first tile, tiles, gap), nearest on top.
         let mut stack = vec![(0, 0, self.tiles, 0.0)];
         while let Some((node, first, tiles, distance)) = stack.pop() {
@@ -72,6 +76,11 @@ impl Tree {
             stack.push(far);
             stack.push(close);
         }
+    }
+
+    /// The box of a tile: its low and its high corner.
+    pub fn tile_box(&self, tile: usize) -> &[f64] {
+        self.box_of(self.leaf(tile))
     }
 
     fn box_of(&self, node: usize) -> &[f64] {
