@@ -2,7 +2,7 @@
 
 use super::super::weights::{ExactSum, Mass, Verdict};
 use super::passes::RUN;
-use super::space::{Points, Rule};
+use super::space::{AT_ONCE, Points, Rule};
 use super::sweep::{Cells, Sweep};
 use super::{Grid, Search};
 use crate::parallel::{filled, runs_of_cells, split_runs};
@@ -160,16 +160,16 @@ pub(super) fn split<R: Rule<D>, const D: usize>(
     };
     let ends = ends_of_runs(core);
     if ends.last().is_none_or(|&count| count == core.len()) {
-        let nothing = Points { columns: std::array::from_fn(|_| Vec::new()), order: Vec::new() };
-        return Ok((Grid { points, cells }, part(nothing)?));
+        let nobody = Points { columns: std::array::from_fn(|_| Vec::new()), order: Vec::new() };
+        return Ok((Grid { points, cells }, part(nobody)?));
     }
     drop(cells);
     let Points { columns, order } = points;
-    let (order, other_order) = parted(order, core, &ends)?;
+    let (order, other_order) = parted(order, core, &ends, (0, 0))?;
     let mut inner = Points { columns: std::array::from_fn(|_| Vec::new()), order };
     let mut outer = Points { columns: std::array::from_fn(|_| Vec::new()), order: other_order };
     for (k, column) in columns.into_iter().enumerate() {
-        (inner.columns[k], outer.columns[k]) = parted(column, core, &ends)?;
+        (inner.columns[k], outer.columns[k]) = parted(column, core, &ends, (AT_ONCE, f64::NAN))?;
     }
     Ok((part(inner)?, part(outer)?))
 }
@@ -185,12 +185,17 @@ fn ends_of_runs(core: &[bool]) -> Vec<usize> {
     ends
 }
 
-/// The items of the core points, and those of the others.
-fn parted<X: Copy + Default + Send + Sync>(items: Vec<X>, core: &[bool], ends: &[usize]) -> Result<(Vec<X>, Vec<X>)> {
-    let count = ends.last().copied().unwrap_or(0);
-    let mut inner = filled(count, X::default(), "the core points")?;
-    let mut outer = filled(items.len() - count, X::default(), "the other points")?;
-    let outer_ends = ends.iter().enumerate().map(|(run, end)| items.len().min((run + 1) * RUN) - end);
+/// The items of the core points, and those of the others, both with some padding.
+fn parted<X: Copy + Send + Sync>(
+    items: Vec<X>,
+    core: &[bool],
+    ends: &[usize],
+    padding: (usize, X),
+) -> Result<(Vec<X>, Vec<X>)> {
+    let (count, n) = (ends.last().copied().unwrap_or(0), core.len());
+    let mut inner = filled(count + padding.0, padding.1, "the core points")?;
+    let mut outer = filled(n - count + padding.0, padding.1, "the other points")?;
+    let outer_ends = ends.iter().enumerate().map(|(run, end)| n.min((run + 1) * RUN) - end);
     let pieces = split_runs(&mut inner, ends.iter().copied()).into_iter().zip(split_runs(&mut outer, outer_ends));
     let pieces: Vec<_> = pieces.collect();
     pieces.into_par_iter().zip(items.par_chunks(RUN).zip(core.par_chunks(RUN))).for_each(

@@ -3,7 +3,7 @@
 use super::super::metric::{Real, Rows};
 use super::Grid;
 use super::sort::RadixSort;
-use super::space::Points;
+use super::space::{AT_ONCE, Points};
 use super::sweep::{AHEAD, Cells, Reach, place};
 use crate::parallel::{filled, split_runs};
 use crate::{Result, Task};
@@ -225,7 +225,7 @@ fn gathered<T: Real, const D: usize>(rows: Rows<'_, T>, order: &[u32], task: &Ta
     let n = order.len();
     let mut columns: [Vec<f64>; D] = std::array::from_fn(|_| Vec::new());
     for column in &mut columns {
-        *column = filled(n, 0.0, "the columns of points")?;
+        *column = filled(n + AT_ONCE, f64::NAN, "the columns of points")?;
     }
     let ends = || (1..=n.div_ceil(RUN)).map(|run| n.min(run * RUN));
     let mut slices: Vec<_> = columns.iter_mut().map(|column| split_runs(column, ends()).into_iter()).collect();

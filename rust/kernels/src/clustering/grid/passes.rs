@@ -132,15 +132,16 @@ fn link_run<L: Lanes, R: Rule<D>, const D: usize>(
 /// the box around the other.
 #[inline(always)]
 fn touch<R: Rule<D>, const D: usize>(rule: R, points: &Points<D>, a: Range<usize>, b: Range<usize>) -> bool {
-    let (mut few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    if many.len() <= SMALL {
-        return few.any(|q| points.any(rule, &points.query(q), many.clone()));
-    }
-    let bounds = points.bounds(many.clone());
-    few.any(|q| {
+    let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    let bounds = (many.len() > SMALL).then(|| points.bounds(many.clone()));
+    // A loop, not `any`: an iterator's method would be compiled apart, without wide instructions.
+    for q in few {
         let query = points.query(q);
-        query.may_reach(rule, &bounds) && points.any(rule, &query, many.clone())
-    })
+        if bounds.is_none_or(|bounds| query.may_reach(rule, &bounds)) && points.any(rule, &query, many.clone()) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Numbers the clusters by their smallest core row; returns the label of each cell.

@@ -7,12 +7,12 @@
 use super::super::metric::Real;
 use std::ops::Range;
 
-/// Points tested between two looks at whether to go on.
-const CHUNK: usize = 64;
+/// Points tested at once. A fixed number, so that short runs are vector code too; what is beyond a run is masked.
+pub(super) const AT_ONCE: usize = 16;
 
 /// The points of a grid, sorted by cell.
 pub(super) struct Points<const D: usize> {
-    /// One column per coordinate.
+    /// One column per coordinate, with [`AT_ONCE`] places of padding.
     pub columns: [Vec<f64>; D],
     /// Row of the table at each position.
     pub order: Vec<u32>,
@@ -60,14 +60,15 @@ impl<const D: usize> Points<D> {
         let mut start = range.start;
         let mut total = 0;
         while start < range.end && total < enough {
-            let end = range.end.min(start + CHUNK);
-            let columns: [&[f64]; D] = std::array::from_fn(|k| &self.columns[k][start..end]);
+            let inside = range.end - start;
+            let columns: [&[f64]; D] = std::array::from_fn(|k| &self.columns[k][start..start + AT_ONCE]);
             let (mut sure, mut maybe) = (0u64, 0u64);
-            for i in 0..end - start {
+            for i in 0..AT_ONCE {
                 let (s, m) = rule.test(&query.place, &std::array::from_fn(|k| columns[k][i]));
-                sure += u64::from(s);
-                maybe += u64::from(m);
+                sure += u64::from(s & (i < inside));
+                maybe += u64::from(m & (i < inside));
             }
+            let end = range.end.min(start + AT_ONCE);
             total += if sure == maybe {
                 sure as usize
             } else {

@@ -22,7 +22,7 @@ pub(super) struct Cells {
 }
 
 /// Places looked at together.
-pub(super) const AHEAD: usize = 8;
+pub(super) const AHEAD: usize = 4;
 
 /// Number of the non-empty row, then the step along it: never falls from cell to cell. (Signed, because vector
 /// instructions compare signed numbers.)
@@ -53,6 +53,7 @@ impl Cells {
 struct Window {
     row: usize,
     low: usize,
+    high: usize,
     reach: u32,
 }
 
@@ -108,8 +109,9 @@ impl<'a> Sweep<'a> {
     pub fn near(&mut self, row: usize) -> Range<u32> {
         let (window, places) = (&mut self.windows[row], &self.near.places);
         window.low = first_from(places, window.low, place(window.row, self.column.saturating_sub(window.reach)));
-        let high = first_from(places, window.low, place(window.row, self.column + window.reach + self.near.column));
-        window.low as u32..high as u32
+        let after = place(window.row, self.column + window.reach + self.near.column);
+        window.high = first_from(places, window.high.max(window.low), after);
+        window.low as u32..window.high as u32
     }
 
     #[inline(always)]
@@ -130,7 +132,7 @@ impl<'a> Sweep<'a> {
             }
             if cells.rows.get(*target) == Some(&wanted) {
                 let low = cells.row_starts[*target] as usize;
-                self.windows.push(Window { row: *target, low, reach: reach.steps });
+                self.windows.push(Window { row: *target, low, high: low, reach: reach.steps });
             }
         }
     }
