@@ -170,7 +170,7 @@ fn pivots<T: Real>(geometry: &Geometry<'_, T>, extent: &Extent, groups: usize, t
         let pivot: Vec<f32> = (0..width).map(|axis| panels[next / LANES * width + axis][next % LANES]).collect();
         let one = Centres::one(geometry.norm(), &pivot);
         centres.push(&pivot);
-        distances.par_iter_mut().zip(panels.par_chunks(width)).with_min_len(64).for_each(|(least, panel)| {
+        distances.par_iter_mut().zip(panels.par_chunks(width)).with_min_len(8).for_each(|(least, panel)| {
             one.each(panel, |_, found| {
                 for (least, found) in least.iter_mut().zip(found) {
                     *least = least.min(*found);
@@ -278,12 +278,16 @@ fn bounds<T: Real>(
             },
         )
         .collect::<Result<_>>()?;
+    // Sixteen centres side by side are a panel like any other.
     let mut apart = filled(groups * groups, 0.0f32, "the distances of groups")?;
-    let (mut panel, norm) = (vec![[0.0f32; LANES]; width], geometry.norm());
-    for (g, mean) in means.iter().enumerate() {
-        panel.iter_mut().zip(mean).for_each(|(panel, &x)| *panel = [x; LANES]);
-        centres.each(&panel, |h, found| apart[g * groups + h] = found[0]);
-    }
+    apart.par_chunks_mut(LANES * groups).zip(means.par_chunks(LANES)).for_each(|(apart, means)| {
+        let panel: Vec<[f32; LANES]> =
+            (0..width).map(|axis| std::array::from_fn(|lane| means[lane.min(means.len() - 1)][axis])).collect();
+        centres.each(&panel, |h, found| {
+            apart.chunks_mut(groups).zip(found).for_each(|(apart, &distance)| apart[h] = distance);
+        });
+    });
+    let norm = geometry.norm();
     let less = |d: f64| (d - error(width, d)).max(0.0);
     let more = |d: f64| d + error(width, d);
     let bound = |g: usize, h: usize| {

@@ -6,6 +6,8 @@
 
 use super::super::grid::unit_vector;
 use super::super::metric::{Metric, Real, Rows, chord_error, chord_margin, length};
+use crate::parallel::{filled, reserve};
+use rayon::prelude::*;
 
 /// The norm in which coordinates are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,16 +54,16 @@ impl<'a, T: Real> Geometry<'a, T> {
         let n = rows.len();
         let (embedding, width) = match metric {
             Metric::Cosine => {
-                let mut lengths = crate::parallel::reserve(n, "the lengths of rows")?;
+                let mut lengths = filled(n, 0.0, "the lengths of rows")?;
                 // A row whose length overflows is zero when divided by it.
                 let finite = |length: f64| if length.is_finite() { length } else { 0.0 };
-                lengths.extend((0..n).map(|i| finite(length(rows.row(i)))));
+                lengths.par_iter_mut().enumerate().for_each(|(i, to)| *to = finite(length(rows.row(i))));
                 let zeros = (0..n as u32).filter(|&i| lengths[i as usize] == 0.0).collect();
                 let trusted = lengths.iter().all(|&length| length == 0.0 || (1e-140..1e140).contains(&length));
                 (Embedding::Unit { lengths, zeros, trusted }, rows.width())
             }
             Metric::Haversine => {
-                let mut vectors = crate::parallel::reserve(n, "unit vectors")?;
+                let mut vectors = reserve(n, "unit vectors")?;
                 vectors.extend((0..n).map(|i| unit_vector(rows.row(i))));
                 (Embedding::Sphere { vectors, error: chord_error(rows) }, 3)
             }
