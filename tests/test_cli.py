@@ -339,6 +339,7 @@ def test_unknown_column(points, capsys):
         (["--eps", "1", "--n-jobs", "0"], "must be a number of threads"),
         (["--eps", "1", "--columns", "1,,2"], "with commas between"),
         (["--eps", "1", "--metric", "precomputed", "--plot", "x.png"], "needs points"),
+        (["--eps", "1", "--plot", "x.docx"], "x.docx: pictures end in"),
         (["--eps", "1", "-o", "no/such/folder/labels.csv"], "there is no folder"),
         (["--eps", "1", "--min"], "unrecognized arguments"),
     ],

@@ -50,11 +50,16 @@ def write_json(value: dict[str, Any], path: str | None = None) -> None:
         stream.write("\n")
 
 
-def require_matplotlib() -> None:
-    """Say so before the work starts when a picture is wanted and cannot be drawn."""
+def require_matplotlib(path: str | None = None) -> None:
+    """Say so before the work starts when a picture is wanted and cannot be drawn, or not to such a file."""
     from diptych.plot import import_matplotlib
 
     import_matplotlib().use("Agg")  # a command draws to files; it needs no window system
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    suffix, known = Path(path or "").suffix[1:].lower(), FigureCanvasBase.get_supported_filetypes()
+    if suffix and suffix not in known:
+        raise UsageError(f"{path}: pictures end in {', '.join('.' + name for name in sorted(known))}.")
 
 
 @contextmanager

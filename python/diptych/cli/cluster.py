@@ -179,7 +179,7 @@ def _check(args: argparse.Namespace) -> None:
         if path and args.points != _tables.STDIN and Path(path).resolve() == Path(args.points).resolve():
             raise UsageError(f"{option} {path}: would overwrite the points.")
     if args.plot:
-        _console.require_matplotlib()
+        _console.require_matplotlib(args.plot)
 
 
 def _model(args: argparse.Namespace) -> DBSCAN:

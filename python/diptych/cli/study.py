@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"there is no study {args.name!r}; there are: {', '.join(STUDIES)}.")
     _console.check_destination(args.output, option="-o")
     if args.output:
-        _console.require_matplotlib()
+        _console.require_matplotlib(args.output)
     result = STUDIES[args.name]()
     if args.json:
         facts = {"name": result.name, "question": result.question, "law": result.law, "holds": result.holds}

@@ -1,7 +1,7 @@
 //! The one door through which work leaves Python.
 
 use crate::error::{exception, from_panic};
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use diptych_kernels::{Result, Task};
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -26,11 +26,15 @@ static POOLS: ArcSwapOption<Pools> = ArcSwapOption::const_empty();
 fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
     let process = std::process::id();
     let mut pools = POOLS.load_full();
-    if pools.as_ref().is_none_or(|pools| pools.process != process) {
+    while pools.as_ref().is_none_or(|pools| pools.process != process) {
         let fresh = Arc::new(Pools { process, by_size: Mutex::default() });
-        // Dropping the parent's pools would wait for threads that do not exist here.
-        std::mem::forget(POOLS.swap(Some(Arc::clone(&fresh))));
-        std::mem::forget(pools.replace(fresh));
+        // Of several threads that come first, one puts its pools there. Dropping those of the parent would wait for
+        // threads that do not exist here.
+        let before = Guard::into_inner(POOLS.compare_and_swap(&pools, Some(fresh)));
+        if before.as_ref().is_some_and(|before| before.process != process) {
+            std::mem::forget(before);
+        }
+        std::mem::forget(std::mem::replace(&mut pools, POOLS.load_full()));
     }
     let Some(pools) = pools else { unreachable!("set above") };
     let mut by_size = pools.by_size.lock().unwrap_or_else(PoisonError::into_inner);

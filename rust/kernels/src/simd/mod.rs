@@ -1,7 +1,7 @@
 //! Run-time choice of the instruction set.
 //!
-//! A vectorised kernel is written once, as plain loops over a fixed number of lanes, and compiled twice: for the
-//! baseline of the target and for AVX2 with fused multiply-add. [`path`] is asked once per process.
+//! A vectorised kernel is written once, over the operations of [`Lanes`] or as plain loops of a fixed length, and compiled
+//! twice: for the baseline of the target and for AVX2 with fused multiply-add. [`path`] is asked once per process.
 
 mod lanes;
 
