@@ -223,7 +223,10 @@ def test_labels_have_one_bound_under_every_metric(metric):
 
 
 def test_columns_must_be_those_of_the_core_points():
-    assert [table.dtype for table in _validate.alike(np.ones((2, 3), np.float32), np.ones((4, 3)))] == [float, float]
+    assert [table.dtype for table in _validate.alike(np.ones((2, 3), np.float32), np.ones((4, 3)))] == [
+        float,
+        float,
+    ]
     assert _validate.alike(np.ones((2, 3), np.float32), np.ones((4, 3), np.float32))[0].dtype == np.float32
     with pytest.raises(ValueError, match="X_new has 3 columns, core_points has 2"):
         _validate.alike(np.ones((4, 3)), np.ones((4, 2)))
