@@ -40,6 +40,7 @@ _HOMES = {
 _SUBPACKAGES = {
     "datasets",
     "estimators",
+    "evaluation",
     "graph",
     "io",
     "kernels",
@@ -57,6 +58,7 @@ __all__ = [
     "datasets",
     "dbscan",
     "estimators",
+    "evaluation",
     "get_num_threads",
     "graph",
     "io",

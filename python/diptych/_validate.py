@@ -201,6 +201,19 @@ def min_samples(value: Any) -> int:
     return _count(value, "min_samples")
 
 
+def count(value: Any, name: str) -> int:
+    """Return how many of something are asked for, at least 1."""
+    return _count(value, name)
+
+
+def share(value: Any, name: str) -> float:
+    """Return a part of a whole, neither none nor all of it."""
+    number = _real_number(value, name, "must be a number between 0 and 1.")
+    if not 0.0 < number < 1.0:
+        raise ValueError(f"{name}={value}: must be between 0 and 1, neither of them.")
+    return number
+
+
 def k(value: Any, n: int) -> int:
     """Return which neighbour is asked for, among the n - 1 others."""
     number = _count(value, "k")
