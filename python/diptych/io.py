@@ -244,23 +244,20 @@ def read_word2vec(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[n
                 if len(cells) != d or not name:
                     raise ValueError(f"{where}, line {number}: {len(cells)} values after the name, not {d}.")
                 names.append(name)
-                values.extend(_numbers(cells, f"{where}, line {number}"))
+                try:
+                    values.extend(map(float, cells))
+                except ValueError as error:
+                    raise ValueError(f"{where}, line {number}: {error}.") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{where} is not UTF-8 text (byte {error.start}).") from None
     if len(names) != n:
         raise ValueError(f"{where} announces {n} vectors and holds {len(names)}.")
     _check_different(names, where)
-    return names_in_text(names), np.array(values, dtype=np.float32).reshape(n, d)
-
-
-def _numbers(cells: list[str], where: str) -> list[float]:
-    try:
-        numbers = [float(cell) for cell in cells]
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}.") from None
-    if not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{where}: every value must be finite.")
-    return numbers
+    vectors = np.array(values, dtype=np.float32).reshape(n, d)
+    if not np.isfinite(vectors).all():
+        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0]
+        raise ValueError(f"{where}, line {bad + 2}: every value must be finite, as float32.")
+    return names_in_text(names), vectors
 
 
 def _check_different(names: list[str], where: str) -> None:

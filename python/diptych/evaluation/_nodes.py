@@ -155,6 +155,7 @@ def _dense_indicator(labels: Any) -> NDArray[np.bool_]:
         raise ValueError(
             f"labels has shape {array.shape}: (n,) or (n, n_classes) is needed, or a list of sets."
         )
+    array = np.asarray(labels, dtype=object)  # among strings, NaN would have become "nan"
     missing = np.flatnonzero([label is None or label != label for label in array.tolist()])
     if missing.size:
         raise ValueError(f"labels[{missing[0]}] is missing: leave out the nodes that are not labelled.")
