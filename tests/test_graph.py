@@ -271,6 +271,9 @@ def test_zero_weights_are_no_edges_but_their_nodes_stay():
     graph = Graph.from_edges([("a", "b", 0.0), ("b", "c", 1.0)])
     assert graph.n_nodes == 3
     assert by_name(graph) == {("b", "c"): 1, ("c", "b"): 1}
+    assert by_name(Graph.from_edges([("a", "b", 0.0), ("b", "c", 1.0)], directed=True)) == {("b", "c"): 1}
+    stored = sparse.csr_array((np.array([0.0, 2.0]), np.array([1, 1]), np.array([0, 1, 2])), shape=(2, 2))
+    assert by_name(Graph(stored)) == {(1, 1): 2}
 
 
 BAD_EDGES = {

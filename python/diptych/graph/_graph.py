@@ -155,11 +155,11 @@ class Graph:
         return cls._from_table(read_edges(edges, weights, node_names), directed)
 
     @classmethod
-    def _from_table(cls, table: Edges, directed: bool, *, each_once: bool = False) -> "Graph":
-        """Make a graph from coded edges; `each_once`: a symmetric table is not one that says all twice."""
+    def _from_table(cls, table: Edges, directed: bool) -> "Graph":
+        """Make a graph from coded edges."""
         n = len(table.names)
         adjacency = _summed(table.weights, table.sources, table.targets, n)
-        if not directed and (each_once or not _is_symmetric(adjacency)):
+        if not directed and not _is_symmetric(adjacency):
             low, high = np.minimum(table.sources, table.targets), np.maximum(table.sources, table.targets)
             upper = _summed(table.weights, low, high, n)  # summed once, so that both halves are equal
             adjacency = sparse.csr_array(upper + sparse.triu(upper, 1).T)
@@ -194,7 +194,7 @@ class Graph:
             rows = ((u, v, 1.0) for u, v in g.edges())
         else:
             rows = ((u, v, w) for u, v, w in g.edges(data=weight, default=1.0))
-        return cls._from_table(read_edges(rows, None, names), g.is_directed(), each_once=True)
+        return cls._from_table(read_edges(rows, None, names), g.is_directed())
 
     @classmethod
     def from_file(
