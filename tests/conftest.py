@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
 # Test modules share helpers (textbook implementations, oracles) that pytest's importlib mode does not find.
-sys.path.append(str(HERE / "kernels"))
+sys.path += [str(HERE), str(HERE / "kernels")]
 
 settings.register_profile(
     "ci",

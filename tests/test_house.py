@@ -83,7 +83,7 @@ FLOORS = [
     {"_rust", "_progress", "_threads", "_validate", "_versions"},
     {"reference", "testing", "kernels", "io"},
     {"graph", "nn"},
-    {"estimators", "datasets"},
+    {"estimators", "datasets", "evaluation"},
     {"plot"},
     {"studies"},
     {"cli"},

@@ -7,15 +7,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from diptych import datasets, estimators, io, kernels, plot, reference, studies, testing
+    from diptych import (
+        datasets,
+        estimators,
+        evaluation,
+        graph,
+        io,
+        kernels,
+        plot,
+        reference,
+        studies,
+        testing,
+    )
     from diptych._rust import InternalError
     from diptych._threads import get_num_threads, set_num_threads
     from diptych._versions import __version__, show_versions
     from diptych.estimators.dbscan import DBSCAN, dbscan
+    from diptych.graph import Graph
     from diptych.io import load
 
 _HOMES = {
     "DBSCAN": "diptych.estimators.dbscan",
+    "Graph": "diptych.graph",
     "InternalError": "diptych._rust",
     "__version__": "diptych._versions",
     "dbscan": "diptych.estimators.dbscan",
@@ -24,16 +37,30 @@ _HOMES = {
     "set_num_threads": "diptych._threads",
     "show_versions": "diptych._versions",
 }
-_SUBPACKAGES = {"datasets", "estimators", "io", "kernels", "plot", "reference", "studies", "testing"}
+_SUBPACKAGES = {
+    "datasets",
+    "estimators",
+    "evaluation",
+    "graph",
+    "io",
+    "kernels",
+    "plot",
+    "reference",
+    "studies",
+    "testing",
+}
 
 __all__ = [
     "DBSCAN",
+    "Graph",
     "InternalError",
     "__version__",
     "datasets",
     "dbscan",
     "estimators",
+    "evaluation",
     "get_num_threads",
+    "graph",
     "io",
     "kernels",
     "load",

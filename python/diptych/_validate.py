@@ -5,6 +5,7 @@ aligned, native-endian arrays. float32 and float64 arrays that already are so pa
 """
 
 import math
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -157,6 +158,30 @@ def check_sphere(X: FloatArray, name: str = "X") -> None:
         )
 
 
+# Graphs
+
+
+def edge_weights(values: Any, name: str, place: Callable[[int], str] | None = None) -> NDArray[np.float64]:
+    """Return one weight for each edge, finite and not negative; `place` says where the k-th was found."""
+    array = _real_array(values, name)
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}: one dimension is needed, a weight for each edge.")
+    w = np.require(array, np.float64, ["C", "A"])
+    if w.size and not (w.min() >= 0 and _all_finite(w)):
+        at = int(np.flatnonzero(~((w >= 0) & (w < math.inf)))[0])
+        where = f"{name}[{at}]" if place is None else place(at)
+        raise ValueError(f"{where}={w[at]}: the weight of an edge is finite and not negative; drop the edge.")
+    return w
+
+
+def check_square(shape: tuple[int, ...], name: str) -> None:
+    """Refuse what cannot be an adjacency matrix, which has a row and a column for each node."""
+    if len(shape) != 2 or shape[0] != shape[1]:
+        raise ValueError(
+            f"{name} has shape {shape}: an adjacency matrix is square, with a row and a column for each node."
+        )
+
+
 # Numbers
 
 
@@ -176,6 +201,19 @@ def eps(value: Any, metric: str = "euclidean") -> float:
 def min_samples(value: Any) -> int:
     """Return the number of neighbours that makes a core point."""
     return _count(value, "min_samples")
+
+
+def count(value: Any, name: str) -> int:
+    """Return how many of something are asked for, at least 1."""
+    return _count(value, name)
+
+
+def share(value: Any, name: str) -> float:
+    """Return a part of a whole, neither none nor all of it."""
+    number = _real_number(value, name, "must be a number between 0 and 1.")
+    if not 0.0 < number < 1.0:
+        raise ValueError(f"{name}={value}: must be between 0 and 1, neither of them.")
+    return number
 
 
 def k(value: Any, n: int) -> int:
@@ -205,7 +243,7 @@ def metric(value: Any, p: Any = None) -> tuple[str, float]:
     return named.get(power, "minkowski"), power
 
 
-def seed_key(rng: Any = None) -> int:
+def seed_key(rng: Any = None, name: str = "rng") -> int:
     """Return the 64-bit key of a random stream.
 
     None takes fresh entropy; an integer or a SeedSequence gives the same key every time; a Generator gives
@@ -216,10 +254,12 @@ def seed_key(rng: Any = None) -> int:
     if isinstance(rng, np.random.SeedSequence):
         return int(rng.generate_state(1, np.uint64)[0])
     if isinstance(rng, bool) or not (rng is None or isinstance(rng, Integral)):
-        raise DtypeError(f"rng={rng!r}: must be None, an integer, a NumPy SeedSequence or a NumPy Generator.")
+        raise DtypeError(
+            f"{name}={rng!r}: must be None, an integer, a NumPy SeedSequence or a NumPy Generator."
+        )
     seed = None if rng is None else int(rng)
     if seed is not None and seed < 0:
-        raise ValueError(f"rng={rng}: a seed must not be negative.")
+        raise ValueError(f"{name}={rng}: a seed must not be negative.")
     return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
 
 

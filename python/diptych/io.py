@@ -1,18 +1,24 @@
-"""Files: fitted estimators as .npz archives that hold arrays and JSON, and no pickle."""
+"""Files: fitted estimators as .npz archives that hold arrays and JSON, and no pickle; word2vec's text."""
 
 import json
 import math
 import os
+import re
 import secrets
 import zipfile
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["load", "read_archive", "write_archive"]
+from diptych import _validate
+
+__all__ = ["load", "read_archive", "read_word2vec", "write_archive", "write_word2vec"]
 
 _FORMAT = 1
 _HEADER = "header"
@@ -67,18 +73,10 @@ def write_archive(
     path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str, NDArray[Any]]
 ) -> None:
     """Write arrays and a JSON header, all or nothing: a temporary file takes the place of the old one."""
-    target = Path(path)
     text = json.dumps({"format": _FORMAT, **header})
     content = {_HEADER: np.frombuffer(text.encode(), dtype=np.uint8), **arrays}
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            np.savez(file, allow_pickle=False, **content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _whole_file(path) as file:
+        np.savez(file, allow_pickle=False, **content)
 
 
 def read_archive(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -139,3 +137,131 @@ def _check_header(file: IO[bytes], member: zipfile.ZipInfo) -> None:
         or math.prod(shape) * dtype.itemsize != member.file_size - file.tell()
     ):
         raise ValueError(f"{member.filename!r} has shape {shape}, which is not what it holds")
+
+
+# Names, and vectors by name
+
+
+_WHOLE_NUMBER = re.compile(r"-?[1-9][0-9]{0,17}|0")
+
+
+def is_whole_number(text: str) -> bool:
+    """Tell whether text is an integer as Python writes it; 007 and 1.0 are not."""
+    return _WHOLE_NUMBER.fullmatch(text) is not None
+
+
+def names_in_text(names: Iterable[str]) -> NDArray[Any]:
+    """Return names that were read from a text: integers, int64, if all of them are, else strings, objects."""
+    listed = list(names)
+    if all(map(is_whole_number, listed)):
+        return np.array([int(name) for name in listed], dtype=np.int64)
+    return np.array(listed, dtype=object)
+
+
+@contextmanager
+def _whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a file that appears under its name when all of it is written, in place of an older one."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_word2vec(path: str | os.PathLike[str], names: Iterable[Any], vectors: ArrayLike) -> None:
+    """Write vectors in the text format of word2vec: a line "n d", then a line "name x_1 … x_d" for each.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; an older one is replaced when all is written.
+    names : iterable of n hashables
+        ``str(name)`` is written.
+    vectors : array-like of shape (n, d), float32 or float64
+        Written with the fewest digits that give the same float32 (float64) when read.
+
+    Raises
+    ------
+    ValueError
+        If a name is empty or holds white space, which separates the columns of this format; if two names are
+        written alike; if a vector is not finite; if there are not as many names as vectors.
+    """
+    listed = [str(name) for name in names]
+    rows = _validate.points(vectors, "vectors", may_be_empty=True)
+    if len(listed) != len(rows):
+        raise ValueError(f"there are {len(listed)} names and {len(rows)} vectors.")
+    for number, name in enumerate(listed):
+        if len(name.split()) != 1 or name != name.strip():
+            raise ValueError(
+                f"names[{number}]={name!r}: the word2vec format separates by white space, so a name must not "
+                "be empty nor hold any; put an underscore in its place, for example."
+            )
+    _check_different(listed, "names")
+    with _whole_file(path) as file:
+        file.write(f"{rows.shape[0]} {rows.shape[1]}\n".encode())
+        for name, row in zip(listed, rows, strict=True):
+            file.write(f"{name} {' '.join(row.astype(str))}\n".encode())
+
+
+def read_word2vec(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Read vectors in the text format of word2vec, as :func:`write_word2vec`, gensim and fastText write it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    names : ndarray of shape (n,)
+        int64 if all names are whole numbers, else strings, as objects.
+    vectors : ndarray of shape (n, d), float32
+        A vector for each name.
+
+    Raises
+    ------
+    ValueError
+        If the file is not in this format; the message names the line.
+    OSError
+        If it cannot be opened.
+    """
+    where = repr(os.fspath(path))
+    names: list[str] = []
+    try:
+        with open(path, encoding="utf-8") as file:
+            header = file.readline().split()
+            if len(header) != 2 or not all(map(is_whole_number, header)) or "-" in header[0] + header[1]:
+                raise ValueError(f"{where}: the first line is not 'number-of-vectors dimensions'.")
+            n, d = map(int, header)
+            values = array("f")
+            for number, line in enumerate(file, start=2):
+                name, *cells = line.rstrip("\r\n ").split(" ")
+                if len(cells) != d or not name:
+                    raise ValueError(f"{where}, line {number}: {len(cells)} values after the name, not {d}.")
+                names.append(name)
+                try:
+                    values.extend(map(float, cells))
+                except ValueError as error:
+                    raise ValueError(f"{where}, line {number}: {error}.") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{where} is not UTF-8 text (byte {error.start}).") from None
+    if len(names) != n:
+        raise ValueError(f"{where} announces {n} vectors and holds {len(names)}.")
+    _check_different(names, where)
+    vectors = np.array(values, dtype=np.float32).reshape(n, d)
+    if not np.isfinite(vectors).all():
+        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0]
+        raise ValueError(f"{where}, line {bad + 2}: every value must be finite, as float32.")
+    return names_in_text(names), vectors
+
+
+def _check_different(names: list[str], where: str) -> None:
+    first: dict[str, int] = {}
+    for number, name in enumerate(names):
+        if first.setdefault(name, number) != number:
+            raise ValueError(f"{where}: the vectors {first[name]} and {number} are both named {name!r}.")

@@ -1,8 +1,4 @@
-"""Pictures of what an estimator found. Matplotlib is imported when something is drawn, not before.
-
-Each display follows scikit-learn: a class method computes the numbers, ``plot(ax=None)`` draws them and keeps
-``ax_`` and ``figure_``.
-"""
+"""Pictures of clusters, and of the distances that help to choose them."""
 
 from __future__ import annotations
 
@@ -11,94 +7,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from diptych.plot._canvas import (
+    BASE_COLOURS,
+    GUIDE_COLOUR,
+    LEGEND_CLUSTERS,
+    NOISE_COLOUR,
+    axes_to_draw_on,
+    cluster_colours,
+    component_labels,
+    dense_points,
+    legend_beside,
+    legend_mark,
+    mark_area,
+    project,
+)
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from diptych.estimators.dbscan import DBSCAN
-
-__all__ = ["DBSCANDisplay", "KDistanceDisplay", "cluster_colours", "import_matplotlib", "project"]
-
-NOISE_COLOUR = "#9a9a9a"
-GUIDE_COLOUR = "#c2410c"
-LEGEND_CLUSTERS = 10  # more than these are counted and not named
-# Okabe and Ito's palette, told apart by colour-blind readers; black and yellow left out.
-BASE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-
-
-def import_matplotlib() -> Any:
-    """Return the matplotlib module.
-
-    Raises
-    ------
-    ImportError
-        With the command that installs it.
-    """
-    try:
-        import matplotlib
-    except ImportError:
-        raise ImportError("drawing needs matplotlib: pip install 'diptych[plot]'") from None
-    return matplotlib
-
-
-def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    import_matplotlib()
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=size, layout="constrained")[1]
-
-
-def cluster_colours(n_clusters: int) -> NDArray[np.float64]:
-    """Return one RGB colour for each cluster: a fixed palette first, then hues a golden angle apart.
-
-    Parameters
-    ----------
-    n_clusters : int
-        How many colours.
-
-    Returns
-    -------
-    ndarray of shape (n_clusters, 3)
-        Values in [0, 1]. A cluster has the same colour whatever the number of clusters.
-    """
-    import_matplotlib()
-    from matplotlib.colors import hsv_to_rgb, to_rgb
-
-    colours = [to_rgb(colour) for colour in BASE_COLOURS[:n_clusters]]
-    for extra in range(n_clusters - len(colours)):
-        hue = (0.1 + extra * 0.61803398875) % 1.0
-        colours.append(tuple(hsv_to_rgb((hue, (0.75, 0.5)[extra % 2], (0.75, 0.9)[extra // 2 % 2]))))
-    return np.array(colours, dtype=np.float64).reshape(n_clusters, 3)
-
-
-def project(X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Bring points to two dimensions: as they are, or onto the two directions of largest variance.
-
-    Parameters
-    ----------
-    X : array-like of shape (n, d)
-        The points.
-
-    Returns
-    -------
-    points : ndarray of shape (n, 2)
-        The points to draw.
-    shares : ndarray of shape (2,), or None
-        The share of the variance along each axis; None where nothing was projected.
-    """
-    X = np.asarray(X, dtype=np.float64)
-    n, d = X.shape
-    if d <= 2:
-        return np.hstack([X, np.zeros((n, 2 - d))]), None
-    centred = X - X.mean(axis=0)
-    scale = np.abs(centred).max() or 1.0  # squares of very large or small numbers stay finite
-    variances, directions = np.linalg.eigh((centred / scale).T @ (centred / scale))
-    axes = directions[:, [-1, -2]]
-    axes *= np.where(axes[np.abs(axes).argmax(axis=0), [0, 1]] < 0, -1.0, 1.0)  # the sign is free: fix it
-    total = variances.sum() or 1.0
-    return centred @ axes, np.maximum(variances[[-1, -2]], 0.0) / total
 
 
 class DBSCANDisplay:
@@ -193,7 +121,7 @@ class DBSCANDisplay:
         -------
         DBSCANDisplay
         """
-        coordinates = _dense(X)
+        coordinates = dense_points(X)
         if len(coordinates) != len(labels):
             raise ValueError(f"X has {len(coordinates)} rows, the labels are of {len(labels)}.")
         kinds = np.where(labels >= 0, "border", "noise")
@@ -204,11 +132,7 @@ class DBSCANDisplay:
             axis_labels = ("longitude (°)", "latitude (°)")
         else:
             points, shares = project(coordinates)
-            if shares is not None:
-                axis_labels = (
-                    f"component 1 ({shares[0]:.0%} of the variance)",
-                    f"component 2 ({shares[1]:.0%})",
-                )
+            axis_labels = component_labels(shares)
         return cls(points, labels, kinds, axis_labels=axis_labels, title=title)
 
     @classmethod
@@ -249,11 +173,11 @@ class DBSCANDisplay:
         DBSCANDisplay
             This display, with ``ax_`` and ``figure_``.
         """
-        ax = _axes(ax, (7.0, 5.5))
+        ax = axes_to_draw_on(ax, (7.0, 5.5))
         n_clusters = int(self.labels.max(initial=-1)) + 1
         colours = cluster_colours(n_clusters)
         if size is None:
-            size = float(np.clip(40_000 / max(len(self.labels), 1), 0.7, 28.0))
+            size = mark_area(len(self.labels))
         line = 0.17 * size**0.5  # a hollow mark keeps about the size of a filled one
         raster = len(self.labels) > 10_000  # a vector file with a million marks opens nowhere
 
@@ -275,23 +199,20 @@ class DBSCANDisplay:
 
     def _explain(self, ax: Axes, colours: NDArray[np.float64]) -> None:
         """Say what the marks mean: few clusters in a legend, many in a line below the title."""
-        from matplotlib.lines import Line2D
-
-        def mark(label: str, colour: Any, **style: Any) -> Line2D:
-            return Line2D([], [], linestyle="none", markersize=6, color=colour, label=label, **style)
-
         counts = np.bincount(self.labels[self.labels >= 0], minlength=len(colours))
         n_border, n_noise = (int(np.count_nonzero(self.kinds == kind)) for kind in ("border", "noise"))
         if len(counts) > LEGEND_CLUSTERS:
             text = f"{len(counts)} clusters: {counts.sum()}, {n_border} of them border (hollow)"
             ax.set_title(f"{ax.get_title()}\n{text}; {n_noise} noise (×)".strip(), fontsize="medium")
             return
-        marks = [mark(f"cluster {k}: {count}", colours[k], marker="o") for k, count in enumerate(counts)]
+        marks = [
+            legend_mark(f"cluster {k}: {count}", colours[k], marker="o") for k, count in enumerate(counts)
+        ]
         if n_border:
-            marks.append(mark(f"of these border: {n_border}", "#555555", marker="o", fillstyle="none"))
+            marks.append(legend_mark(f"of these border: {n_border}", "#555555", marker="o", fillstyle="none"))
         if n_noise:
-            marks.append(mark(f"noise: {n_noise}", NOISE_COLOUR, marker="x"))
-        ax.legend(handles=marks, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+            marks.append(legend_mark(f"noise: {n_noise}", NOISE_COLOUR, marker="x"))
+        legend_beside(ax, marks)
 
 
 class KDistanceDisplay:
@@ -385,7 +306,7 @@ class KDistanceDisplay:
         KDistanceDisplay
             This display, with ``ax_`` and ``figure_``.
         """
-        ax = _axes(ax, (7.0, 4.5))
+        ax = axes_to_draw_on(ax, (7.0, 4.5))
         finite = self.distances[np.isfinite(self.distances)]
         first = len(self.distances) - len(
             finite
@@ -417,9 +338,3 @@ def _elbow(descending: NDArray[np.float64]) -> float:
     chord = np.linspace(curve[0], curve[-1], len(curve))
     gap = chord - curve
     return float(curve[gap.argmax()]) if gap.max() > 0 else float("nan")
-
-
-def _dense(X: Any) -> NDArray[Any]:
-    if hasattr(X, "toarray"):
-        raise TypeError("a sparse X is not drawn; pass the points to draw, for example X.toarray().")
-    return np.asarray(X)

@@ -1,0 +1,19 @@
+"""Pictures of what an estimator found. Matplotlib is imported when something is drawn, not before.
+
+Each display follows scikit-learn: a class method computes the numbers, ``plot(ax=None)`` draws them and keeps
+``ax_`` and ``figure_``.
+"""
+
+from diptych.plot._canvas import NOISE_COLOUR, cluster_colours, import_matplotlib, project
+from diptych.plot._clusters import DBSCANDisplay, KDistanceDisplay
+from diptych.plot._embedding import EmbeddingDisplay
+
+__all__ = [
+    "NOISE_COLOUR",
+    "DBSCANDisplay",
+    "EmbeddingDisplay",
+    "KDistanceDisplay",
+    "cluster_colours",
+    "import_matplotlib",
+    "project",
+]
