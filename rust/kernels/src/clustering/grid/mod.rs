@@ -43,11 +43,9 @@ struct Search<R, const D: usize> {
 /// they find are rows of the first.
 trait Job {
     type Output;
-    fn run<T: Real, R: Rule<D>, const D: usize>(
-        self,
-        search: Search<R, D>,
-        tables: &[Rows<'_, T>],
-    ) -> Result<Self::Output>;
+    /// One grid for each table. The tables are not needed any more then.
+    fn grids<T: Real, const D: usize>(&self, lattice: &Lattice<D>, tables: &[Rows<'_, T>]) -> Result<Vec<Grid<D>>>;
+    fn run<R: Rule<D>, const D: usize>(self, search: Search<R, D>, grids: Vec<Grid<D>>) -> Result<Self::Output>;
 }
 
 /// Runs DBSCAN on a grid: core points and labels, or `None` where no grid fits.
@@ -93,7 +91,10 @@ fn with_search<T: Real, J: Job>(tables: &[Rows<'_, T>], eps: f64, metric: Metric
             let decide = |a: u32, b: u32| metric.reduced(queries.row(a as usize), found.row(b as usize)) <= threshold;
             let vectors = tables.iter().map(|&rows| unit_vectors(rows)).collect::<Result<Vec<_>>>()?;
             let on_the_sphere = vectors.iter().map(|v| Rows::new(v, v.len() / 3, 3)).collect::<Result<Vec<_>>>()?;
-            on_lattice(&on_the_sphere, Sphere::new(sure, maybe, &decide), sure, 2.0, job)
+            let Some((lattice, grids)) = on_lattice(&on_the_sphere, sure, 2.0, &job)? else { return Ok(None) };
+            drop(vectors);
+            let rule = Sphere::new(sure, maybe, &decide);
+            job.run(Search { rule, lattice }, grids).map(Some)
         }
         Metric::Minkowski(_) | Metric::Cosine => Ok(None),
     }
@@ -113,19 +114,32 @@ fn flat<T: Real, N: Norm, J: Job>(
     job: J,
 ) -> Result<Option<J::Output>> {
     match tables[0].width() {
-        1 => on_lattice::<_, _, _, 1>(tables, rule, eps, p, job),
-        2 => on_lattice::<_, _, _, 2>(tables, rule, eps, p, job),
-        3 => on_lattice::<_, _, _, 3>(tables, rule, eps, p, job),
+        1 => search_flat::<_, _, _, 1>(tables, rule, eps, p, job),
+        2 => search_flat::<_, _, _, 2>(tables, rule, eps, p, job),
+        3 => search_flat::<_, _, _, 3>(tables, rule, eps, p, job),
         _ => Ok(None),
     }
 }
 
-fn on_lattice<T: Real, R: Rule<D>, J: Job, const D: usize>(
+fn search_flat<T: Real, R: Rule<D>, J: Job, const D: usize>(
     tables: &[Rows<'_, T>],
     rule: R,
     eps: f64,
     p: f64,
     job: J,
 ) -> Result<Option<J::Output>> {
-    Lattice::over(tables, eps, p).map(|lattice| job.run(Search { rule, lattice }, tables)).transpose()
+    let Some((lattice, grids)) = on_lattice(tables, eps, p, &job)? else { return Ok(None) };
+    job.run(Search { rule, lattice }, grids).map(Some)
+}
+
+/// A lattice over all tables and the grids on it, if there is one.
+fn on_lattice<T: Real, J: Job, const D: usize>(
+    tables: &[Rows<'_, T>],
+    eps: f64,
+    p: f64,
+    job: &J,
+) -> Result<Option<(Lattice<D>, Vec<Grid<D>>)>> {
+    let Some(lattice) = Lattice::over(tables, eps, p) else { return Ok(None) };
+    let grids = job.grids(&lattice, tables)?;
+    Ok(Some((lattice, grids)))
 }

@@ -5,6 +5,7 @@ use super::super::metric::{Real, Rows};
 use super::super::union_find::UnionFind;
 use super::super::weights::Mass;
 use super::core::{mark, split};
+use super::lattice::Lattice;
 use super::space::{Points, Rule};
 use super::sweep::Sweep;
 use super::{Grid, Job, Search};
@@ -28,15 +29,15 @@ pub(super) struct Fit<'a> {
 impl Job for Fit<'_> {
     type Output = (Vec<isize>, Vec<isize>);
 
-    fn run<T: Real, R: Rule<D>, const D: usize>(
-        self,
-        search: Search<R, D>,
-        tables: &[Rows<'_, T>],
-    ) -> Result<Self::Output> {
+    fn grids<T: Real, const D: usize>(&self, lattice: &Lattice<D>, tables: &[Rows<'_, T>]) -> Result<Vec<Grid<D>>> {
+        self.task.expect(2 * tables[0].len());
+        Ok(vec![lattice.grid(tables[0], |_| 0, 0, self.task)?])
+    }
+
+    fn run<R: Rule<D>, const D: usize>(self, search: Search<R, D>, mut grids: Vec<Grid<D>>) -> Result<Self::Output> {
         let Fit { mass, task } = self;
-        let rows = tables[0];
-        task.expect(2 * rows.len());
-        let grid = search.lattice.grid(rows, |_| 0, 0, task)?;
+        let grid = grids.swap_remove(0);
+        let n = grid.points.order.len();
         let marks = mark(&search, &grid, mass, task)?;
         let (core, others) = split(&search, grid, &marks, task)?;
         drop(marks);
@@ -44,7 +45,7 @@ impl Job for Fit<'_> {
             let sets = link(&search, &core, task)?;
             number(&core, &sets)?
         };
-        let outcome = Outcome::new(rows.len())?;
+        let outcome = Outcome::new(n)?;
         labels.par_iter().enumerate().for_each(|(cell, &label)| {
             let positions = core.cells.points(cell as u32..cell as u32 + 1);
             core.points.order[positions].iter().for_each(|&row| outcome.set(row as usize, true, label));
@@ -65,22 +66,23 @@ pub(super) struct Predict<'a> {
 impl Job for Predict<'_> {
     type Output = Vec<isize>;
 
-    fn run<T: Real, R: Rule<D>, const D: usize>(
-        self,
-        search: Search<R, D>,
-        tables: &[Rows<'_, T>],
-    ) -> Result<Self::Output> {
-        let Predict { known, task } = self;
+    fn grids<T: Real, const D: usize>(&self, lattice: &Lattice<D>, tables: &[Rows<'_, T>]) -> Result<Vec<Grid<D>>> {
+        let Predict { known, task } = *self;
         task.expect(tables[1].len());
         let most = known.iter().copied().max().unwrap_or(0);
-        let core = search.lattice.grid(tables[0], |row| known[row], u32::BITS - most.leading_zeros(), task)?;
-        let new = search.lattice.grid(tables[1], |_| 0, 0, task)?;
+        let core = lattice.grid(tables[0], |row| known[row], u32::BITS - most.leading_zeros(), task)?;
+        Ok(vec![core, lattice.grid(tables[1], |_| 0, 0, task)?])
+    }
+
+    fn run<R: Rule<D>, const D: usize>(self, search: Search<R, D>, grids: Vec<Grid<D>>) -> Result<Self::Output> {
+        let Predict { known, task } = self;
+        let [core, new] = &grids[..] else { unreachable!("two tables, two grids") };
         let starts = &core.cells.starts[..core.cells.len()];
         let label_of = |&start: &u32| known[core.points.order[start as usize] as usize];
         let labels = collected(starts.iter().map(label_of), "the labels of cells")?;
-        let outcome = Outcome::new(tables[1].len())?;
-        label(&search, &new, &core, &labels, task, &|row, label| outcome.set(row, false, label))?;
-        drop((core, new));
+        let outcome = Outcome::new(new.points.order.len())?;
+        label(&search, new, core, &labels, task, &|row, label| outcome.set(row, false, label))?;
+        drop(grids);
         Ok(outcome.finish()?.1)
     }
 }
@@ -128,16 +130,29 @@ fn link_run<L: Lanes, R: Rule<D>, const D: usize>(
     }
 }
 
-/// Whether two runs of points hold a pair of neighbours. Large ones are first cut down to the points that can reach
-/// the box around the other.
+/// Whether two runs of points hold a pair of neighbours. Of large ones, only points that can reach the box around
+/// the other are tried.
 #[inline(always)]
 fn touch<R: Rule<D>, const D: usize>(rule: R, points: &Points<D>, a: Range<usize>, b: Range<usize>) -> bool {
     let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    let bounds = (many.len() > SMALL).then(|| points.bounds(many.clone()));
-    // A loop, not `any`: an iterator's method would be compiled apart, without wide instructions.
+    // Loops, not `any`: an iterator's method would be compiled apart, without wide instructions.
+    let boxes = (many.len() > SMALL).then(|| (points.bounds(few.clone()), points.bounds(many.clone())));
+    if let Some((around_few, _)) = &boxes {
+        let mut reached = false;
+        for q in many.clone() {
+            reached = points.query(q).may_reach(rule, around_few);
+            if reached {
+                break;
+            }
+        }
+        if !reached {
+            return false;
+        }
+    }
     for q in few {
         let query = points.query(q);
-        if bounds.is_none_or(|bounds| query.may_reach(rule, &bounds)) && points.any(rule, &query, many.clone()) {
+        let apart = boxes.as_ref().is_some_and(|(_, around_many)| !query.may_reach(rule, around_many));
+        if !apart && points.any(rule, &query, many.clone()) {
             return true;
         }
     }

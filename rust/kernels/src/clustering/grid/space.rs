@@ -60,15 +60,12 @@ impl<const D: usize> Points<D> {
         let mut start = range.start;
         let mut total = 0;
         while start < range.end && total < enough {
-            let inside = range.end - start;
-            let columns: [&[f64]; D] = std::array::from_fn(|k| &self.columns[k][start..start + AT_ONCE]);
-            let (mut sure, mut maybe) = (0u64, 0u64);
-            for i in 0..AT_ONCE {
-                let (s, m) = rule.test(&query.place, &std::array::from_fn(|k| columns[k][i]));
-                sure += u64::from(s & (i < inside));
-                maybe += u64::from(m & (i < inside));
-            }
             let end = range.end.min(start + AT_ONCE);
+            let (sure, maybe) = if end - start == AT_ONCE {
+                self.test_block(rule, query, start, AT_ONCE)
+            } else {
+                self.test_block(rule, query, start, end - start)
+            };
             total += if sure == maybe {
                 sure as usize
             } else {
@@ -77,6 +74,19 @@ impl<const D: usize> Points<D> {
             start = end;
         }
         total
+    }
+
+    /// How many of the first `inside` points of a block are neighbours beyond doubt, and how many may be.
+    #[inline(always)]
+    fn test_block<R: Rule<D>>(&self, rule: R, query: &Query<D>, start: usize, inside: usize) -> (u64, u64) {
+        let columns: [&[f64]; D] = std::array::from_fn(|k| &self.columns[k][start..start + AT_ONCE]);
+        let (mut sure, mut maybe) = (0u64, 0u64);
+        for i in 0..AT_ONCE {
+            let (s, m) = rule.test(&query.place, &std::array::from_fn(|k| columns[k][i]));
+            sure += u64::from(s & (i < inside));
+            maybe += u64::from(m & (i < inside));
+        }
+        (sure, maybe)
     }
 
     /// Whether a point of `range` is a neighbour of a query.
