@@ -339,6 +339,15 @@ def test_degrees_are_refused(backend, dtype):
         fitted.predict(np.array([[90.0, 0.0]], dtype=dtype))
 
 
+@pytest.mark.parametrize("pole", [np.pi / 2, -np.pi / 2])
+@pytest.mark.parametrize("dtypes", [(np.float32, np.float64), (np.float64, np.float32)], ids=str)
+def test_poles_of_two_dtypes_are_the_same_place(backend, pole, dtypes):
+    old, new = (np.array([[pole, 0.0], [pole, 2.0], [0.0, 1.0]], dtype=dtype) for dtype in dtypes)
+    model = DBSCAN(eps=1e-6, min_samples=2, metric="haversine", backend=backend).fit(old)
+    np.testing.assert_array_equal(model.labels_, [0, 0, -1])
+    np.testing.assert_array_equal(model.predict(new), model.labels_)
+
+
 class TestPredict:
     @pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev", "cosine"])
     def test_training_rows_get_their_labels(self, backend, metric):

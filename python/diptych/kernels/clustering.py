@@ -299,9 +299,9 @@ def dbscan_predict(
         return _rust.dbscan_predict_dense(D, known, radius, threads, progress)
     new = _validate.points(X_new, "X_new")
     core = _validate.points(core_points, "core_points", may_be_empty=True)
-    new, core = _validate.alike(new, core)
-    if name == "haversine":
+    if name == "haversine":  # before the dtypes meet: a pole in float32 lies beyond that in float64
         _validate.check_sphere(new, "X_new")
         _validate.check_sphere(core, "core_points")
+    new, core = _validate.alike(new, core)
     known = _validate.labels(core_labels, len(core))
     return _rust.dbscan_predict(new, core, known, radius, name, power, threads, progress)
