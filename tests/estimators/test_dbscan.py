@@ -374,6 +374,19 @@ class TestPredict:
         np.testing.assert_array_equal(model.predict(X), [0, 1, 1])
         np.testing.assert_array_equal(model.predict([[-1.0, 0.0]]), [-1])
 
+    @pytest.mark.parametrize(
+        "dtypes", [(float, float), (float, np.float32), (np.float32, float), (float, int)]
+    )
+    def test_equal_rows_of_zeros_under_cosine_get_the_smallest_label(self, backend, dtypes):
+        old, new = dtypes
+        X = np.asfortranarray([[1.0, 0.0], [0.0, 0.0], [-0.0, 0.0], [0.0, 1.0]], dtype=old)
+        model = DBSCAN(eps=0.1, min_samples=1, metric="cosine", backend=backend).fit(X)
+        np.testing.assert_array_equal(model.labels_, [0, 1, 2, 3])
+        for order in "CF":
+            np.testing.assert_array_equal(model.predict(X.astype(new, order=order)), [0, 1, 1, 3])
+        signs = np.array([[0.0, -0.0], [-0.0, -0.0], [-1.0, 0.0]], dtype=new)
+        np.testing.assert_array_equal(model.predict(signs), [1, 1, -1])
+
     def test_unfitted(self, backend):
         for use in (lambda m: m.predict([[0.0]]), lambda m: m.diagnose(), lambda m: m.save("x")):
             with pytest.raises(NotFittedError):

@@ -207,7 +207,9 @@ class DBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         -------
         ndarray of shape (m,)
             Smallest cluster number among the core points within `eps`, -1 if there is none. On the training
-            data these are ``labels_``, if a precomputed matrix is symmetric.
+            data these are ``labels_``, with two exceptions: a precomputed matrix that is not symmetric, and
+            equal rows that 'cosine' holds apart (two rows of zeros are at distance 1). A new row that equals
+            a core point is that point, so all such rows get the smallest of their labels.
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr", ensure_all_finite=self._finite())
