@@ -292,7 +292,16 @@ def test_parameters_are_refused_in_scikit_learns_words(backend, parameters):
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"metric": "nearby"}, {"algorithm": "magic"}, {"p": 0}, {"p": -1.0}], ids=str
+    "parameters",
+    [
+        {"metric": "nearby"},
+        {"metric": ["euclidean"]},
+        {"algorithm": "magic"},
+        {"algorithm": ["auto"]},
+        {"p": 0},
+        {"p": -1.0},
+    ],
+    ids=str,
 )
 def test_other_parameters_are_refused(parameters):
     name = next(iter(parameters))
@@ -303,8 +312,9 @@ def test_other_parameters_are_refused(parameters):
 
 
 def test_backend_and_n_jobs_are_checked():
-    with pytest.raises(ValueError, match="The 'backend' parameter of DBSCAN must be a str among"):
-        DBSCAN(backend="cuda").fit(blobs())
+    for bad in ("cuda", [], None):
+        with pytest.raises(ValueError, match="The 'backend' parameter of DBSCAN must be a str among"):
+            DBSCAN(backend=bad).fit(blobs())
     with pytest.raises(ValueError, match="n_jobs=0"):
         DBSCAN(n_jobs=0).fit(blobs())
 
