@@ -250,7 +250,8 @@ def test_standard_input(points, capsys, monkeypatch, binary):
         ("1,2\n3,4\n".encode("utf-16"), "not UTF-8 text"),
         (b"\x93NUMPY\x01\x00", "cannot be read"),
         (b"PK\x03\x04 and then nothing", "cannot be read"),
-        (b"1,2\nnan,4\n", "NaN"),
+        (b"x,y\n1,2\n\nnan,4\n", r"line 4: column 1 \(x\) holds 'nan'; every value must be finite: drop"),
+        (b"1,2\n3,1e999\n", "line 2: column 2 holds '1e999'; every value must be finite"),
     ],
 )
 def test_bad_content(tmp_path, capsys, content, message):
@@ -271,6 +272,7 @@ def test_bad_content(tmp_path, capsys, content, message):
         (np.array([["a", "b"]]), "points are numbers"),
         (np.array([[1j, 2.0]]), "points are numbers"),
         (np.array([[None, 2.0]]), "allow_pickle=False"),
+        (np.array([[1.0, 2.0], [3.0, -np.inf]], dtype=np.float32), "row 2: column 2 holds -inf; every value"),
     ],
 )
 def test_bad_arrays(tmp_path, capsys, array, message):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import sparse
 
+from diptych.cli._tables import DataError, read_points
 from test_cli import X, run, usage_error
 
 
@@ -17,10 +19,34 @@ def points(tmp_path, monkeypatch):
     return path
 
 
+def stops(tmp_path, text):
+    path = tmp_path / "stops.csv"
+    path.write_text(text)
+    return path
+
+
 def bad_data(capsys, *words):
     code, out, err = run(capsys, *words)
     assert (code, out, err.count("\n")) == (1, "", 1)
     return err
+
+
+# ---- the input ----
+
+
+@pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csc_matrix, sparse.coo_array])
+def test_sparse_columns_and_values_that_are_not_finite(tmp_path, form):
+    dense = np.array([[0.0, 1.0, 2.0], [0.0, 0.0, np.nan], [np.inf, 0.0, 3.0]])
+    path = tmp_path / "table.npz"
+    sparse.save_npz(path, form(dense))
+    np.testing.assert_array_equal(read_points(str(path), columns=["2"]).toarray(), dense[:, [1]])
+    with pytest.raises(DataError, match=r"table\.npz, row 2: column 3 holds nan; every value must be finite"):
+        read_points(str(path), columns=["2", "3"])
+
+
+def test_values_of_columns_that_are_not_used_may_be_missing(tmp_path):
+    path = stops(tmp_path, "a,b\n1,nan\n2,\n")
+    np.testing.assert_array_equal(read_points(str(path), columns=["a"]), [[1.0], [2.0]])
 
 
 # ---- check ----
