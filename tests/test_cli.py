@@ -143,15 +143,6 @@ def test_haversine_in_degrees_takes_metres_kilometres_and_degrees(tmp_path, caps
     assert out.split() == ["label,kind", "0,core", "0,core", "-1,noise"]
 
 
-@pytest.mark.parametrize(("text", "eps"), [("47,8\n48,9\n", "0.1"), ("0.47,0.08\n0.48,0.09\n", "20")])
-def test_haversine_in_degrees_without_saying_so(tmp_path, capsys, text, eps):
-    path = tmp_path / "stops.csv"
-    path.write_text(text)
-    code, out, err = run(capsys, "cluster", path, "--eps", eps, "--metric", "haversine")
-    assert (code, out) == (1, "")
-    assert err == "diptych: the points or eps look like degrees and not like radians: add --degrees.\n"
-
-
 def test_sparse_distances(tmp_path, capsys):
     path = tmp_path / "distances.npz"
     sparse.save_npz(path, sparse.csr_matrix(np.array([[0, 0.5, 0], [0.5, 0, 0], [0, 0, 0]])))
@@ -305,13 +296,6 @@ def test_pickles_are_never_loaded(tmp_path, capsys):
     assert code == 1
     assert err.count("\n") == 1
     assert not trace.exists()
-
-
-def test_missing_file_and_folder(tmp_path, capsys):
-    for path in (tmp_path / "none.csv", tmp_path):
-        code, _, err = run(capsys, "cluster", path, "--eps", "1")
-        assert code == 1
-        assert str(path) in err
 
 
 def test_unknown_column(points, capsys):
