@@ -88,7 +88,7 @@ class TestPoints:
             (np.zeros((2, 2), dtype=[("a", float)]), "numbers are needed"),
             (sparse.csr_array(np.eye(2)), r"X is sparse \(csr\).*toarray.*diptych\.DBSCAN"),
             ("points.csv", "X has dtype <U10"),
-            (None, r"X\[\]=None"),
+            (None, "X=None: every value must be a real number"),
         ],
         ids=repr,
     )
@@ -205,10 +205,40 @@ def test_labels():
         ([[0, 1]], r"core_labels has shape \(1, 2\)"),
         ([0, 2**32 - 1], r"core_labels\[1\]=4294967295: cluster numbers go up to 4294967294"),
         (np.array([2**64 - 1, 0], np.uint64), r"core_labels\[0\]=18446744073709551615: integers up to"),
+        ([0, 2**70], r"core_labels\[1\]=1180591620717411303424: integers up to"),
+        ([-(2**70), 0], r"core_labels\[0\]=-1180591620717411303424: integers up to"),
+        (None, "core_labels=None: every value must be an integer"),
+        ([0, None], r"core_labels\[1\]=None: every value must be an integer"),
+        ([[0], [0, 1]], "core_labels is not a table of numbers, its rows differ in length"),
+        (np.ma.masked_array([0, 1], mask=[0, 1]), "core_labels has masked entries"),
+        (["a", "b"], "core_labels has dtype <U1: integers"),
     ]:
         with pytest.raises(ValueError, match=message):
             _validate.labels(given, 2)
     np.testing.assert_array_equal(_validate.labels(np.array([2**32 - 2], np.uint64)), [2**32 - 2])
+    np.testing.assert_array_equal(_validate.labels(np.array([3, 1], object)), [3, 1])
+
+
+@pytest.mark.parametrize("dtype", [float, str, bool])
+@pytest.mark.parametrize("n", [0, 2])
+def test_labels_have_one_rule_whether_empty_or_not(dtype, n):
+    with pytest.raises(DtypeError, match=r"core_labels has dtype .*: integers are needed"):
+        _validate.labels(np.zeros(n, dtype), n)
+    assert _validate.labels([0] * n, n).dtype == np.int64
+
+
+def test_core_points():
+    assert _validate.core_points([[0, 1]], 2).tolist() == [[0.0, 1.0]]
+    rows = np.zeros((0, 2), np.float32)
+    assert _validate.core_points(rows, 2) is rows
+    assert _validate.core_points([], 3).shape == (0, 3)
+    np.testing.assert_array_equal(dbscan_predict([[0.0, 1.0]], [], []), [-1])
+    with pytest.raises(DtypeError, match=r"core_points=None: only metric='precomputed' takes None"):
+        dbscan_predict([[0.0, 1.0]], None, [0])
+    np.testing.assert_array_equal(dbscan_predict([[0.1]], None, [4], metric="precomputed"), [4])
+    for given, message in [(np.zeros(0), r"shape \(0,\)"), (np.zeros(0, str), "core_points has dtype <U1")]:
+        with pytest.raises(ValueError, match=message):
+            _validate.core_points(given, 2)
 
 
 @pytest.mark.parametrize("metric", [*METRICS, "sparse"])

@@ -115,10 +115,19 @@ def weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
     return w
 
 
+def core_points(given: Any, columns: int) -> FloatArray:
+    """Return the rows of the core points; a list of none has the columns of the new points."""
+    if given is None:
+        raise DtypeError(
+            "core_points=None: only metric='precomputed' takes None; pass the rows that are core points."
+        )
+    rows = np.zeros((0, columns)) if _is_empty_list(given) else given
+    return points(rows, "core_points", may_be_empty=True)
+
+
 def labels(core_labels: Any, n: int | None = None) -> NDArray[np.int64]:
     """Return the cluster numbers of core points, n of them if n is given."""
-    array = np.asarray(core_labels)
-    known = _row_of_integers(array if array.size else array.astype(np.int64), "core_labels")
+    known = _row_of_integers(core_labels, "core_labels")
     if n is not None and len(known) != n:
         raise ValueError(
             f"core_labels has {len(known)} entries: one for each of the {n} core points is needed."
@@ -284,18 +293,24 @@ def _count(value: Any, name: str) -> int:
     return min(number, _MOST_INT64)  # what no count of rows reaches may as well fit in 64 bits
 
 
-def _real_array(X: Any, name: str) -> NDArray[Any]:
-    """Return X as an array of any real dtype."""
+def _array(X: Any, name: str) -> NDArray[Any]:
+    """Return X as an array of any dtype."""
     if isinstance(X, np.ma.MaskedArray) and np.ma.getmaskarray(X).any():
         raise ValueError(
             f"{name} has masked entries: drop those rows, or fill them with {name}.filled(value)."
         )
     try:
-        array = np.asarray(X)
+        return np.asarray(X)
     except ValueError as error:  # NumPy's own words say at which depth lengths differ
         raise ValueError(f"{name} is not a table of numbers, its rows differ in length: {error}") from None
+
+
+def _real_array(X: Any, name: str) -> NDArray[Any]:
+    """Return X as an array of any real dtype."""
+    array = _array(X, name)
     if array.dtype.kind == "O":
-        return _from_objects(array, name)
+        _check_objects(array, name, Real, "a real number")  # astype alone would read numbers out of strings
+        return array.astype(np.float64)
     if array.dtype.kind == "c":
         raise DtypeError(f"{name} has dtype {array.dtype}: Complex data not supported; pass the real part.")
     if array.dtype.kind not in "fiub":
@@ -303,12 +318,11 @@ def _real_array(X: Any, name: str) -> NDArray[Any]:
     return array
 
 
-def _from_objects(array: NDArray[Any], name: str) -> NDArray[np.float64]:
+def _check_objects(array: NDArray[Any], name: str, kind: type, words: str) -> None:
     for at, value in np.ndenumerate(array):
-        if not isinstance(value, Real):  # astype alone would read numbers out of strings
-            place = ", ".join(map(str, at))
-            raise DtypeError(f"{name}[{place}]={value!r}: every value must be a real number.")
-    return array.astype(np.float64)
+        if not isinstance(value, kind):
+            place = f"[{', '.join(map(str, at))}]" if at else ""
+            raise DtypeError(f"{name}{place}={value!r}: every value must be {words}.")
 
 
 def _floats(array: NDArray[Any]) -> FloatArray:
@@ -328,14 +342,21 @@ def _row_of_floats(values: Any, name: str, remedy: str) -> NDArray[np.float64]:
     return floats
 
 
+def _is_empty_list(values: Any) -> bool:
+    """Tell what has neither entries nor a dtype, to which NumPy would give float64."""
+    return isinstance(values, list | tuple) and not values
+
+
 def _row_of_integers(values: Any, name: str) -> NDArray[np.int64]:
-    array = np.asarray(values)
-    if array.dtype.kind not in "iu":
+    array = np.zeros(0, dtype=np.int64) if _is_empty_list(values) else _array(values, name)
+    if array.dtype.kind == "O":
+        _check_objects(array, name, Integral, "an integer")
+    elif array.dtype.kind not in "iu":
         raise DtypeError(f"{name} has dtype {array.dtype}: integers are needed.")
     if array.ndim != 1:
         raise ValueError(f"{name} has shape {array.shape}: one dimension is needed.")
-    if array.dtype.kind == "u" and array.size and array.max() > _MOST_INT64:
-        at = np.flatnonzero(array > _MOST_INT64)[0]
+    if array.dtype.kind in "uO" and array.size and max(array.max(), -int(array.min())) > _MOST_INT64:
+        at = np.flatnonzero((array > _MOST_INT64) | (array < -_MOST_INT64))[0]
         raise ValueError(f"{name}[{at}]={array[at]}: integers up to {_MOST_INT64} are taken.")
     return np.require(array, np.int64, ["C", "A"])
 

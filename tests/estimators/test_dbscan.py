@@ -292,7 +292,16 @@ def test_parameters_are_refused_in_scikit_learns_words(backend, parameters):
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"metric": "nearby"}, {"algorithm": "magic"}, {"p": 0}, {"p": -1.0}], ids=str
+    "parameters",
+    [
+        {"metric": "nearby"},
+        {"metric": ["euclidean"]},
+        {"algorithm": "magic"},
+        {"algorithm": ["auto"]},
+        {"p": 0},
+        {"p": -1.0},
+    ],
+    ids=str,
 )
 def test_other_parameters_are_refused(parameters):
     name = next(iter(parameters))
@@ -303,8 +312,9 @@ def test_other_parameters_are_refused(parameters):
 
 
 def test_backend_and_n_jobs_are_checked():
-    with pytest.raises(ValueError, match="The 'backend' parameter of DBSCAN must be a str among"):
-        DBSCAN(backend="cuda").fit(blobs())
+    for bad in ("cuda", [], None):
+        with pytest.raises(ValueError, match="The 'backend' parameter of DBSCAN must be a str among"):
+            DBSCAN(backend=bad).fit(blobs())
     with pytest.raises(ValueError, match="n_jobs=0"):
         DBSCAN(n_jobs=0).fit(blobs())
 
@@ -339,6 +349,15 @@ def test_degrees_are_refused(backend, dtype):
         fitted.predict(np.array([[90.0, 0.0]], dtype=dtype))
 
 
+@pytest.mark.parametrize("pole", [np.pi / 2, -np.pi / 2])
+@pytest.mark.parametrize("dtypes", [(np.float32, np.float64), (np.float64, np.float32)], ids=str)
+def test_poles_of_two_dtypes_are_the_same_place(backend, pole, dtypes):
+    old, new = (np.array([[pole, 0.0], [pole, 2.0], [0.0, 1.0]], dtype=dtype) for dtype in dtypes)
+    model = DBSCAN(eps=1e-6, min_samples=2, metric="haversine", backend=backend).fit(old)
+    np.testing.assert_array_equal(model.labels_, [0, 0, -1])
+    np.testing.assert_array_equal(model.predict(new), model.labels_)
+
+
 class TestPredict:
     @pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev", "cosine"])
     def test_training_rows_get_their_labels(self, backend, metric):
@@ -364,6 +383,19 @@ class TestPredict:
         np.testing.assert_array_equal(model.labels_, [0, 1, 1])
         np.testing.assert_array_equal(model.predict(X), [0, 1, 1])
         np.testing.assert_array_equal(model.predict([[-1.0, 0.0]]), [-1])
+
+    @pytest.mark.parametrize(
+        "dtypes", [(float, float), (float, np.float32), (np.float32, float), (float, int)]
+    )
+    def test_equal_rows_of_zeros_under_cosine_get_the_smallest_label(self, backend, dtypes):
+        old, new = dtypes
+        X = np.asfortranarray([[1.0, 0.0], [0.0, 0.0], [-0.0, 0.0], [0.0, 1.0]], dtype=old)
+        model = DBSCAN(eps=0.1, min_samples=1, metric="cosine", backend=backend).fit(X)
+        np.testing.assert_array_equal(model.labels_, [0, 1, 2, 3])
+        for order in "CF":
+            np.testing.assert_array_equal(model.predict(X.astype(new, order=order)), [0, 1, 1, 3])
+        signs = np.array([[0.0, -0.0], [-0.0, -0.0], [-1.0, 0.0]], dtype=new)
+        np.testing.assert_array_equal(model.predict(signs), [1, 1, -1])
 
     def test_unfitted(self, backend):
         for use in (lambda m: m.predict([[0.0]]), lambda m: m.diagnose(), lambda m: m.save("x")):

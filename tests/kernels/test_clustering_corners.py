@@ -24,6 +24,24 @@ def test_a_pair_fourteen_turns_apart(panel):
     np.testing.assert_array_equal(labels, [-1, -1])
 
 
+@pytest.mark.parametrize("new_dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("core_dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("pole", [math.pi / 2, -math.pi / 2])
+def test_poles_of_two_dtypes_are_the_same_place(both_panels, pole, core_dtype, new_dtype):
+    # float32 rounds the pole away from the equator, to what would be no latitude in float64.
+    rng = np.random.default_rng(4)
+    near = pole - math.copysign(0.1, pole) * rng.random(300)
+    new, core = (np.column_stack([latitude, rng.uniform(-4, 4, 300)]) for latitude in (near, near[::-1]))
+    new[:5, 0] = core[:5, 0] = pole
+    tables = new.astype(new_dtype), core.astype(core_dtype), np.arange(5, 305)[::-1]
+    for eps in (1e-6, 0.02):
+        found, expected = (
+            panel.clustering.dbscan_predict(*tables, eps, metric="haversine") for panel in both_panels
+        )
+        np.testing.assert_array_equal(found, expected)
+        assert (found[:5] >= 0).all()
+
+
 def far_longitudes(n, most, spread, rng):
     """Neighbours on the sphere, any number of turns apart in longitude."""
     turns = np.floor(rng.uniform(-1, 1, size=n) * (most / TURN - 1))

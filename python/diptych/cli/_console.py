@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -22,15 +23,57 @@ def message(text: str) -> None:
     print(f"diptych: {text}", file=sys.stderr)
 
 
+def check_source(path: str) -> None:
+    """Refuse an input that cannot be read."""
+    if path == "-":
+        return
+    if not path:
+        raise UsageError("the input is '': name a file, or - for standard input.")
+    if not Path(path).exists():
+        raise UsageError(f"there is no file {path}.")
+    if Path(path).is_dir():
+        raise UsageError(f"{path} is a folder.")
+
+
 def check_destination(path: str | None, *, option: str) -> None:
     """Refuse a destination that cannot be written before the work starts, not after it."""
     if path is None or path == "-":
         return
+    if not path:
+        raise UsageError(f"{option} '': name a file.")
     folder = Path(path).parent
     if not folder.is_dir():
         raise UsageError(f"{option} {path}: there is no folder {folder}.")
     if Path(path).is_dir():
         raise UsageError(f"{option} {path}: is a folder.")
+
+
+def check_picture(path: str | None, *, option: str, moving: bool = False) -> None:
+    """Refuse a picture that cannot be drawn, or not to such a file, before the work starts.
+
+    Where `moving` pictures can be made, they end in gif, whatever matplotlib writes of still ones.
+    """
+    if path is None:
+        return
+    check_destination(path, option=option)
+    if path == "-":
+        raise UsageError(f"{option} -: a picture goes to a file, not to standard output.")
+    from diptych.plot import import_matplotlib
+
+    import_matplotlib().use("Agg")  # a command draws to files; it needs no window system
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    endings = {*FigureCanvasBase.get_supported_filetypes(), *(["gif"] if moving else [])}
+    if Path(path).suffix[1:].lower() not in endings:
+        known = ", ".join(f".{ending}" for ending in sorted(endings))
+        raise UsageError(f"{option} {path}: pictures end in {known}.")
+
+
+def same_file(one: str, other: str) -> bool:
+    """Tell whether two paths lead to the same file, by links of either kind too."""
+    if Path(one).exists() and Path(other).exists():
+        return os.path.samefile(one, other)
+    return Path(one).resolve() == Path(other).resolve()
 
 
 @contextmanager
@@ -48,18 +91,6 @@ def write_json(value: dict[str, Any], path: str | None = None) -> None:
     with result_stream(path) as stream:
         json.dump(value, stream)
         stream.write("\n")
-
-
-def require_matplotlib(path: str | None = None) -> None:
-    """Say so before the work starts when a picture is wanted and cannot be drawn, or not to such a file."""
-    from diptych.plot import import_matplotlib
-
-    import_matplotlib().use("Agg")  # a command draws to files; it needs no window system
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    suffix, known = Path(path or "").suffix[1:].lower(), FigureCanvasBase.get_supported_filetypes()
-    if suffix and suffix not in known:
-        raise UsageError(f"{path}: pictures end in {', '.join('.' + name for name in sorted(known))}.")
 
 
 @contextmanager

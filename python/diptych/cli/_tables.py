@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 import sys
 import zlib
@@ -19,6 +20,7 @@ STDIN = "-"
 NPY_MAGIC = b"\x93NUMPY"
 NPZ_MAGIC = b"PK\x03\x04"
 COMMENT = "#"
+FINITE = "every value must be finite: drop the row or fill in the value."
 
 
 class DataError(ValueError):
@@ -59,10 +61,10 @@ def read_points(
 
     Returns
     -------
-    ndarray or scipy.sparse matrix
-        A matrix only for an npz file written by ``scipy.sparse.save_npz``.
+    ndarray or scipy.sparse.csr_array
+        All values finite. Sparse only for an npz file written by ``scipy.sparse.save_npz``.
     """
-    name = "standard input" if source == STDIN else source
+    name = name_of(source)
     with _open_binary(source) as stream:
         start = stream.read(6)
         stream.seek(0)
@@ -81,6 +83,11 @@ def read_points(
             raise DataError(
                 f"{name} is not UTF-8 text (byte {error.start}), nor an npy or npz file."
             ) from None
+
+
+def name_of(source: str) -> str:
+    """Return what messages call the input."""
+    return "standard input" if source == STDIN else source
 
 
 def _open_binary(source: str) -> IO[bytes]:
@@ -108,7 +115,7 @@ def _read_npz(stream: IO[bytes], array: str | None, name: str) -> Any:
             from scipy import sparse
 
             stream.seek(0)
-            return sparse.load_npz(stream)
+            return sparse.csr_array(sparse.load_npz(stream))
         if array is None and len(names) == 1:
             array = names[0]
         if array is None or array not in names:
@@ -123,8 +130,26 @@ def _select_array_columns(X: Any, columns: list[str] | None, name: str) -> Any:
     if X.dtype.kind not in "biuf":
         raise DataError(f"{name} holds {X.dtype}; points are numbers.")
     if columns is None:
-        return X
-    return X[:, _column_numbers(columns, None, X.shape[1], name)]
+        used = list(range(X.shape[1]))
+    else:
+        used = _column_numbers(columns, None, X.shape[1], name)
+        X = X[:, used]
+    _check_finite(X, used, name)
+    return X
+
+
+def _check_finite(X: Any, used: list[int], name: str) -> None:
+    """Refuse a value that is NaN or infinite; say where it stands, counted from 1 as in --columns."""
+    bad = np.argwhere(~np.isfinite(X if isinstance(X, np.ndarray) else X.data))
+    if not bad.size:
+        return
+    if isinstance(X, np.ndarray):
+        i, j = bad[0]
+        value = X[i, j]
+    else:  # CSR
+        at = bad[0, 0]
+        i, j, value = np.searchsorted(X.indptr, at, side="right") - 1, X.indices[at], X.data[at]
+    raise DataError(f"{name}, row {i + 1}: column {used[j] + 1} holds {value}; {FINITE}")
 
 
 def _column_numbers(columns: list[str], names: list[str] | None, width: int, name: str) -> list[int]:
@@ -149,7 +174,7 @@ def _read_text(
     used = None if columns is None else _column_numbers(columns, layout.header, layout.width, name)
     _skip(text, layout.skip)
     try:
-        return np.loadtxt(
+        X = np.loadtxt(
             text,
             delimiter=layout.delimiter,
             comments=COMMENT,
@@ -163,6 +188,10 @@ def _read_text(
     except ValueError as error:
         _skip(text, layout.skip)
         raise DataError(_first_fault(text, layout, used, name) or f"{name}: {error}") from None
+    if not np.isfinite(X).all():
+        _skip(text, layout.skip)
+        raise DataError(_first_fault(text, layout, used, name) or f"{name}: {FINITE}")
+    return X
 
 
 def _skip(text: TextIO, lines: int) -> None:
@@ -206,7 +235,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _first_fault(text: TextIO, layout: TextLayout, used: list[int] | None, name: str) -> str | None:
-    """Say which cell NumPy's reader stopped at: line, column, text, and what to do."""
+    """Say which cell is no finite number: line, column, text, and what to do."""
     for number, line in enumerate(text, start=layout.skip + 1):
         content = line.split(COMMENT, 1)[0].strip("\r\n")
         if not content.strip():
@@ -216,11 +245,20 @@ def _first_fault(text: TextIO, layout: TextLayout, used: list[int] | None, name:
             return f"{name}, line {number}: {len(cells)} columns, the lines before it have {layout.width}."
         for column in range(layout.width) if used is None else used:
             cell = cells[column] if column < len(cells) else ""
-            if not _is_number(cell):
+            fault = _fault(cell)
+            if fault is not None:
                 title = f" ({layout.header[column]})" if layout.header else ""
-                what = "is empty" if not cell else f"holds {cell[:40]!r}, not a number"
-                where = f"{name}, line {number}: column {column + 1}{title}"
-                return f"{where} {what}; choose columns with --columns."
+                return f"{name}, line {number}: column {column + 1}{title} {fault}"
+    return None
+
+
+def _fault(cell: str) -> str | None:
+    if not cell:
+        return "is empty; choose columns with --columns."
+    if not _is_number(cell):
+        return f"holds {cell[:40]!r}, not a number; choose columns with --columns."
+    if not math.isfinite(float(cell)):
+        return f"holds {cell[:40]!r}; {FINITE}"
     return None
 
 

@@ -65,11 +65,23 @@ def load_function(where: str) -> Callable[..., Any]:
     place, colon, name = where.rpartition(":")
     if not (colon and place and name):
         raise UsageError(f"{where!r}: write FILE.py:FUNCTION.")
-    module = _load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+    module = _load_file(Path(place)) if place.endswith(".py") else _import(place)
     function: Callable[..., Any] | None = getattr(module, name, None)
     if not callable(function):
         raise UsageError(f"{place} has no function {name!r}.")
     return function
+
+
+def _import(name: str) -> Any:
+    missing = UsageError(f"there is no module {name}, and a file has to end in .py.")
+    if name.startswith("."):
+        raise missing
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if f"{name}.".startswith(f"{error.name}."):
+            raise missing from None
+        raise  # the module is there, and what it imports is not
 
 
 def _load_file(path: Path) -> Any:

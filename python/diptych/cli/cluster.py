@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diptych import _validate
 from diptych.cli import _console, _tables
 from diptych.cli._console import UsageError
 from diptych.cli._tables import DataError
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski", "cosine", "haversine", "precomputed")
 EARTH_RADIUS_METRES = 6_371_008.8  # mean radius, IUGG
 METRES = {"km": 1000.0, "m": 1.0}
+
+TABLES = {".csv": ",", ".tsv": "\t"}
+ARRAY = ".npy"
+# What these endings promise is not written, or only with --json. Any other ending is the user's own.
+OTHER_FORMATS = {".npz", ".parquet", ".xlsx", ".h5", ".pkl", ".gz", ".zip", ".png", ".jpg", ".svg", ".pdf"}
 
 EPILOG = """\
 examples:
@@ -84,6 +90,13 @@ def _columns(text: str) -> list[str]:
     return names
 
 
+def _delimiter(text: str) -> str:
+    mark = "\t" if text in ("\\t", "tab") else text
+    if len(mark) != 1 or mark in '#"\r\n':
+        raise argparse.ArgumentTypeError(f'{text!r}: must be one character other than # and ", or tab')
+    return mark
+
+
 def add_parser(commands: Any) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser(
@@ -119,7 +132,7 @@ def add_parser(commands: Any) -> None:
     table.add_argument(
         "--header", choices=("auto", "yes", "no"), default="auto", help="first row holds names (auto)"
     )
-    table.add_argument("--delimiter", help="column separator of a text table (found out)")
+    table.add_argument("--delimiter", type=_delimiter, help="column separator of a text table (found out)")
     table.add_argument("--array", help="which array of an npz file")
     result = parser.add_argument_group("the result")
     result.add_argument(
@@ -129,7 +142,7 @@ def add_parser(commands: Any) -> None:
     )
     result.add_argument("--no-header", action="store_true", help="leave the line of names out")
     result.add_argument("--json", action="store_true", help="write one JSON object in place of the table")
-    result.add_argument("--plot", metavar="PNG", help="draw the clusters")
+    result.add_argument("--plot", metavar="PICTURE", help="draw the clusters (png, pdf or svg)")
     result.add_argument("--quiet", action="store_true", help="no summary on standard error")
     parser.set_defaults(run=run)
 
@@ -137,22 +150,11 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, cluster, write."""
     _check(args)
-    X = _tables.read_points(
-        args.points, columns=args.columns, header=args.header, delimiter=args.delimiter, array=args.array
-    )
-    if args.degrees:
-        X = np.radians(X)
+    X = _points(args)
     model = _model(args)
     started = time.perf_counter()
-    try:
-        with _console.progress_bar("diptych cluster"):
-            model.fit(X)
-    except ValueError as error:
-        if "degrees?" in str(error):
-            raise DataError(
-                "the points or eps look like degrees and not like radians: add --degrees."
-            ) from error
-        raise
+    with _console.progress_bar("diptych cluster"):
+        model.fit(X)
     seconds = time.perf_counter() - started
     if not args.quiet:
         _summarise(model, seconds)
@@ -174,24 +176,88 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--p needs --metric minkowski.")
     if args.plot and args.metric == "precomputed":
         raise UsageError("--plot needs points; a precomputed metric gives distances only.")
+    if args.metric == "haversine" and _radius(args) > math.pi:
+        raise UsageError(_too_far(args))
+    _console.check_source(args.points)
+    _check_results(args)
+
+
+def _check_results(args: argparse.Namespace) -> None:
+    _console.check_destination(args.output, option="-o")
     for option, path in (("-o", args.output), ("--plot", args.plot)):
-        _console.check_destination(path, option=option)
-        if path and args.points != _tables.STDIN and Path(path).resolve() == Path(args.points).resolve():
+        if path and args.points != _tables.STDIN and _console.same_file(path, args.points):
             raise UsageError(f"{option} {path}: would overwrite the points.")
-    if args.plot:
-        _console.require_matplotlib(args.plot)
+    if args.output and args.plot and _console.same_file(args.output, args.plot):
+        raise UsageError(f"--plot {args.plot}: is where -o puts the labels.")
+    if args.output and _ending(args) in OTHER_FORMATS | ({*TABLES, ARRAY} if args.json else {".json"}):
+        written = "one JSON object, to .json" if args.json else "csv, tsv or npy (--json for JSON)"
+        raise UsageError(f"-o {args.output}: the labels are written as {written}.")
+    _console.check_picture(args.plot, option="--plot")
+
+
+def _ending(args: argparse.Namespace) -> str:
+    return Path(args.output or "").suffix.lower()
+
+
+def _radius(args: argparse.Namespace) -> float:
+    """Return eps in the unit of the points; radians for haversine."""
+    value, unit = args.eps
+    if unit:
+        return float(value * METRES[unit] / EARTH_RADIUS_METRES)
+    return math.radians(value) if args.degrees else float(value)
+
+
+def _too_far(args: argparse.Namespace) -> str:
+    value, unit = args.eps
+    if unit:
+        half = math.pi * EARTH_RADIUS_METRES / METRES[unit]
+        return f"--eps {value:g}{unit}: no two places are farther apart than {half:.1f}{unit}."
+    if args.degrees:
+        return f"--eps {value:g}: degrees, at most 180; a distance takes its unit, such as {value:g}km."
+    return f"--eps {value:g}: radians, at most pi; add --degrees, or a unit, such as {value:g}km."
+
+
+def _points(args: argparse.Namespace) -> Any:
+    X = _tables.read_points(
+        args.points, columns=args.columns, header=args.header, delimiter=args.delimiter, array=args.array
+    )
+    if args.plot and _validate.is_sparse(X):
+        raise UsageError(f"--plot needs dense points; {_tables.name_of(args.points)} is sparse.")
+    return _on_sphere(X, args) if args.metric == "haversine" else X
+
+
+def _on_sphere(X: Any, args: argparse.Namespace) -> Any:
+    """Return latitudes and longitudes in radians."""
+    name = _tables.name_of(args.points)
+    if _validate.is_sparse(X):
+        raise DataError(f"{name} is sparse; latitudes and longitudes are read from a dense table.")
+    if X.shape[1] != 2:
+        raise DataError(
+            f"{name} has {X.shape[1]} columns; haversine takes latitude and longitude: choose them with "
+            "--columns."
+        )
+    places = _validate.points(X)
+    if not args.degrees:
+        try:
+            _validate.check_sphere(places)
+        except ValueError:
+            raise DataError("the points look like degrees and not like radians: add --degrees.") from None
+        return places
+    beyond = np.flatnonzero(np.abs(places[:, 0]) > 90.0)
+    if beyond.size:
+        i, swapped = beyond[0], ",".join(reversed(args.columns or ["1", "2"]))
+        raise DataError(
+            f"{name}, row {i + 1}: latitude {places[i, 0]} is beyond ±90 degrees; are the columns swapped? "
+            f"Then pass --columns {swapped}."
+        )
+    return np.radians(places)
 
 
 def _model(args: argparse.Namespace) -> DBSCAN:
     from diptych.estimators.dbscan import DBSCAN
 
-    value, unit = args.eps
-    if unit:
-        value = value * METRES[unit] / EARTH_RADIUS_METRES
-    elif args.degrees:
-        value = math.radians(value)
     return DBSCAN(
-        eps=value,
+        eps=_radius(args),
         min_samples=args.min_samples,
         metric=args.metric,
         p=args.p,
@@ -228,10 +294,11 @@ def _write(model: DBSCAN, X: Any, args: argparse.Namespace, seconds: float) -> N
             "core_sample_indices": model.core_sample_indices_.tolist(),
         }
         _console.write_json(facts, args.output)
-    elif args.output and args.output.endswith(".npy"):
-        np.save(args.output, model.labels_)
+    elif _ending(args) == ARRAY:
+        with Path(args.output).open("wb") as stream:  # given the name, NumPy would write labels.NPY.npy
+            np.save(stream, model.labels_)
     else:
-        mark = "\t" if args.output and args.output.endswith(".tsv") else ","
+        mark = TABLES.get(_ending(args), ",")
         with _console.result_stream(args.output) as stream:
             stream.writelines(
                 _tables.label_lines(model.labels_, model.point_kinds_, mark, not args.no_header)

@@ -29,9 +29,7 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the jobs, print the table, draw the picture."""
-    _console.check_destination(args.output, option="-o")
-    if args.output:
-        _console.require_matplotlib(args.output)
+    _console.check_picture(args.output, option="-o")
     rows = []
     for number, job in enumerate(JOBS, start=1):
         _console.message(f"demo {number} of {len(JOBS)}: {(job.__doc__ or '').splitlines()[0]}")

@@ -38,9 +38,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.name not in STUDIES:
         raise UsageError(f"there is no study {args.name!r}; there are: {', '.join(STUDIES)}.")
-    _console.check_destination(args.output, option="-o")
-    if args.output:
-        _console.require_matplotlib(args.output)
+    _console.check_picture(args.output, option="-o", moving=True)
     result = STUDIES[args.name]()
     if args.json:
         facts = {"name": result.name, "question": result.question, "law": result.law, "holds": result.holds}

@@ -175,18 +175,21 @@ def in_form_of(fitted: Any, X: Any) -> Any:
 def smallest_equal_rows(
     labels: Indices, X_new: NDArray[Any], core_points: NDArray[Any], core_labels: Indices, eps: float
 ) -> Indices:
-    """Give new rows that equal a core point, bit for bit, its label, if they have none.
+    """Give new rows that equal core points the smallest of their labels, if they have none.
 
     Under 'cosine' a point is at distance 0 from itself, though ``1 - dot`` may be a rounding error away from
-    that, and is 1 for a row of zeros.
+    that, and is 1 for a row of zeros. Rows are compared by value, whatever their dtypes and signs of zero.
     """
     rounding = 8.0 * X_new.shape[1] * math.ulp(1.0)
     lost = np.flatnonzero(labels < 0)
     if not lost.size or (eps > rounding and core_points.any(axis=1).all()):
         return labels
-    known: dict[bytes, int] = {}
-    for row, label in zip(core_points, core_labels.tolist(), strict=True):
-        known[row.tobytes()] = min(label, known.get(row.tobytes(), label))
-    for i in lost:
-        labels[i] = known.get(X_new[i].tobytes(), -1)
+    rows = np.concatenate([core_points, X_new[lost]], dtype=np.float64)
+    distinct, which = np.unique(rows, axis=0, return_inverse=True)
+    of_core, of_new = np.split(which.reshape(-1), [len(core_points)])
+    nobody = len(core_points)  # above every label
+    smallest = np.full(len(distinct), nobody)
+    np.minimum.at(smallest, of_core, core_labels)
+    found = smallest[of_new]
+    labels[lost] = np.where(found < nobody, found, -1)
     return labels

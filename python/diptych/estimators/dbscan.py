@@ -207,7 +207,9 @@ class DBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         -------
         ndarray of shape (m,)
             Smallest cluster number among the core points within `eps`, -1 if there is none. On the training
-            data these are ``labels_``, if a precomputed matrix is symmetric.
+            data these are ``labels_``, with two exceptions: a precomputed matrix that is not symmetric, and
+            equal rows that 'cosine' holds apart (two rows of zeros are at distance 1). A new row that equals
+            a core point is that point, so all such rows get the smallest of their labels.
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr", ensure_all_finite=self._finite())
@@ -327,16 +329,19 @@ class DBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         def positive(value: Any, bound: float) -> bool:
             return isinstance(value, Real) and 0 < float(value) <= bound
 
-        named = isinstance(self.metric, str) and self.metric in _METRICS
+        def one_of(value: Any, options: set[str]) -> bool:
+            return isinstance(value, str) and value in options
+
+        named = one_of(self.metric, _METRICS)
         check(positive(self.eps, sys.float_info.max), "eps", "a float in the range (0.0, inf)")
         check(at_least_one(self.min_samples), "min_samples", "an int in the range [1, inf)")
         check(named or callable(self.metric), "metric", f"{among(_METRICS)} or a callable")
         check(isinstance(self.metric_params, dict | None), "metric_params", "an instance of 'dict' or None")
-        check(self.algorithm in _ALGORITHMS, "algorithm", among(_ALGORITHMS))
+        check(one_of(self.algorithm, _ALGORITHMS), "algorithm", among(_ALGORITHMS))
         check(at_least_one(self.leaf_size), "leaf_size", "an int in the range [1, inf)")
         check(self.p is None or positive(self.p, math.inf), "p", "a float in the range (0.0, inf] or None")
         check(isinstance(self.n_jobs, Integral | None), "n_jobs", "an instance of 'int' or None")
-        check(self.backend in _BACKENDS, "backend", among(_BACKENDS))
+        check(one_of(self.backend, _BACKENDS), "backend", among(_BACKENDS))
         if self.p is not None and "p" in (self.metric_params or {}):
             warnings.warn(_P_TWICE, SyntaxWarning, stacklevel=3)
 

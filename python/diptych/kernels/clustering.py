@@ -239,7 +239,8 @@ def dbscan_predict(
     X_new : array-like of shape (m, d), or for metric='precomputed' (m, n_core) array-like or SciPy CSR
         Points to label, or their distances to the core points. Dtypes as for :func:`dbscan`.
     core_points : array-like of shape (n_core, d) or None
-        Rows of the core points. Ignored for metric='precomputed'.
+        Rows of the core points; an empty list stands for no rows. Ignored for metric='precomputed', which
+        alone takes None.
     core_labels : array-like of shape (n_core,), integer
         Cluster number of each core point, 0 to 2**32 - 2.
     eps : float, default=0.5
@@ -298,10 +299,10 @@ def dbscan_predict(
         D = _validate.distances(X_new, "X_new", columns=len(known))
         return _rust.dbscan_predict_dense(D, known, radius, threads, progress)
     new = _validate.points(X_new, "X_new")
-    core = _validate.points(core_points, "core_points", may_be_empty=True)
-    new, core = _validate.alike(new, core)
-    if name == "haversine":
+    core = _validate.core_points(core_points, new.shape[1])
+    if name == "haversine":  # before the dtypes meet: a pole in float32 lies beyond that in float64
         _validate.check_sphere(new, "X_new")
         _validate.check_sphere(core, "core_points")
+    new, core = _validate.alike(new, core)
     known = _validate.labels(core_labels, len(core))
     return _rust.dbscan_predict(new, core, known, radius, name, power, threads, progress)
