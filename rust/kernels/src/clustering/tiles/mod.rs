@@ -14,6 +14,7 @@ mod balls;
 mod block;
 mod geometry;
 mod index;
+mod label;
 mod nearest;
 mod passes;
 mod tree;

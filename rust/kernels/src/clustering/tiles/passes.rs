@@ -7,6 +7,7 @@ use super::super::weights::{ExactSum, Mass, Verdict};
 use super::block::{Pair, Scratch};
 use super::geometry::{Geometry, Margin};
 use super::index::{Index, LANES, TILE, WIDEST_TREE, WIDEST_TREE_FOR_ONE_PASS};
+use super::label::Labels;
 use crate::parallel::{collected, filled, filled_with, reserve};
 use crate::{Result, Task};
 use rayon::prelude::*;
@@ -15,18 +16,18 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// One search radius.
-struct Search<'a, T> {
+pub(super) struct Search<'a, T> {
     /// Where neighbours are looked for.
-    index: Index<'a, T>,
+    pub index: Index<'a, T>,
     /// Whose neighbours are looked for, where that is another index.
     queries: Option<Index<'a, T>>,
     threshold: f64,
     margin: Margin,
-    task: &'a Task,
+    pub task: &'a Task,
 }
 
 /// How a visit of neighbours goes on.
-enum Next {
+pub(super) enum Next {
     Point,
     Tile,
     Stop,
@@ -54,13 +55,13 @@ impl<'a, T: Real> Search<'a, T> {
         Ok(Self { index, queries, threshold, margin, task })
     }
 
-    fn queries(&self) -> &Index<'a, T> {
+    pub fn queries(&self) -> &Index<'a, T> {
         self.queries.as_ref().unwrap_or(&self.index)
     }
 
     /// Visits the neighbours of points of tile `a`, one tile after the other, nearer ones first. `wanted(b)` says
     /// which points are to be tried against tile `b` (one bit each); `found` is given what a point has there.
-    fn visit(
+    pub fn visit(
         &self,
         a: usize,
         scratch: &mut Scratch,
@@ -126,12 +127,12 @@ pub(super) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
 }
 
 /// What point `q` of tile `a` has in tile `b`.
-struct Found<'f, 'a, T> {
+pub(super) struct Found<'f, 'a, T> {
     search: &'f Search<'a, T>,
     scratch: &'f Scratch,
     a: usize,
-    q: usize,
-    b: usize,
+    pub q: usize,
+    pub b: usize,
 }
 
 impl<'f, T: Real> Found<'f, '_, T> {
@@ -141,7 +142,7 @@ impl<'f, T: Real> Found<'f, '_, T> {
     }
 
     /// The lanes of tile `b` that hold neighbours, among those of `among`.
-    fn lanes(&self, among: u64) -> impl Iterator<Item = usize> + use<'_, 'f, T> {
+    pub fn lanes(&self, among: u64) -> impl Iterator<Item = usize> + use<'_, 'f, T> {
         let (sure, maybe) = self.masks();
         bits(maybe & among).filter(move |&lane| sure >> lane & 1 != 0 || self.decide(lane))
     }
@@ -440,62 +441,5 @@ impl<T: Real> Links<'_, '_, T> {
             }
             Next::Point
         });
-    }
-}
-
-/// The labels of the core points of an index.
-struct Labels<'l> {
-    /// The core points of a tile.
-    core: &'l (dyn Fn(usize) -> u64 + Sync),
-    /// By position.
-    labels: &'l [u32],
-}
-
-/// What is asked of a tile: one bit for each point that wants a label, and their neighbours where those are known.
-type Asked<'l> = (u64, Option<&'l [u32]>);
-
-impl Labels<'_> {
-    /// Finds the smallest label among the core points near each point that asks for it, and calls
-    /// `set(tile, lane, row, label)` for every point of the search.
-    fn give<'m, T: Real>(
-        &self,
-        search: &Search<'_, T>,
-        asked: &(dyn Fn(usize) -> Asked<'m> + Sync),
-        set: &(dyn Fn(usize, usize, usize, u32) + Sync),
-    ) -> Result<()> {
-        let (index, queries, labels) = (&search.index, search.queries(), self.labels);
-        let first = |tile: usize| index.starts[tile] as usize;
-        let smallest_of =
-            |tile| bits((self.core)(tile)).map(|lane| labels[first(tile) + lane]).min().unwrap_or(Numbering::NOISE);
-        let smallest = collected((0..index.len()).map(smallest_of), "the labels of tiles")?;
-        (0..queries.len()).into_par_iter().try_for_each_init(Scratch::default, |scratch, a| {
-            let (wanted, near) = asked(a);
-            let wanted = wanted & u64::MAX >> (TILE - queries.positions(a).len());
-            let best = [const { Cell::new(Numbering::NOISE) }; TILE];
-            if let Some(near) = near {
-                let mut near = near.iter();
-                for q in bits(wanted) {
-                    let count = near.next().map_or(0, |&count| count as usize);
-                    // Points that are not core have no label yet, and NOISE is larger than any.
-                    let smallest = near.by_ref().take(count).map(|&position| labels[position as usize]).min();
-                    best[q].set(smallest.unwrap_or(Numbering::NOISE));
-                }
-            } else if wanted != 0 {
-                let open =
-                    |b: usize| bits(wanted).filter(|&q| smallest[b] < best[q].get()).fold(0, |mask, q| mask | 1 << q);
-                search.visit(a, scratch, open, |found| {
-                    let best = &best[found.q];
-                    let better = bits((self.core)(found.b)).filter(|&lane| labels[first(found.b) + lane] < best.get());
-                    let better = better.fold(0, |mask, lane| mask | 1 << lane);
-                    let found = found.lanes(better).map(|lane| labels[first(found.b) + lane]).min();
-                    best.set(found.map_or(best.get(), |label| label.min(best.get())));
-                    Next::Point
-                });
-            }
-            for (q, position) in queries.positions(a).enumerate() {
-                set(a, q, queries.order[position] as usize, best[q].get());
-            }
-            search.task.advance(queries.positions(a).len())
-        })
     }
 }
