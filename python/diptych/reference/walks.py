@@ -49,9 +49,10 @@ class AliasTable(NamedTuple):
 
 
 class Row(NamedTuple):
-    """N(v), ascending, with the weights w(v, x) and the table to draw from them."""
+    """N(v), with the weights w(v, x) and the table to draw from them."""
 
-    x: Indices  # (d,)
+    x: Indices  # (d,) ascending
+    known: frozenset[int]  # the same, for x in N(v)
     w: Floats  # (d,)
     table: AliasTable
 
@@ -97,13 +98,19 @@ def random_walks(
     walks[:, 0] = np.repeat(starts, walks_per_node)
     for r, walk in enumerate(walks):
         for t in range(1, walk_length):
-            words = words_of_step(seed, r, t)
-            u, v = walk[t - 2], rows[walk[t - 1]]
-            if len(v.x) == 0:
+            if not rows[walk[t - 1]].known:
                 break
-            first = t == 1 or (p == 1 and q == 1)
-            walk[t] = v.x[first_order(v, words(0)) if first else second_order(v, u, rows[u].x, p, q, words)]
+            walk[t] = step(rows, walk[:t], p, q, words_of_step(seed, r, t))
     return walks
+
+
+def step(rows: list[Row], walked: NDArray[np.int32], p: float, q: float, words: Words) -> int:
+    """Return the node that follows those walked so far."""
+    v = rows[walked[-1]]
+    if len(walked) == 1 or (p == 1 and q == 1):
+        return int(v.x[first_order(v, words(0))])
+    u = int(walked[-2])
+    return int(v.x[second_order(v, u, rows[u].known, p, q, words)])
 
 
 def words_of_step(seed: int, r: int, t: int) -> Words:
@@ -121,7 +128,7 @@ def adjacency(graph: Any) -> list[Row]:
         x, w = x[w > 0].astype(np.int64), w[w > 0]
         if (w == w[:1]).all():
             w = np.ones(len(w))
-        rows.append(Row(x, w, alias_table(w)))
+        rows.append(Row(x, frozenset(x.tolist()), w, alias_table(w)))
     return rows
 
 
@@ -132,13 +139,13 @@ def first_order(v: Row, word: NDArray[np.uint64]) -> int:
     return int(slot if stays else v.table.alias[slot])
 
 
-def second_order(v: Row, u: int, near_u: Indices, p: float, q: float, words: Words) -> int:
+def second_order(v: Row, u: int, near_u: frozenset[int], p: float, q: float, words: Words) -> int:
     """Return which of N(v) comes next, by weight times bias, when u came before v."""
     M, m = max(1.0, 1 / q), min(1.0, 1 / p, 1 / q)
     extra = max(1 / p - M, 0.0)
     W, w_max = np.cumsum(v.w)[-1], v.w.max()
     area = W * M + w_max * extra
-    alpha = np.where(v.x == u, 1 / p, np.where(np.isin(v.x, near_u), 1.0, 1 / q))  # (d,)
+    alpha = np.array([1 / p if x == u else 1.0 if x in near_u else 1 / q for x in v.x.tolist()])  # (d,)
     if area > len(v.x) * m * W:
         c = np.cumsum(v.w * alpha)
         return min(int(np.searchsorted(c, uniform(words(0)) * c[-1], side="right")), len(c) - 1)
