@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["pick", "seed_key", "splitmix64", "uniform"]
+__all__ = ["pick", "seed_key", "splitmix64", "uniform", "words_at"]
 
 GAMMA = 0x9E3779B97F4A7C15
 MASK = (1 << 64) - 1
@@ -62,9 +62,20 @@ def splitmix64(seed: int, stream: int, start: int, count: int) -> NDArray[np.uin
     >>> splitmix64(1234567, 0, 0, 2)
     array([6457827717110365317, 3203168211198807973], dtype=uint64)
     """
-    first = (base(seed, stream) + (start + 1) * GAMMA) & MASK
-    steps = np.arange(count, dtype=np.uint64) * np.uint64(GAMMA)
-    return mix(steps + np.uint64(first))
+    return words_at(seed, stream, np.arange(count, dtype=np.uint64) + np.uint64(start))
+
+
+def words_at(seed: int, stream: int, indices: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the words of a stream at any indices, in their shape.
+
+    Examples
+    --------
+    >>> words_at(1234567, 0, np.array([[1], [0]], dtype=np.uint64))
+    array([[3203168211198807973],
+           [6457827717110365317]], dtype=uint64)
+    """
+    first = np.array([base(seed, stream) + GAMMA & MASK], dtype=np.uint64)
+    return mix(indices * np.uint64(GAMMA) + first)
 
 
 def uniform(words: NDArray[np.uint64]) -> NDArray[np.float64]:

@@ -76,8 +76,13 @@ def alias_table(weights: Any) -> AliasTable:
 def sample_alias(table: AliasTable, size: int, *, rng: Any = None) -> Indices:
     """Draw from a table; see :func:`diptych.kernels.walks.sample_alias`."""
     threshold, alias = np.asarray(table[0], dtype=np.float64), np.asarray(table[1], dtype=np.int64)
-    slot, fraction = pick(splitmix64(seed_key(rng), 0, 0, size), len(alias))
-    return np.where(uniform(fraction) < threshold[slot], slot, alias[slot])
+    return draw(AliasTable(threshold, alias), splitmix64(seed_key(rng), 0, 0, size))
+
+
+def draw(table: AliasTable, words: NDArray[np.uint64]) -> Indices:
+    """Return the slot that each word draws."""
+    slot, fraction = pick(words, len(table.alias))
+    return np.where(uniform(fraction) < table.threshold[slot], slot, table.alias[slot])
 
 
 def random_walks(
