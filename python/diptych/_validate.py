@@ -130,18 +130,18 @@ def start_nodes(nodes: Any, n: int) -> NDArray[np.int64] | None:
     return known
 
 
-def alias_weights(weights: Any) -> NDArray[np.float64]:
+def alias_weights(weights: Any, name: str = "weights") -> NDArray[np.float64]:
     """Return weights that make a distribution."""
-    w = _row_of_floats(weights, "weights", "drop it, or give it weight 0")
+    w = _row_of_floats(weights, name, "drop it, or give it weight 0")
     if not w.size:
-        raise ValueError("weights has no entries: there is nothing to draw.")
+        raise ValueError(f"{name} has no entries: there is nothing to draw.")
     if len(w) > MOST_ROWS:
-        raise ValueError(f"weights has {len(w)} entries: at most {MOST_ROWS} can be numbered.")
+        raise ValueError(f"{name} has {len(w)} entries: at most {MOST_ROWS} can be numbered.")
     if w.min() < 0:
         at = np.flatnonzero(w < 0)[0]
-        raise ValueError(f"weights[{at}]={w[at]}: a weight must not be negative.")
+        raise ValueError(f"{name}[{at}]={w[at]}: must not be negative.")
     if not w.any():
-        raise ValueError("weights is 0 everywhere: at least one must be positive.")
+        raise ValueError(f"{name} is 0 everywhere: at least one must be positive.")
     return w
 
 
@@ -273,11 +273,7 @@ def bias(value: Any, name: str) -> float:
 
 def size(value: Any) -> int:
     """Return a number of draws, which may be 0."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise DtypeError(f"size={value!r}: must be an integer, at least 0.")
-    if value < 0:
-        raise ValueError(f"size={value}: must be an integer, at least 0.")
-    return min(int(value), _MOST_INT64)
+    return _count(value, "size", least=0)
 
 
 def min_samples(value: Any) -> int:
@@ -342,12 +338,12 @@ def _real_number(value: Any, name: str, rule: str) -> float:
         return math.inf
 
 
-def _count(value: Any, name: str) -> int:
+def _count(value: Any, name: str, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise DtypeError(f"{name}={value!r}: must be an integer, at least 1.")
+        raise DtypeError(f"{name}={value!r}: must be an integer, at least {least}.")
     number = int(value)
-    if number < 1:
-        raise ValueError(f"{name}={number}: must be an integer, at least 1.")
+    if number < least:
+        raise ValueError(f"{name}={number}: must be an integer, at least {least}.")
     return min(number, _MOST_INT64)  # what no count of rows reaches may as well fit in 64 bits
 
 

@@ -1,8 +1,8 @@
 """Skip-gram with negative sampling (SGNS): from walks to vectors.
 
 Mikolov et al. (2013), "Distributed representations of words and phrases and their compositionality",
-NeurIPS, with the roles of ``word2vec.c``: a node of the window is the input, the node in the middle is what it
-predicts.
+NeurIPS, with the roles of ``word2vec.c``: the nodes around are the input, the node in the middle is what each
+of them predicts.
 
     v = row of `vectors` of an input; c = row of `contexts` of the node in the middle, c_1 … c_K of K nodes
         drawn from the noise; one pair of the corpus is (v, c)
@@ -115,7 +115,8 @@ def noise_distribution(counts: Any, *, exponent: float = 0.75) -> Floats:
     unit = n[seen].max() if exponent > 0 else n[seen].min()  # so that no power is greater than 1
     P = np.zeros(len(n))
     P[seen] = (n[seen] / unit) ** exponent
-    return P / np.cumsum(P)[-1]
+    P /= np.cumsum(P)[-1]
+    return P
 
 
 def negative_samples(noise: Any, size: int, *, rng: Any = None) -> Indices:
@@ -250,12 +251,12 @@ def training_key(rng: Any) -> int:
 
 def sigma(x: Any) -> Floats:
     """Return 1 / (1 + exp(−x)), which overflows nowhere."""
-    return np.exp(log_sigma(x))
+    return np.asarray(np.exp(log_sigma(x)))
 
 
 def log_sigma(x: Any) -> Floats:
     """Return log σ(x) = −log(1 + exp(−x)), which overflows nowhere."""
-    return -np.logaddexp(0, -np.asarray(x))
+    return np.asarray(-np.logaddexp(0, -np.asarray(x)))
 
 
 def refuse_divergence(V: Floats, C: Floats, loss: float, epoch: int, rate: float) -> None:
