@@ -132,7 +132,7 @@ def _float32s(values: Any, name: str, shape: tuple[int, int]) -> Float32s:
         raise ValueError(f"{name} have shape {array.shape}: n_nodes and dimensions need {shape}.")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is then named
         rounded = np.require(array, np.float32, ["C", "A"])
-    _check_finite(rounded, name, "in float32; see where they come from")
+    _check_finite(rounded, name, "float32 holds up to 3.4e38")
     return rounded
 
 

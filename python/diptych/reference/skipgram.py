@@ -81,9 +81,8 @@ class SGNSGradients(NamedTuple):
 class Window(NamedTuple):
     """What is learnt at one position of a walk."""
 
-    target: np.int64  # the node in the middle
     inputs: Indices  # (m,) the nodes around it, from left to right
-    negatives: Indices  # (groups, K)
+    outputs: Indices  # (groups, 1 + K) the node in the middle, then negatives
 
 
 class Corpus(NamedTuple):
@@ -103,7 +102,7 @@ def window_pairs(
     """List the pairs of a corpus; see :func:`diptych.kernels.skipgram.window_pairs`."""
     corpus = Corpus(np.asarray(walks, np.int64), training_key(rng), window, shrink, alias_table([1.0]), 0)
     found = [w for row in range(len(corpus.walks)) for w in windows(corpus, row, 0)]
-    centers = [np.full(len(w.inputs), w.target) for w in found]
+    centers = [np.full(len(w.inputs), w.outputs[0, 0]) for w in found]
     none = np.zeros(0, dtype=np.int64)
     return np.concatenate([none, *centers]), np.concatenate([none, *(w.inputs for w in found)])
 
@@ -161,11 +160,11 @@ def train(
     if counts.any():
         table = alias_table(noise_distribution(counts, exponent=exponent))
         corpus = Corpus(rows, T, window, shrink, table, negative)
-        with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported by name
-            V, C = descend(V, C, corpus, losses, learning_rate, min_learning_rate)
+        V, C = descend(V, C, corpus, losses, learning_rate, min_learning_rate)
     return SkipGram(V.astype(np.float32), C.astype(np.float32), losses)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # divergence is reported by name
 def descend(
     V: Floats, C: Floats, corpus: Corpus, losses: Floats, highest: float, lowest: float
 ) -> tuple[Floats, Floats]:
@@ -190,16 +189,13 @@ def descend(
 def learn_window(V: Floats, C: Floats, w: Window, rate: float) -> float:
     """Take the steps of a window, group by group, and return its loss."""
     groups = range(0, len(w.inputs), SHARE)
-    return sum(
-        learn(V, C, w.inputs[at : at + SHARE], w.target, w.negatives[g], rate) for g, at in enumerate(groups)
-    )
+    return sum(learn(V, C, w.inputs[at : at + SHARE], w.outputs[g], rate) for g, at in enumerate(groups))
 
 
-def learn(V: Floats, C: Floats, inputs: Indices, target: np.int64, negatives: Indices, rate: float) -> float:
+def learn(V: Floats, C: Floats, inputs: Indices, outputs: Indices, rate: float) -> float:
     """Take one step on a group, and return its loss before the step."""
-    outputs = np.append(target, negatives)  # (1 + K,)
-    kept = np.append(True, negatives != target)
-    L = np.append(1.0, np.zeros(len(negatives)))
+    L = (np.arange(len(outputs)) == 0).astype(np.float64)  # (1 + K,)
+    kept = (L == 1) | (outputs != outputs[0])
     X, Y = V[inputs], C[outputs]  # (m, d), (1 + K, d)
     S = X @ Y.T  # (m, 1 + K)
     G = rate * kept * (L - sigma(S))
@@ -218,10 +214,12 @@ def windows(corpus: Corpus, row: int, epoch: int) -> Iterator[Window]:
         b = 1 + pick(words_at(corpus.key, stream, first[:, 0]), corpus.radius)[0]
     groups = -(-min(2 * corpus.radius, len(walk)) // SHARE)  # at most
     g_k = np.arange(1, 1 + groups * corpus.K, dtype=np.uint64)
+    outputs = np.empty((len(walk), groups, 1 + corpus.K), dtype=np.int64)
+    outputs[:, :, 0] = walk[:, None]
     drawn = draw(corpus.table, words_at(corpus.key, stream, first + g_k))  # (l, groups * K)
-    for i, target in enumerate(walk):
-        inputs = np.append(walk[max(i - b[i], 0) : i], walk[i + 1 : i + 1 + b[i]])
-        yield Window(target, inputs, drawn[i].reshape(groups, corpus.K))
+    outputs[:, :, 1:] = drawn.reshape(len(walk), groups, corpus.K)
+    for i in range(len(walk)):
+        yield Window(np.concatenate((walk[max(i - b[i], 0) : i], walk[i + 1 : i + 1 + b[i]])), outputs[i])
 
 
 def order_of_walks(T: int, epoch: int, n: int) -> list[int]:
