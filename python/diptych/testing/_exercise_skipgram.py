@@ -118,9 +118,9 @@ _GRADIENTS = f"""Return the derivatives of −log σ(center · positive) − Σ 
 
 _TRAIN = """Learn vectors from walks, by steps against the derivatives of the loss of each pair.
 
-    The nodes around a position are the inputs, rows of `vectors`; each predicts the node in the middle, a row
-    of `contexts`, against `negative` nodes drawn from the noise (visits ** exponent). A drawn node that is the
-    node in the middle is dropped.
+    The nodes around a position are the inputs, rows of `vectors`; each predicts the node in the middle, a
+    row of `contexts`, against `negative` nodes drawn from the noise (visits ** exponent). A drawn node that
+    is the node in the middle is dropped.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ def descend(
     contexts: list[list[float]],
     steps: Iterable[tuple[int, int, list[int], float]],
 ) -> float:
-    """Take a step for each (input, target, negatives, rate), in place; return the sum of the losses before."""
+    """Step for each (input, target, negatives, rate), in place; return the sum of the losses before."""
     total = 0.0
     for v, target, drawn, rate in steps:
         kept = [u for u in drawn if u != target]

@@ -83,6 +83,21 @@ def _both(a: int, b: int, drawn: list[int], rate: float) -> list[tuple[int, int,
     return [(b, a, drawn, rate), (a, b, drawn, rate)]
 
 
+def _plain(random: Random) -> Iterator[Case]:
+    while True:
+        walks = np.array([[0, 1, 2], [2, 0, -1]])
+        usual = {"n_nodes": random.randint(3, 5), "dimensions": random.randint(1, 4), "window": 2}
+        yield {"walks": walks, "negative": random.randint(0, 3), "epochs": random.randint(0, 3)} | usual
+
+
+@TRAIN.law(_plain)
+def each_node_has_two_rows_and_each_epoch_a_loss(subject: Subject, case: Case) -> None:
+    """Nodes never visited too; all entries are finite, and losses positive."""
+    model = _train(subject, case)
+    if not (model.losses > 0).all():
+        raise LawBroken(f"losses {model.losses}")
+
+
 # Which steps are taken ----------------------------------------------------------------------------
 
 
@@ -105,9 +120,7 @@ def _three_nodes(random: Random) -> Iterator[Case]:
 
 @TRAIN.law(_three_nodes, needs=("initial", "exponent"))
 def negatives_are_pushed_away(subject: Subject, case: Case) -> None:
-    """A step takes rate · σ(v · n) · n off v, and as much of v off n, for each negative n; a walk of one node
-    makes no step, but its visit counts for the noise.
-    """
+    """For each negative n, a step takes rate · σ(v · n) · n off v, and as much of v off n."""
     _obey_steps(subject, case, [_both(0, 1, [2] * case["negative"], case["learning_rate"])])
 
 
@@ -181,7 +194,7 @@ def all_pairs_of_the_windows_are_learnt(subject: Subject, case: Case) -> None:
         if wrong.any():
             place = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise LawBroken(
-                f"{name}{list(place)} changed by rate times {change[place]:.4g}, expected {expected[place]:.4g}"
+                f"{name}{list(place)} changed by {change[place]:.4g} × rate, expected {expected[place]:.4g}"
             )
 
 
