@@ -17,6 +17,8 @@ FloatArray: TypeAlias = NDArray[np.float64] | NDArray[np.float32]
 METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski", "cosine", "haversine", "precomputed")
 MOST_ROWS = 2**32 - 2  # rows are numbered in 32 bits, and one number means "none"
 MOST_LABEL = 2**32 - 2  # and so are clusters
+MOST_NODES = 2**31 - 1  # nodes of a walk are numbered in 31 bits, below which -1 means "none"
+MOST_STEPS = 2**32 - 1  # a position is half of the address of a random word
 NEGATIVE = "Negative values in data passed to precomputed distance matrix."
 NOT_SQUARE = "Precomputed matrix must be square"
 _MOST_INT64 = 2**63 - 1
@@ -79,19 +81,94 @@ def csr_distances(
 
     Whether the index arrays fit together is checked by the kernel, which has to be safe without Python.
     """
-    if X.format != "csr":
-        raise DtypeError(f"{name} is sparse in {X.format!r} format: pass {name}.tocsr().")
+    _check_csr(X, name)
     _check_shape(X.shape, name, may_be_empty=columns == 0)
     _check_distance_shape(X.shape, name, columns)
-    indptr = _row_of_integers(X.indptr, f"{name}.indptr")
-    indices = _row_of_integers(X.indices, f"{name}.indices")
-    if len(indptr) != X.shape[0] + 1:
-        raise ValueError(f"{name}.indptr has {len(indptr)} entries: {X.shape[0]} rows need {X.shape[0] + 1}.")
+    indptr, indices = _row_starts(X, name), _row_of_integers(X.indices, f"{name}.indices")
     data = _row_of_floats(X.data, f"{name}.data", "drop the entry instead, for a pair out of reach")
     if data.size and data.min() < 0:
         at = np.flatnonzero(data < 0)[0]
         raise ValueError(f"{name}.data[{at}]={data[at]}: {NEGATIVE}")
     return indptr, indices, data, int(X.shape[1])
+
+
+def transition_weights(
+    graph: Any, name: str = "graph"
+) -> tuple[NDArray[np.int32] | NDArray[np.int64], NDArray[np.int32] | NDArray[np.int64], NDArray[np.float64]]:
+    """Return indptr, indices and data of a graph in CSR format: what leads from node to node, by weight.
+
+    Index arrays that both have 32 bits stay so. Whether they fit together is checked by the kernel.
+    """
+    if not is_sparse(graph):
+        raise DtypeError(
+            f"{name} is of type {type(graph).__name__}: a SciPy matrix is needed; pass "
+            f"scipy.sparse.csr_array({name}) if it holds the weight from node i to node j at [i, j]."
+        )
+    _check_csr(graph, name)
+    if len(graph.shape) != 2 or graph.shape[0] != graph.shape[1]:
+        raise ValueError(f"{name} has shape {graph.shape}: a row and a column for each node are needed.")
+    if graph.shape[0] > MOST_NODES:
+        raise ValueError(f"{name} has {graph.shape[0]} nodes: at most {MOST_NODES} can be numbered.")
+    data = _row_of_floats(graph.data, f"{name}.data", "drop the edge or give it a weight")
+    if data.size and data.min() < 0:
+        at = np.flatnonzero(data < 0)[0]
+        raise ValueError(f"{name}.data[{at}]={data[at]}: a weight must not be negative; drop the edge.")
+    indptr, indices = _row_starts(graph, name), np.asarray(graph.indices)
+    if graph.indptr.dtype == indices.dtype == np.int32 and indices.ndim == 1:
+        return indptr.astype(np.int32), np.require(indices, np.int32, ["C", "A"]), data
+    return indptr, _row_of_integers(indices, f"{name}.indices"), data
+
+
+def start_nodes(nodes: Any, n: int) -> NDArray[np.int64] | None:
+    """Return the numbers of nodes, each below n; None, which stands for all in order, stays None."""
+    if nodes is None:
+        return None
+    array = np.asarray(nodes)
+    known = _row_of_integers(array if array.size else array.astype(np.int64), "start_nodes")
+    if known.size and (known.min() < 0 or known.max() >= n):
+        at = np.flatnonzero((known < 0) | (known >= n))[0]
+        raise ValueError(f"start_nodes[{at}]={known[at]}: nodes are numbered from 0 to {n - 1}.")
+    return known
+
+
+def alias_weights(weights: Any, name: str = "weights") -> NDArray[np.float64]:
+    """Return weights that make a distribution."""
+    w = _row_of_floats(weights, name, "drop it, or give it weight 0")
+    if not w.size:
+        raise ValueError(f"{name} has no entries: there is nothing to draw.")
+    if len(w) > MOST_ROWS:
+        raise ValueError(f"{name} has {len(w)} entries: at most {MOST_ROWS} can be numbered.")
+    if w.min() < 0:
+        at = np.flatnonzero(w < 0)[0]
+        raise ValueError(f"{name}[{at}]={w[at]}: must not be negative.")
+    if not w.any():
+        raise ValueError(f"{name} is 0 everywhere: at least one must be positive.")
+    return w
+
+
+def alias_table(table: Any) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return threshold and alias of a table to draw from."""
+    try:
+        threshold, alias = table
+    except (TypeError, ValueError):
+        raise DtypeError(
+            f"table is of type {type(table).__name__}: a threshold and an alias array are needed, such as "
+            "alias_table returns."
+        ) from None
+    t = _row_of_floats(threshold, "table.threshold", "take what alias_table returns")
+    a = _row_of_integers(alias, "table.alias")
+    if not len(t) or len(t) != len(a) or len(t) > MOST_ROWS:
+        raise ValueError(
+            f"table has {len(t)} thresholds and {len(a)} aliases: one of each for 1 to {MOST_ROWS} slots are "
+            "needed."
+        )
+    if t.min() < 0 or t.max() > 1:
+        at = np.flatnonzero((t < 0) | (t > 1))[0]
+        raise ValueError(f"table.threshold[{at}]={t[at]}: must lie between 0 and 1.")
+    if a.min() < 0 or a.max() >= len(a):
+        at = np.flatnonzero((a < 0) | (a >= len(a)))[0]
+        raise ValueError(f"table.alias[{at}]={a[at]}: slots are numbered from 0 to {len(a) - 1}.")
+    return t, a
 
 
 def weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
@@ -207,6 +284,34 @@ def eps(value: Any, metric: str = "euclidean") -> float:
     return number
 
 
+def walk_length(value: Any) -> int:
+    """Return the number of nodes in a walk."""
+    number = _count(value, "walk_length")
+    if number > MOST_STEPS:
+        raise ValueError(f"walk_length={number}: at most {MOST_STEPS} positions can be numbered.")
+    return number
+
+
+def walks_per_node(value: Any) -> int:
+    """Return the number of walks that start at a node."""
+    return _count(value, "walks_per_node")
+
+
+def bias(value: Any, name: str) -> float:
+    """Return p or q of node2vec, whose inverse weighs a step."""
+    number = _real_number(value, name, "must be a positive finite number.")
+    if not 0.0 < number < math.inf:
+        raise ValueError(f"{name}={value}: must be a positive finite number.")
+    if math.isinf(1 / number):
+        raise ValueError(f"{name}={value}: 1 / {name} must be finite too; take 1e-308 or more.")
+    return number
+
+
+def size(value: Any) -> int:
+    """Return a number of draws, which may be 0."""
+    return _count(value, "size", least=0)
+
+
 def min_samples(value: Any) -> int:
     """Return the number of neighbours that makes a core point."""
     return _count(value, "min_samples")
@@ -284,12 +389,12 @@ def _real_number(value: Any, name: str, rule: str) -> float:
         return math.inf
 
 
-def _count(value: Any, name: str) -> int:
+def _count(value: Any, name: str, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise DtypeError(f"{name}={value!r}: must be an integer, at least 1.")
+        raise DtypeError(f"{name}={value!r}: must be an integer, at least {least}.")
     number = int(value)
-    if number < 1:
-        raise ValueError(f"{name}={number}: must be an integer, at least 1.")
+    if number < least:
+        raise ValueError(f"{name}={number}: must be an integer, at least {least}.")
     return min(number, _MOST_INT64)  # what no count of rows reaches may as well fit in 64 bits
 
 
@@ -359,6 +464,18 @@ def _row_of_integers(values: Any, name: str) -> NDArray[np.int64]:
         at = np.flatnonzero((array > _MOST_INT64) | (array < -_MOST_INT64))[0]
         raise ValueError(f"{name}[{at}]={array[at]}: integers up to {_MOST_INT64} are taken.")
     return np.require(array, np.int64, ["C", "A"])
+
+
+def _check_csr(X: CSR, name: str) -> None:
+    if X.format != "csr":
+        raise DtypeError(f"{name} is sparse in {X.format!r} format: pass {name}.tocsr().")
+
+
+def _row_starts(X: CSR, name: str) -> NDArray[np.int64]:
+    indptr = _row_of_integers(X.indptr, f"{name}.indptr")
+    if len(indptr) != X.shape[0] + 1:
+        raise ValueError(f"{name}.indptr has {len(indptr)} entries: {X.shape[0]} rows need {X.shape[0] + 1}.")
+    return indptr
 
 
 def _check_shape(shape: tuple[int, ...], name: str, may_be_empty: bool) -> None:

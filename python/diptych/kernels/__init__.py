@@ -3,9 +3,9 @@
 import warnings
 
 from diptych import _rust
-from diptych.kernels import clustering
+from diptych.kernels import clustering, skipgram, walks
 
-__all__ = ["clustering"]
+__all__ = ["clustering", "skipgram", "walks"]
 
 if _rust.debug_build:
     warnings.warn(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from diptych.testing import _exercise_skipgram
+
 _DBSCAN = '''\
 """Exercise: DBSCAN from its definition.
 
@@ -182,7 +184,7 @@ _TEXTS = {
     "clustering.k_distances": _K_DISTANCES,
     "clustering.dbscan_predict": _PREDICT,
     "rng.splitmix64": _SPLITMIX64,
-}
+} | _exercise_skipgram.TEXTS
 
 
 def exercise_text(name: str) -> str:
