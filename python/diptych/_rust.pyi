@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "InternalError",
+    "alias_table",
     "dbscan",
     "dbscan_csr",
     "dbscan_dense",
@@ -17,12 +18,15 @@ __all__ = [
     "k_distances",
     "k_distances_csr",
     "k_distances_dense",
+    "random_walks",
+    "sample_alias",
     "simd_path",
     "splitmix64",
     "version",
 ]
 
 _Floats: TypeAlias = NDArray[np.float64] | NDArray[np.float32]
+_Indices: TypeAlias = NDArray[np.int64] | NDArray[np.int32]
 _Progress: TypeAlias = Callable[[int, int], None] | None
 
 version: Final[str]
@@ -120,3 +124,30 @@ def k_distances_csr(
     /,
 ) -> NDArray[np.float64]: ...
 def splitmix64(seed: int, stream: int, start: int, count: int, /) -> NDArray[np.uint64]: ...
+def alias_table(
+    weights: NDArray[np.float64], progress: _Progress, /
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
+def sample_alias(
+    threshold: NDArray[np.float64],
+    alias: NDArray[np.int64],
+    size: int,
+    key: int,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> NDArray[np.int64]: ...
+def random_walks(
+    indptr: _Indices,
+    indices: _Indices,
+    data: NDArray[np.float64],
+    n_columns: int,
+    start_nodes: NDArray[np.int64] | None,
+    walk_length: int,
+    walks_per_node: int,
+    p: float,
+    q: float,
+    key: int,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> NDArray[np.int32]: ...

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.float64] | NDArray[np.float32]
+IndexArray: TypeAlias = NDArray[np.int64] | NDArray[np.int32]
 
 METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski", "cosine", "haversine", "precomputed")
 MOST_ROWS = 2**32 - 2  # rows are numbered in 32 bits, and one number means "none"
@@ -94,8 +95,8 @@ def csr_distances(
 
 def transition_weights(
     graph: Any, name: str = "graph"
-) -> tuple[NDArray[np.int32] | NDArray[np.int64], NDArray[np.int32] | NDArray[np.int64], NDArray[np.float64]]:
-    """Return indptr, indices and data of a graph in CSR format: what leads from node to node, by weight.
+) -> tuple[IndexArray, IndexArray, NDArray[np.float64], int]:
+    """Return indptr, indices, data and number of nodes of a graph in CSR format.
 
     Index arrays that both have 32 bits stay so. Whether they fit together is checked by the kernel.
     """
@@ -115,8 +116,8 @@ def transition_weights(
         raise ValueError(f"{name}.data[{at}]={data[at]}: a weight must not be negative; drop the edge.")
     indptr, indices = _row_starts(graph, name), np.asarray(graph.indices)
     if graph.indptr.dtype == indices.dtype == np.int32 and indices.ndim == 1:
-        return indptr.astype(np.int32), np.require(indices, np.int32, ["C", "A"]), data
-    return indptr, _row_of_integers(indices, f"{name}.indices"), data
+        return indptr.astype(np.int32), np.require(indices, np.int32, ["C", "A"]), data, int(graph.shape[0])
+    return indptr, _row_of_integers(indices, f"{name}.indices"), data, int(graph.shape[0])
 
 
 def start_nodes(nodes: Any, n: int) -> NDArray[np.int64] | None:

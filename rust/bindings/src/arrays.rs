@@ -1,8 +1,9 @@
 //! Arrays in: C-contiguous or refused. (`as_slice` also takes Fortran order, and would read it transposed.)
 
 use diptych_kernels::clustering::{Real, Rows};
+use diptych_kernels::csr::Csr;
 use numpy::ndarray::Dimension;
-use numpy::{Element, PyReadonlyArray, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{Element, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -29,6 +30,20 @@ pub(crate) fn contiguous<'a, T: Element, D: Dimension>(
 pub(crate) fn rows<'a, T: Element + Real>(array: &'a PyReadonlyArray2<'_, T>, name: &str) -> PyResult<Rows<'a, T>> {
     let shape = array.shape();
     Rows::new(contiguous(array, name)?, shape[0], shape[1]).map_err(crate::error::exception)
+}
+
+/// A matrix in compressed rows.
+///
+/// # Errors
+/// ValueError for another layout, or what [`Csr::new`] refuses.
+pub(crate) fn csr<'a, I: Element + Copy + Ord + Into<i64>>(
+    indptr: &'a PyReadonlyArray1<'_, I>,
+    indices: &'a PyReadonlyArray1<'_, I>,
+    data: &'a PyReadonlyArray1<'_, f64>,
+    n_columns: usize,
+) -> PyResult<Csr<'a, I>> {
+    Csr::new(contiguous(indptr, "indptr")?, contiguous(indices, "indices")?, contiguous(data, "data")?, n_columns)
+        .map_err(crate::error::exception)
 }
 
 /// A table of single or double precision.

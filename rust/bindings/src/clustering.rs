@@ -1,10 +1,9 @@
 //! Kernel: `diptych_kernels::clustering`.
 
-use crate::arrays::{Table, contiguous, with_both, with_rows};
+use crate::arrays::{Table, contiguous, csr, with_both, with_rows};
 use crate::error::exception;
 use crate::run::detached;
 use diptych_kernels::clustering as kernel;
-use diptych_kernels::csr::Csr;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -202,14 +201,4 @@ pub(crate) fn k_distances_csr<'py>(
     let csr = csr(&indptr, &indices, &data, n_columns)?;
     let found = detached(py, n_threads, progress, |task| kernel::k_distances_csr(csr, k, task))?;
     Ok(found.into_pyarray(py))
-}
-
-fn csr<'a>(
-    indptr: &'a PyReadonlyArray1<'_, i64>,
-    indices: &'a PyReadonlyArray1<'_, i64>,
-    data: &'a PyReadonlyArray1<'_, f64>,
-    n_columns: usize,
-) -> PyResult<Csr<'a>> {
-    Csr::new(contiguous(indptr, "indptr")?, contiguous(indices, "indices")?, contiguous(data, "data")?, n_columns)
-        .map_err(exception)
 }

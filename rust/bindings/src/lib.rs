@@ -5,6 +5,7 @@ mod clustering;
 mod error;
 mod rng;
 mod run;
+mod walks;
 
 use pyo3::prelude::*;
 
@@ -22,6 +23,8 @@ mod _rust {
     use super::error::InternalError;
     #[pymodule_export]
     use super::rng::splitmix64;
+    #[pymodule_export]
+    use super::walks::{alias_table, random_walks, sample_alias};
 
     /// The version of the extension.
     #[pymodule_export]

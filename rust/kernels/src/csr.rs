@@ -3,42 +3,46 @@
 use crate::error::{Error, Result};
 
 /// A checked view of a CSR matrix: `indptr` rises from 0 to the number of entries, every column is in range.
+/// Its index arrays have one width, 64 or 32 bits.
 #[derive(Clone, Copy, Debug)]
-pub struct Csr<'a> {
-    indptr: &'a [i64],
-    indices: &'a [i64],
+pub struct Csr<'a, I = i64> {
+    indptr: &'a [I],
+    indices: &'a [I],
     data: &'a [f64],
     n_columns: usize,
 }
 
-impl<'a> Csr<'a> {
+impl<'a, I: Copy + Ord + Into<i64>> Csr<'a, I> {
     /// Checks the structure in O(rows + entries).
     ///
     /// # Errors
     /// [`Error::Invalid`] names the first entry that is wrong.
-    pub fn new(indptr: &'a [i64], indices: &'a [i64], data: &'a [f64], n_columns: usize) -> Result<Self> {
+    pub fn new(indptr: &'a [I], indices: &'a [I], data: &'a [f64], n_columns: usize) -> Result<Self> {
         let fail = |message: String| {
             Err(Error::Invalid(format!("{message}; scipy does not check this, A.check_format() may.")))
         };
         if indices.len() != data.len() {
             return fail(format!("indices has {} entries, data has {}", indices.len(), data.len()));
         }
-        match indptr.first() {
+        match indptr.first().map(|&first| -> i64 { first.into() }) {
             Some(0) => {}
             Some(first) => return fail(format!("indptr[0]={first} must be 0")),
             None => return fail("indptr is empty".into()),
         }
         if let Some(row) = indptr.windows(2).position(|pair| pair[0] > pair[1]) {
-            let (a, b) = (indptr[row], indptr[row + 1]);
+            let (a, b): (i64, i64) = (indptr[row].into(), indptr[row + 1].into());
             return fail(format!("indptr must not fall: indptr[{row}]={a}, indptr[{}]={b}", row + 1));
         }
-        let last = indptr[indptr.len() - 1];
+        let last: i64 = indptr[indptr.len() - 1].into();
         if last != indices.len() as i64 {
             return fail(format!("indptr[-1]={last} must be the number of entries, {}", indices.len()));
         }
-        if let Some(at) = indices.iter().position(|&j| j < 0 || j as u64 >= n_columns as u64) {
-            let row = indptr.partition_point(|&start| start <= at as i64) - 1;
-            let column = indices[at];
+        if let Some(at) = indices.iter().position(|&j| {
+            let j: i64 = j.into();
+            j < 0 || j as u64 >= n_columns as u64
+        }) {
+            let row = indptr.partition_point(|&start| start.into() <= at as i64) - 1;
+            let column: i64 = indices[at].into();
             return fail(format!("indices[{at}]={column} is out of range for {n_columns} columns (row {row})"));
         }
         Ok(Self { indptr, indices, data, n_columns })
@@ -56,8 +60,13 @@ impl<'a> Csr<'a> {
 
     /// The stored entries of a row, as (column, value).
     pub fn row(&self, row: usize) -> impl Iterator<Item = (usize, f64)> + 'a {
-        let (start, end) = (self.indptr[row] as usize, self.indptr[row + 1] as usize);
-        self.indices[start..end].iter().zip(&self.data[start..end]).map(|(&j, &value)| (j as usize, value))
+        let (start, end) = (self.start(row), self.start(row + 1));
+        self.indices[start..end].iter().zip(&self.data[start..end]).map(|(&j, &value)| (j.into() as usize, value))
+    }
+
+    /// Where the entries of a row start; for the number of rows, how many there are.
+    pub fn start(&self, row: usize) -> usize {
+        self.indptr[row].into() as usize
     }
 }
 

@@ -38,13 +38,21 @@ impl Task {
         self.stop.load(Ordering::Relaxed)
     }
 
+    /// Called inside long blocks: fails when the task was interrupted.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
     /// Called between blocks: counts the units done and fails when the task was interrupted.
     ///
     /// # Errors
     /// [`Error::Interrupted`].
     pub(crate) fn advance(&self, units: usize) -> Result<()> {
         self.done.fetch_add(units as u64, Ordering::Relaxed);
-        if self.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+        self.check()
     }
 }
 
@@ -56,6 +64,16 @@ pub(crate) fn reserve<T>(len: usize, what: &'static str) -> Result<Vec<T>> {
     let mut out = Vec::new();
     out.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { what, bytes: len as u128 * size_of::<T>() as u128 })?;
     Ok(out)
+}
+
+/// A vector of `len` zeros, which the system supplies page by page when they are first written to: by the threads that
+/// fill it, and not by one beforehand.
+///
+/// # Errors
+/// As [`reserve`].
+pub(crate) fn zeros(len: usize, what: &'static str) -> Result<Vec<i32>> {
+    drop(reserve::<i32>(len, what)?); // `vec!` would abort where this fails
+    Ok(vec![0; len])
 }
 
 /// A vector of `len` copies of `value`.

@@ -44,9 +44,35 @@ impl Stream {
     }
 }
 
+/// A number in [0, 1) made of a word: a multiple of 2⁻⁵³.
+pub const fn uniform(word: u64) -> f64 {
+    (word >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
+}
+
+/// One of `n` slots, and the place within the slot as a fraction of 2⁶⁴: the two halves of the product of word and n.
+pub const fn pick(word: u64, n: u32) -> (u32, u64) {
+    let product = word as u128 * n as u128;
+    ((product >> 64) as u32, product as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slots_and_fractions() {
+        assert_eq!(pick(0, 3), (0, 0));
+        assert_eq!(pick(1 << 63, 3), (1, 1 << 63));
+        assert_eq!(pick(u64::MAX, 3), (2, u64::MAX - 2));
+        assert_eq!(pick(u64::MAX, u32::MAX).0, u32::MAX - 1);
+    }
+
+    #[test]
+    fn uniform_numbers_stay_below_one() {
+        assert_eq!(uniform(0), 0.0);
+        assert_eq!(uniform(1 << 63), 0.5);
+        assert_eq!(uniform(u64::MAX), 1.0 - f64::EPSILON / 2.0);
+    }
 
     #[test]
     fn stream_zero_is_the_published_sequence() {

@@ -51,6 +51,18 @@ fn detected() -> Path {
     Path::Portable
 }
 
+/// Asks for the cache line that holds `items[at]`, to read it soon; beyond the end it asks for nothing useful.
+#[allow(unsafe_code, unused_variables)]
+#[inline(always)]
+pub(crate) fn prefetch<T>(items: &[T], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch is a hint: it reads nothing, faults on no address, and SSE is part of x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(items.as_ptr().wrapping_add(at).cast()) };
+    }
+}
+
 /// `dispatched!(fn name[generics](args) -> R = inner)` defines `name`, which runs `inner` compiled for the path of this
 /// process. `inner` takes the [`Lanes`] of the path before the arguments, and must be `#[inline(always)]`, so that its
 /// loops are compiled inside the wide function.
