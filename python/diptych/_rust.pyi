@@ -21,6 +21,11 @@ __all__ = [
     "random_walks",
     "sample_alias",
     "simd_path",
+    "skipgram_noise",
+    "skipgram_sgns_gradients",
+    "skipgram_sgns_loss",
+    "skipgram_train",
+    "skipgram_window_pairs",
     "splitmix64",
     "version",
 ]
@@ -151,3 +156,33 @@ def random_walks(
     progress: _Progress,
     /,
 ) -> NDArray[np.int32]: ...
+def skipgram_window_pairs(
+    walks: NDArray[np.int32], window: int, shrink: bool, key: int, n_threads: int, progress: _Progress, /
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def skipgram_noise(counts: NDArray[np.float64], exponent: float, /) -> NDArray[np.float64]: ...
+def skipgram_sgns_loss(
+    center: NDArray[np.float64], positive: NDArray[np.float64], negatives: NDArray[np.float64], /
+) -> float: ...
+def skipgram_sgns_gradients(
+    center: NDArray[np.float64], positive: NDArray[np.float64], negatives: NDArray[np.float64], /
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def skipgram_train(
+    walks: NDArray[np.int32],
+    n_nodes: int,
+    dimensions: int,
+    window: int,
+    negative: int,
+    exponent: float,
+    shrink: bool,
+    epochs: int,
+    learning_rate: float,
+    min_learning_rate: float,
+    initial_vectors: NDArray[np.float32] | None,
+    initial_contexts: NDArray[np.float32] | None,
+    key: int,
+    batch: int,
+    share: int,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]: ...

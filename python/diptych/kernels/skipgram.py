@@ -238,7 +238,7 @@ def negative_samples(
     """
     weights, count = _validate.alias_weights(noise, "noise"), _validate.size(size)
     key, threads, progress = _validate.seed_key(rng), resolve_n_jobs(None), _progress.current()
-    return _rust.sample_alias(*_rust.alias_table(weights), count, key, threads, progress)
+    return _rust.sample_alias(*_rust.alias_table(weights, progress), count, key, threads, progress)
 
 
 def sgns_loss(center: ArrayLike, positive: ArrayLike, negatives: ArrayLike) -> float:

@@ -5,6 +5,7 @@ mod clustering;
 mod error;
 mod rng;
 mod run;
+mod skipgram;
 mod walks;
 
 use pyo3::prelude::*;
@@ -23,6 +24,10 @@ mod _rust {
     use super::error::InternalError;
     #[pymodule_export]
     use super::rng::splitmix64;
+    #[pymodule_export]
+    use super::skipgram::{
+        skipgram_noise, skipgram_sgns_gradients, skipgram_sgns_loss, skipgram_train, skipgram_window_pairs,
+    };
     #[pymodule_export]
     use super::walks::{alias_table, random_walks, sample_alias};
 

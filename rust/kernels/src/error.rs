@@ -15,6 +15,14 @@ pub enum Error {
         /// Its size.
         bytes: u128,
     },
+    /// Training left the range of numbers.
+    #[error("training diverged in epoch {epoch}, at a learning rate of {rate}: lower learning_rate.")]
+    Diverged {
+        /// Counted from 0.
+        epoch: u64,
+        /// The learning rate at the time.
+        rate: f64,
+    },
     /// The task was interrupted from outside.
     #[error("interrupted")]
     Interrupted,

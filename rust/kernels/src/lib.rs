@@ -13,6 +13,7 @@ mod error;
 mod parallel;
 pub mod rng;
 pub mod simd;
+pub mod skipgram;
 pub mod walks;
 
 pub use error::{Error, Result};

@@ -1,5 +1,8 @@
 //! Sixteen single-precision lanes, on every instruction set.
 
+/// How many there are.
+pub(crate) const LANES: usize = 16;
+
 /// Sixteen f32 lanes of one instruction set. A value of the implementing type is the right to use it.
 pub(crate) trait Lanes: Copy + Send + Sync {
     /// Sixteen numbers.
@@ -17,6 +20,10 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// a · b + c; whether rounded once or twice depends on the instruction set.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// a · b + c, rounded once.
+    fn fused(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The sum of all lanes: halves are added until one is left.
+    fn sum(self, a: Self::V) -> f32;
     /// |a|
     fn abs(self, a: Self::V) -> Self::V;
     /// The larger; b where either is not a number.
@@ -62,6 +69,18 @@ impl Lanes for PortableLanes {
     #[inline(always)]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+
+    #[inline(always)]
+    fn fused(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        std::array::from_fn(|i| f32::mul_add(a[i], b[i], c[i]))
+    }
+
+    #[inline(always)]
+    fn sum(self, a: Self::V) -> f32 {
+        let eight: [f32; 8] = std::array::from_fn(|i| a[i] + a[i + 8]);
+        let four: [f32; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
+        (four[0] + four[2]) + (four[1] + four[3])
     }
 
     #[inline(always)]
@@ -158,6 +177,22 @@ mod wide {
         }
 
         #[inline(always)]
+        fn fused(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            self.mul_add(a, b, c)
+        }
+
+        #[inline(always)]
+        fn sum(self, a: Self::V) -> f32 {
+            // SAFETY: see above.
+            unsafe {
+                let eight = _mm256_add_ps(a.0, a.1);
+                let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+                let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+                _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+            }
+        }
+
+        #[inline(always)]
         fn abs(self, a: Self::V) -> Self::V {
             let sign = self.splat(-0.0);
             both!(_mm256_andnot_ps(sign, a))
@@ -203,7 +238,9 @@ mod tests {
         let mut b: [f32; 16] = std::array::from_fn(|i| 3.0 - i as f32 * 0.41);
         b[7] = f32::NAN;
         let (x, y) = (lanes.load(&a), lanes.load(&b));
-        let mut out = vec![u32::from(lanes.le(x, y)), u32::from(lanes.not_gt(x, y))];
+        let third = lanes.splat(1.0 / 3.0);
+        let sum = lanes.sum(lanes.fused(x, third, lanes.fused(third, third, x)));
+        let mut out = vec![u32::from(lanes.le(x, y)), u32::from(lanes.not_gt(x, y)), sum.to_bits()];
         for v in
             [lanes.add(x, y), lanes.sub(x, y), lanes.abs(x), lanes.max(x, y), lanes.mul_add(x, lanes.splat(2.0), y)]
         {

@@ -7,7 +7,7 @@ mod lanes;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use lanes::WideLanes;
-pub(crate) use lanes::{Lanes, PortableLanes};
+pub(crate) use lanes::{LANES, Lanes, PortableLanes};
 use std::sync::OnceLock;
 
 /// The instruction sets a kernel is compiled for.

@@ -1,0 +1,46 @@
+//! Skip-gram with negative sampling.
+//!
+//! The nodes of a window share the window's target and negatives, so that a step is three small matrix products instead
+//! of many vector products (HogBatch, Ji et al. 2016). A few walks at a time train beside each other, each on copies of
+//! the rows it uses; then the tables take up what each copy has gained, in the order of the walks. That is the same for
+//! any number of threads, and a row that many walks want costs no lock.
+//!
+//! O(pairs · negatives · dimensions) time. Memory: two tables, and the copies of one batch.
+
+mod copies;
+mod draws;
+mod group;
+mod math;
+mod pairs;
+mod train;
+
+pub use draws::distribution;
+pub use pairs::{sgns_gradients, sgns_loss, window_pairs};
+pub use train::{Corpus, Matrix, Trained, train};
+
+/// How to train.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Numbers of a vector.
+    pub dimensions: usize,
+    /// Nodes on either side, at most.
+    pub window: u32,
+    /// Whether a window's reach is drawn from 1 to `window`.
+    pub shrink: bool,
+    /// Negatives of a group.
+    pub negative: usize,
+    /// Power of the counts that negatives are drawn by.
+    pub exponent: f64,
+    /// Times that all walks are trained on.
+    pub epochs: u64,
+    /// Rate of the first walk.
+    pub learning_rate: f64,
+    /// Rate that it falls to.
+    pub min_learning_rate: f64,
+    /// The seed.
+    pub key: u64,
+    /// Walks that train beside each other, at most [`train::MOST_WALKS`].
+    pub batch: usize,
+    /// Inputs that share negatives, at most.
+    pub share: usize,
+}
