@@ -21,6 +21,7 @@ __all__ = [
     "random_walks",
     "sample_alias",
     "simd_path",
+    "skipgram_embed",
     "skipgram_noise",
     "skipgram_sgns_gradients",
     "skipgram_sgns_loss",
@@ -33,6 +34,9 @@ __all__ = [
 _Floats: TypeAlias = NDArray[np.float64] | NDArray[np.float32]
 _Indices: TypeAlias = NDArray[np.int64] | NDArray[np.int32]
 _Progress: TypeAlias = Callable[[int, int], None] | None
+_Tables: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
+# dimensions, window, negative, exponent, shrink, epochs, learning_rate, min_learning_rate, key, batch, share
+_Training: TypeAlias = tuple[int, int, int, float, bool, int, float, float, int, int, int]
 
 version: Final[str]
 debug_build: Final[bool]
@@ -169,19 +173,20 @@ def skipgram_sgns_gradients(
 def skipgram_train(
     walks: NDArray[np.int32],
     n_nodes: int,
-    dimensions: int,
-    window: int,
-    negative: int,
-    exponent: float,
-    shrink: bool,
-    epochs: int,
-    learning_rate: float,
-    min_learning_rate: float,
-    initial_vectors: NDArray[np.float32] | None,
-    initial_contexts: NDArray[np.float32] | None,
-    key: int,
-    batch: int,
-    share: int,
+    training: _Training,
+    initial: _Tables | None,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]: ...
+def skipgram_embed(
+    indptr: _Indices,
+    indices: _Indices,
+    data: NDArray[np.float64],
+    n_columns: int,
+    steps: tuple[int, int, float, float],
+    training: _Training,
+    initial: _Tables | None,
     n_threads: int,
     progress: _Progress,
     /,

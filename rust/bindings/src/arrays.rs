@@ -89,3 +89,30 @@ macro_rules! with_both {
     };
 }
 pub(crate) use with_both;
+
+/// Index arrays of one width.
+#[derive(FromPyObject)]
+pub(crate) enum Indices<'py> {
+    /// int64
+    Long(PyReadonlyArray1<'py, i64>),
+    /// int32
+    Short(PyReadonlyArray1<'py, i32>),
+}
+
+/// Calls a generic function with a matrix of either width.
+macro_rules! with_csr {
+    ($indptr:expr, $indices:expr, $data:expr, $n_columns:expr, |$csr:ident| $body:expr) => {
+        match (&$indptr, &$indices) {
+            ($crate::arrays::Indices::Long(indptr), $crate::arrays::Indices::Long(indices)) => {
+                let $csr = csr(indptr, indices, &$data, $n_columns)?;
+                $body
+            }
+            ($crate::arrays::Indices::Short(indptr), $crate::arrays::Indices::Short(indices)) => {
+                let $csr = csr(indptr, indices, &$data, $n_columns)?;
+                $body
+            }
+            _ => Err(PyTypeError::new_err("indptr and indices must have one dtype, int32 or int64.")),
+        }
+    };
+}
+pub(crate) use with_csr;

@@ -26,7 +26,8 @@ mod _rust {
     use super::rng::splitmix64;
     #[pymodule_export]
     use super::skipgram::{
-        skipgram_noise, skipgram_sgns_gradients, skipgram_sgns_loss, skipgram_train, skipgram_window_pairs,
+        skipgram_embed, skipgram_noise, skipgram_sgns_gradients, skipgram_sgns_loss, skipgram_train,
+        skipgram_window_pairs,
     };
     #[pymodule_export]
     use super::walks::{alias_table, random_walks, sample_alias};

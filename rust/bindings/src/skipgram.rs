@@ -1,12 +1,13 @@
 //! Kernel: `diptych_kernels::skipgram`.
 
-use crate::arrays::contiguous;
+use crate::arrays::{Indices, contiguous, csr, with_csr};
 use crate::error::exception;
 use crate::run::{detached, inline};
-use diptych_kernels::skipgram as kernel;
+use diptych_kernels::{skipgram as kernel, walks};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 type Floats<'py> = Bound<'py, PyArray1<f64>>;
@@ -77,55 +78,90 @@ pub(crate) fn skipgram_sgns_gradients<'py>(
     Ok((d_center.into_pyarray(py), d_positive.into_pyarray(py), d_negatives.into_pyarray(py).reshape(shape)?))
 }
 
-/// Vectors, contexts and losses.
+/// How to train: dimensions, window, negative, exponent, shrink, epochs, learning_rate, min_learning_rate, key, batch,
+/// share.
+#[derive(FromPyObject)]
+pub(crate) struct Training(usize, u32, usize, f64, bool, u64, f64, f64, u64, usize, usize);
+
+impl Training {
+    fn plan(&self) -> kernel::Plan {
+        let Self(dimensions, window, negative, exponent, shrink, epochs, most, least, key, batch, share) = *self;
+        let (learning_rate, min_learning_rate) = (most, least);
+        kernel::Plan {
+            dimensions,
+            window,
+            shrink,
+            negative,
+            exponent,
+            epochs,
+            learning_rate,
+            min_learning_rate,
+            key,
+            batch,
+            share,
+        }
+    }
+}
+
+/// Tables to begin with: vectors and contexts.
+#[derive(FromPyObject)]
+pub(crate) struct Initial<'py>(PyReadonlyArray2<'py, f32>, PyReadonlyArray2<'py, f32>);
+
+impl Initial<'_> {
+    fn tables(&self) -> PyResult<(&[f32], &[f32])> {
+        Ok((contiguous(&self.0, "initial vectors")?, contiguous(&self.1, "initial contexts")?))
+    }
+}
+
+type Trained<'py> = (Vectors<'py>, Vectors<'py>, Floats<'py>);
+
+fn trained(py: Python<'_>, found: kernel::Trained, n_nodes: usize, dimensions: usize) -> PyResult<Trained<'_>> {
+    let table = |numbers: Vec<f32>| numbers.into_pyarray(py).reshape([n_nodes, dimensions]);
+    Ok((table(found.vectors)?, table(found.contexts)?, found.losses.into_pyarray(py)))
+}
+
+/// Vectors, contexts and losses, from walks.
 #[pyfunction]
-#[pyo3(signature = (walks, n_nodes, dimensions, window, negative, exponent, shrink, epochs, learning_rate, min_learning_rate, initial_vectors, initial_contexts, key, batch, share, n_threads, progress, /))]
-#[allow(clippy::too_many_arguments)]
+#[pyo3(signature = (walks, n_nodes, training, initial, n_threads, progress, /))]
 pub(crate) fn skipgram_train<'py>(
     py: Python<'py>,
     walks: PyReadonlyArray2<'py, i32>,
     n_nodes: usize,
-    dimensions: usize,
-    window: u32,
-    negative: usize,
-    exponent: f64,
-    shrink: bool,
-    epochs: u64,
-    learning_rate: f64,
-    min_learning_rate: f64,
-    initial_vectors: Option<PyReadonlyArray2<'py, f32>>,
-    initial_contexts: Option<PyReadonlyArray2<'py, f32>>,
-    key: u64,
-    batch: usize,
-    share: usize,
+    training: Training,
+    initial: Option<Initial<'py>>,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<(Vectors<'py>, Vectors<'py>, Floats<'py>)> {
-    let walks = matrix(&walks, n_nodes)?;
-    let start = match (&initial_vectors, &initial_contexts) {
-        (Some(vectors), Some(contexts)) => {
-            Some((contiguous(vectors, "initial vectors")?, contiguous(contexts, "initial contexts")?))
-        }
-        _ => None,
-    };
-    let plan = kernel::Plan {
-        dimensions,
-        window,
-        shrink,
-        negative,
-        exponent,
-        epochs,
-        learning_rate,
-        min_learning_rate,
-        key,
-        batch,
-        share,
-    };
-    let trained = detached(py, n_threads, progress, |task| kernel::train(&walks, n_nodes, &plan, start, task))?;
-    let shape = [n_nodes, dimensions];
-    Ok((
-        trained.vectors.into_pyarray(py).reshape(shape)?,
-        trained.contexts.into_pyarray(py).reshape(shape)?,
-        trained.losses.into_pyarray(py),
-    ))
+) -> PyResult<Trained<'py>> {
+    let (walks, plan) = (matrix(&walks, n_nodes)?, training.plan());
+    let start = initial.as_ref().map(Initial::tables).transpose()?;
+    let found = detached(py, n_threads, progress, |task| kernel::train(&walks, n_nodes, &plan, start, task))?;
+    trained(py, found, n_nodes, plan.dimensions)
+}
+
+/// Vectors, contexts and losses, from a graph; `steps` is walk_length, walks_per_node, p, q.
+#[pyfunction]
+#[pyo3(signature = (indptr, indices, data, n_columns, steps, training, initial, n_threads, progress, /))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn skipgram_embed<'py>(
+    py: Python<'py>,
+    indptr: Indices<'py>,
+    indices: Indices<'py>,
+    data: PyReadonlyArray1<'py, f64>,
+    n_columns: usize,
+    steps: (u64, u64, f64, f64),
+    training: Training,
+    initial: Option<Initial<'py>>,
+    n_threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Trained<'py>> {
+    let (walk_length, walks_per_node, p, q) = steps;
+    let plan = training.plan();
+    let walking = walks::Plan { start_nodes: None, walk_length, walks_per_node, p, q, key: plan.key };
+    let start = initial.as_ref().map(Initial::tables).transpose()?;
+    let found = with_csr!(indptr, indices, data, n_columns, |csr| {
+        detached(py, n_threads, progress, |task| {
+            kernel::train(&walks::Walks::new(csr, walking, task)?, n_columns, &plan, start, task)
+        })
+    })?;
+    trained(py, found, n_columns, plan.dimensions)
 }

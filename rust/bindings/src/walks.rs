@@ -1,6 +1,6 @@
 //! Kernel: `diptych_kernels::walks`.
 
-use crate::arrays::{contiguous, csr};
+use crate::arrays::{Indices, contiguous, csr, with_csr};
 use crate::run::detached;
 use diptych_kernels::walks as kernel;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
@@ -8,32 +8,6 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 type Numbers<'py> = Bound<'py, PyArray1<i64>>;
-
-/// Index arrays of one width.
-#[derive(FromPyObject)]
-pub(crate) enum Indices<'py> {
-    /// int64
-    Long(PyReadonlyArray1<'py, i64>),
-    /// int32
-    Short(PyReadonlyArray1<'py, i32>),
-}
-
-/// Calls a generic function with a matrix of either width.
-macro_rules! with_csr {
-    ($indptr:expr, $indices:expr, $data:expr, $n_columns:expr, |$csr:ident| $body:expr) => {
-        match (&$indptr, &$indices) {
-            (Indices::Long(indptr), Indices::Long(indices)) => {
-                let $csr = csr(indptr, indices, &$data, $n_columns)?;
-                $body
-            }
-            (Indices::Short(indptr), Indices::Short(indices)) => {
-                let $csr = csr(indptr, indices, &$data, $n_columns)?;
-                $body
-            }
-            _ => Err(PyTypeError::new_err("indptr and indices must have one dtype, int32 or int64.")),
-        }
-    };
-}
 
 /// Threshold and alias of each slot.
 #[pyfunction]

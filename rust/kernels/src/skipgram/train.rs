@@ -7,6 +7,7 @@ use super::group::{DROPPED, Group, MOST_INPUTS, Scratch, add_gains, step};
 use crate::parallel::{filled, filled_with};
 use crate::rng::Stream;
 use crate::simd::LANES;
+use crate::walks::Walks;
 use crate::{Error, Result, Task};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
@@ -88,6 +89,21 @@ impl Corpus for Matrix<'_> {
     fn fetch(&self, rows: &[u64], out: &mut [i32], _: &Task) -> Result<()> {
         out.chunks_exact_mut(self.length).zip(rows).for_each(|(out, &row)| out.copy_from_slice(self.row(row as usize)));
         Ok(())
+    }
+}
+
+/// Walks that are taken when they are wanted.
+impl Corpus for Walks<'_> {
+    fn n_walks(&self) -> u64 {
+        self.n_walks()
+    }
+
+    fn walk_length(&self) -> usize {
+        self.walk_length()
+    }
+
+    fn fetch(&self, rows: &[u64], out: &mut [i32], task: &Task) -> Result<()> {
+        self.walk(rows.iter().copied(), out, task)
     }
 }
 

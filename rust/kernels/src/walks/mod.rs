@@ -114,16 +114,21 @@ impl<'a> Walks<'a> {
         self.n_walks
     }
 
-    /// Walks as many as `out` has room for, the first of them with number `first`; O(1) expected per step.
+    /// Nodes of a walk, at most.
+    pub fn walk_length(&self) -> usize {
+        self.plan.walk_length as usize
+    }
+
+    /// Takes the walks with these numbers, as many as `out` has room for; O(1) expected per step.
     ///
     /// # Errors
     /// [`Error::Interrupted`].
     ///
     /// # Panics
-    /// When there are fewer walks.
-    pub fn walk(&self, first: u64, out: &mut [i32], task: &Task) -> Result<()> {
-        let starts = (first..).take(out.len() / self.plan.walk_length as usize).map(|r| self.start(r));
-        let (graph, length) = (&self.graph, self.plan.walk_length as usize);
+    /// When there is no walk of such a number.
+    pub fn walk(&self, numbers: impl IntoIterator<Item = u64>, out: &mut [i32], task: &Task) -> Result<()> {
+        let starts = numbers.into_iter().take(out.len() / self.walk_length()).map(|r| self.start(r));
+        let (graph, length) = (&self.graph, self.walk_length());
         match (&self.weighted, self.bias) {
             (None, None) => first_order::walk(graph, graph.neighbours(), starts, length, out, task),
             (None, Some(bias)) => second_order::walk(graph, graph.neighbours(), Unit, bias, starts, length, out, task),
@@ -158,7 +163,7 @@ pub fn random_walks<I: Copy + Ord + Into<i64> + Sync>(
     let length = plan.walk_length as usize;
     let walks_per_block = (BLOCK_STEPS / length).next_multiple_of(RING).max(RING);
     out.par_chunks_mut(walks_per_block * length).enumerate().try_for_each(|(block, rows)| {
-        walks.walk((block * walks_per_block) as u64, rows, task)?;
+        walks.walk((block * walks_per_block) as u64.., rows, task)?;
         task.advance(rows.len())
     })?;
     Ok(out)
