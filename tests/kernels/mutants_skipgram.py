@@ -1,6 +1,6 @@
 """Skip-gram written plainly, and wrong versions of it; `breaks` names a law that has to catch each.
 
-The plain versions draw from NumPy's generators and train pair by pair, as word2vec does: laws ask for no more.
+The plain versions draw from NumPy and train pair by pair, as word2vec does: the laws ask for no more.
 """
 
 import numpy as np

@@ -1,0 +1,98 @@
+"""Rust equals the reference: the same draws; vectors to a tolerance; any number of threads, bit for bit."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diptych import _rust
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(_rust, "skipgram_train"), reason="the extension has no skipgram_train yet"
+)
+
+
+@st.composite
+def corpora(draw):
+    """Walks with -1 after their ends, and the number of nodes."""
+    n, length = draw(st.integers(1, 20)), draw(st.integers(1, 12))
+    held = draw(st.lists(st.integers(0, length), min_size=0, max_size=20))
+    seed = draw(st.integers(0, 2**32))
+    walks = np.random.default_rng(seed).integers(0, n, size=(len(held), length), dtype=np.int32)
+    walks[np.arange(length) >= np.array(held, dtype=int)[:, None]] = -1
+    return walks, n + draw(st.integers(0, 3))
+
+
+@given(corpora(), st.integers(1, 15), st.booleans(), st.integers(0, 2**40))
+def test_pairs_are_equal(both_panels, corpus, window, shrink, seed):
+    found = [
+        panel.skipgram.window_pairs(corpus[0], window=window, shrink=shrink, rng=seed)
+        for panel in both_panels
+    ]
+    np.testing.assert_array_equal(*found)
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 1.0, 2.0, 7.0, 1e5, 1e300]), min_size=1, max_size=30).filter(any),
+    st.sampled_from([-3.0, -0.5, 0.0, 0.5, 0.75, 1.0, 4.0]),
+)
+def test_noise_and_negatives_are_equal(both_panels, counts, exponent):
+    reference, rust = (p.skipgram.noise_distribution(counts, exponent=exponent) for p in both_panels)
+    np.testing.assert_allclose(rust, reference, rtol=1e-14)
+    draws = [p.skipgram.negative_samples(reference, 500, rng=3) for p in both_panels]
+    np.testing.assert_array_equal(*draws)
+
+
+@given(st.integers(1, 40), st.integers(0, 6), st.sampled_from([1e-3, 1.0, 100.0]), st.integers(0, 2**32))
+def test_loss_and_gradients_are_equal(both_panels, d, K, scale, seed):
+    rows = np.random.default_rng(seed).normal(scale=scale, size=(K + 2, d))
+    pair = rows[0], rows[1], rows[2:]
+    a, b = (panel.skipgram.sgns_loss(*pair) for panel in both_panels)
+    assert a == pytest.approx(b, rel=1e-12, abs=1e-300)
+    for x, y in zip(*(panel.skipgram.sgns_gradients(*pair) for panel in both_panels), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-10, atol=1e-13 * scale)
+
+
+def agree(both_panels, walks, **options):
+    """Train in both panels, and with 1, 2 and 3 threads."""
+    reference, rust = (panel.skipgram for panel in both_panels)
+    expected = reference.train(walks, **options)
+    one, *more = (rust.train(walks, n_jobs=jobs, **options) for jobs in (1, 2, 3))
+    for other in more:
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    for name in ("vectors", "contexts"):
+        a, b = getattr(one, name), getattr(expected, name)
+        assert np.abs(a - b).max(initial=0) <= 1e-4 * np.abs(b).max(initial=1e-30), name
+    np.testing.assert_allclose(one.losses, expected.losses, rtol=1e-4)
+
+
+@settings(max_examples=60)
+@given(corpora(), st.integers(1, 20), st.integers(1, 8), st.integers(0, 7), st.integers(0, 2), st.booleans())
+def test_small_corpora(both_panels, corpus, dimensions, window, negative, epochs, shrink):
+    walks, n = corpus
+    agree(
+        both_panels, walks, n_nodes=n, dimensions=dimensions, window=window, negative=negative, epochs=epochs,
+        shrink=shrink, rng=dimensions,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("dimensions", [1, 15, 16, 17, 31, 33, 64, 128, 129])
+@pytest.mark.parametrize("n_walks", [1, 7, 8, 9, 25])
+def test_sizes_about_every_block(both_panels, n_walks, dimensions):
+    walks = np.random.default_rng([n_walks, dimensions]).integers(0, 300, size=(n_walks, 20))
+    agree(both_panels, walks, n_nodes=301, dimensions=dimensions, epochs=2, rng=1)
+
+
+@pytest.mark.parametrize("window", [15, 16, 17, 33])
+def test_windows_of_more_than_one_group(both_panels, window):
+    walks = np.random.default_rng(window).integers(0, 500, size=(3, 80))
+    agree(both_panels, walks, n_nodes=500, dimensions=8, window=window, shrink=False, rng=2)
+
+
+@pytest.mark.parametrize("exponent", [-1.0, 0.0, 0.75, 1.0])
+def test_thousands_of_updates(both_panels, exponent):
+    walks = np.random.default_rng(7).integers(0, 400, size=(60, 40))
+    rng = np.random.default_rng(8)
+    initial = tuple(rng.normal(scale=0.1, size=(2, 400, 20)))
+    agree(both_panels, walks, n_nodes=400, dimensions=20, exponent=exponent, initial=initial, epochs=2, rng=3)
