@@ -91,10 +91,10 @@ def learning_rates(highest: Any, lowest: Any) -> tuple[float, float]:
     return first, last
 
 
-def initial(tables: Any, n: int, d: int) -> tuple[Float32s | None, Float32s | None]:
-    """Return vectors and contexts to begin with; None, which stands for the usual ones, twice."""
+def initial(tables: Any, n: int, d: int) -> tuple[Float32s, Float32s] | None:
+    """Return vectors and contexts to begin with; None stands for the usual ones."""
     if tables is None:
-        return None, None
+        return None
     try:
         vectors, contexts = tables
     except (TypeError, ValueError):

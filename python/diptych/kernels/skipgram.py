@@ -8,10 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 from diptych import _progress, _rust, _validate
 from diptych import _validate_skipgram as _check
 from diptych._threads import resolve_n_jobs
+from diptych.kernels._training import SkipGram, embed, train
 
 __all__ = [
     "SGNSGradients",
     "SkipGram",
+    "embed",
     "negative_samples",
     "noise_distribution",
     "sgns_gradients",
@@ -19,28 +21,6 @@ __all__ = [
     "train",
     "window_pairs",
 ]
-
-BATCH = 8  # walks that start from the same tables
-SHARE = 32  # inputs that share their negatives
-
-
-class SkipGram(NamedTuple):
-    """What :func:`train` returns.
-
-    Attributes
-    ----------
-    vectors : ndarray of shape (n_nodes, dimensions), float32
-        The embedding: row v for node v.
-    contexts : ndarray of shape (n_nodes, dimensions), float32
-        The other table: ``vectors[v] @ contexts[c]`` says how much more often than by chance c has v nearby.
-    losses : ndarray of shape (epochs,), float64
-        Mean loss of a pair in each epoch.
-    """
-
-    vectors: NDArray[np.float32]
-    contexts: NDArray[np.float32]
-    losses: NDArray[np.float64]
-
 
 class SGNSGradients(NamedTuple):
     """What :func:`sgns_gradients` returns: derivatives of the loss, float64.
@@ -338,149 +318,3 @@ def sgns_gradients(center: ArrayLike, positive: ArrayLike, negatives: ArrayLike)
     array([1., 1.])
     """
     return SGNSGradients(*_rust.skipgram_sgns_gradients(*_check.pair(center, positive, negatives)))
-
-
-def train(
-    walks: ArrayLike,
-    *,
-    n_nodes: int,
-    dimensions: int = 128,
-    window: int = 10,
-    negative: int = 5,
-    exponent: float = 0.75,
-    shrink: bool = True,
-    epochs: int = 1,
-    learning_rate: float = 0.025,
-    min_learning_rate: float = 1e-4,
-    initial: tuple[ArrayLike, ArrayLike] | None = None,
-    rng: int | np.random.SeedSequence | np.random.Generator | None = None,
-    n_jobs: int | None = None,
-) -> SkipGram:
-    """Learn vectors from walks: nodes that are visited close to each other get similar ones.
-
-    Parameters
-    ----------
-    walks : array-like of shape (n_walks, length), integer
-        One walk per row, such as :func:`~diptych.kernels.walks.random_walks` returns; -1 after its end.
-    n_nodes : int
-        Number of nodes, visited or not; 0 only without walks.
-    dimensions : int, default=128
-        Length of a vector.
-    window : int, default=10
-        Radius of a window: how far apart in the walk the two nodes of a pair may stand.
-    negative : int, default=5
-        Negatives drawn for a pair. With 0 nothing pushes vectors apart.
-    exponent : float, default=0.75
-        Power of the visits by which negatives are drawn, as for :func:`noise_distribution`.
-    shrink : bool, default=True
-        Whether the radius at each position is drawn from 1 to `window`, each as likely, so that near nodes
-        make more pairs than far ones. Otherwise it is always `window`.
-    epochs : int, default=1
-        How often to go through the walks. With 0 the tables stay what they are at the beginning.
-    learning_rate : float, default=0.025
-        Length of a step at the beginning.
-    min_learning_rate : float, default=1e-4
-        Length of a step at the end; between, it falls linearly with the walks done.
-    initial : pair of array-likes of shape (n_nodes, dimensions), real, or None, default=None
-        Vectors and contexts to begin with, rounded to float32 and not changed; None means random vectors
-        within ±0.5 / dimensions, and contexts 0.
-    rng : None, int, SeedSequence or Generator, default=None
-        Where the randomness comes from; None takes fresh entropy. An integer or a SeedSequence gives the same
-        result every time, a Generator another at each call.
-    n_jobs : int or None, default=None
-        Number of threads; None means :func:`diptych.get_num_threads`, -1 all cores the process may use. The
-        result does not depend on it.
-
-    Returns
-    -------
-    SkipGram
-        `vectors` and `contexts` (n_nodes, dimensions) float32, `losses` (epochs,) float64: per epoch the loss
-        of a pair and its negatives (:func:`sgns_loss`), each before its step, on average over the pairs; 0
-        without pairs.
-
-    Raises
-    ------
-    ValueError
-        If `walks` is not two-dimensional, has no columns, holds a number that is no node, or a node after
-        -1; `n_nodes`, `dimensions`, `window`, `negative`, `epochs` or a seed is out of range; `exponent` is
-        not finite; a learning rate is not positive and finite, or rises; or `initial` has the wrong shapes
-        or holds what float32 cannot.
-    TypeError
-        If an argument has the wrong type, such as walks of floats. (The error is a ValueError as well.)
-    FloatingPointError
-        If training diverges: a loss or an entry of a table is no longer finite. The message names the epoch,
-        from 0, and the learning rate.
-    MemoryError
-        If the tables do not fit; the message names their size.
-
-    See Also
-    --------
-    diptych.kernels.walks.random_walks : Makes walks on a graph.
-    window_pairs : The pairs of the first epoch.
-
-    Notes
-    -----
-    What it computes, exactly: as in word2vec.c the nodes around a position are the inputs, rows of `vectors`,
-    and each of them predicts the node in the middle, a row of `contexts` [1]_. Inputs of one window share
-    their negatives [4]_, in groups of ``SHARE`` (a whole window, unless it is wide). For a group, with X the
-    rows of its m inputs, Y the rows of the node in the middle and then of the K negatives, and the labels
-    L = [1, 0, …, 0]::
-
-        S = X Yᵀ;   G = rate · (L - σ(S));   X += G Y;   Y += Gᵀ X
-
-    both from the values before; a row that is there twice gets both changes. A negative that is the node in
-    the middle is dropped: it changes nothing and adds no loss. Groups, windows and positions of a walk follow
-    one another.
-
-    Walks are taken in an order that is drawn for each epoch, ``BATCH`` at a time. Each walk of a batch learns
-    on a copy of the tables as they were when the batch began, at a rate that depends on the walks done till
-    then; what each has changed is added up, in order. So the walks of a batch may be learnt in parallel, and
-    the result is the same, bit for bit, for every `n_jobs` and instruction set.
-
-    With ``SHARE`` and ``BATCH`` 1 this would be word2vec's own descent, pair by pair, each with negatives of
-    its own (:func:`sgns_gradients`); :mod:`diptych.reference.skipgram` is the readable version of both. No
-    pairs are left out for being frequent: what gensim calls `sample` is 0. Both panels draw the same windows,
-    negatives and order; the reference computes in float64, so results agree up to rounding that grows with
-    the number of steps.
-
-    After long training with ``dimensions >= n_nodes`` and no `shrink`, ``vectors[v] @ contexts[c]`` tends to
-    ``log(#(v, c) / (#(v) · K · P(c)))`` for pairs that occur, but for the draws that are dropped; # counts
-    pairs of v with c, and of v with any, and P is the noise [2]_.
-
-    Time is O(epochs · n_walks · length · window · negative · dimensions). Memory at the peak is `walks` (a
-    copy if they are not int32), plus two tables of n_nodes · dimensions float32, results included, plus 64
-    bytes per node, plus 64 MiB.
-
-    References
-    ----------
-    .. [1] T. Mikolov, I. Sutskever, K. Chen, G. Corrado and J. Dean, "Distributed representations of words
-       and phrases and their compositionality", NeurIPS, 2013.
-    .. [2] O. Levy and Y. Goldberg, "Neural word embedding as implicit matrix factorization", NeurIPS, 2014.
-    .. [3] B. Perozzi, R. Al-Rfou and S. Skiena, "DeepWalk: Online learning of social representations", KDD,
-       2014.
-    .. [4] S. Ji, N. Satish, S. Li and P. Dubey, "Parallelizing word2vec in shared and distributed memory",
-       IEEE TPDS 30(9), 2019, for shared negatives.
-
-    Examples
-    --------
-    >>> from diptych.kernels.skipgram import train
-    >>> walks = [[0, 1, 0, 1, 0], [2, 3, 2, 3, 2]]
-    >>> model = train(walks, n_nodes=4, dimensions=8, window=1, epochs=300, learning_rate=0.1, rng=0)
-    >>> (model.vectors @ model.contexts.T > 0).astype(int)  # which nodes stand side by side
-    array([[0, 1, 0, 0],
-           [1, 0, 0, 0],
-           [0, 0, 0, 1],
-           [0, 0, 1, 0]])
-    """
-    n, d = _check.n_nodes(n_nodes), _check.dimensions(dimensions)
-    rows, radius, random = _check.walks(walks, n), _check.window(window), _check.shrink(shrink)
-    noise = _check.negative(negative), _check.exponent(exponent)
-    rounds, rates = _check.epochs(epochs), _check.learning_rates(learning_rate, min_learning_rate)
-    vectors, contexts = _check.initial(initial, n, d)
-    key, threads, progress = _validate.seed_key(rng), resolve_n_jobs(n_jobs), _progress.current()
-    return SkipGram(
-        *_rust.skipgram_train(
-            rows, n, d, radius, *noise, random, rounds, *rates, vectors, contexts,
-            key, BATCH, SHARE, threads, progress,
-        )
-    )  # fmt: skip

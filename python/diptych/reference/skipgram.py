@@ -22,7 +22,9 @@ With SHARE = BATCH = 1 it is what :func:`train` does. Beyond 1,
 
       S = X Yᵀ,   G = rate · (L − σ(S)),   X += G Y,   Y += Gᵀ X;
 
-- BATCH walks start from the same tables, each on a copy; what each changed is then added up.
+- up to BATCH walks start from the same tables, each on a copy; what each changed is then added up. They are
+  fewer where they meet too often: no node has more than some VISITS visits in the walks of a batch, on
+  average, lest its row make one step out of many.
 
 A negative that is the middle node itself is dropped: its column of G is 0, and it adds nothing to the loss.
 
@@ -42,11 +44,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.reference.rng import pick, seed_key, splitmix64, uniform, words_at
-from diptych.reference.walks import AliasTable, alias_table, draw, sample_alias
+from diptych.reference.walks import AliasTable, alias_table, draw, random_walks, sample_alias
 
 __all__ = [
     "SGNSGradients",
     "SkipGram",
+    "embed",
     "negative_samples",
     "noise_distribution",
     "sgns_gradients",
@@ -55,7 +58,8 @@ __all__ = [
     "window_pairs",
 ]
 
-BATCH = 8  # walks that start from the same tables
+BATCH = 8  # walks that start from the same tables, at most
+VISITS = 16  # of one node in the walks of a batch, about, at most
 SHARE = 32  # inputs that share their negatives
 
 Floats = NDArray[np.float64]
@@ -94,13 +98,14 @@ class Corpus(NamedTuple):
     shrink: bool
     table: AliasTable  # of the noise
     K: int
+    batch: int  # walks that start from the same tables
 
 
 def window_pairs(
     walks: Any, *, window: int = 10, shrink: bool = True, rng: Any = None
 ) -> tuple[Indices, Indices]:
     """List the pairs of a corpus; see :func:`diptych.kernels.skipgram.window_pairs`."""
-    corpus = Corpus(np.asarray(walks, np.int64), training_key(rng), window, shrink, alias_table([1.0]), 0)
+    corpus = Corpus(np.asarray(walks, np.int64), training_key(rng), window, shrink, alias_table([1.0]), 0, 1)
     found = [w for row in range(len(corpus.walks)) for w in windows(corpus, row, 0)]
     centers = [np.full(len(w.inputs), w.outputs[0, 0]) for w in found]
     none = np.zeros(0, dtype=np.int64)
@@ -159,9 +164,48 @@ def train(
     counts, losses = np.bincount(rows[rows >= 0], minlength=n_nodes), np.zeros(epochs)
     if counts.any():
         table = alias_table(noise_distribution(counts, exponent=exponent))
-        corpus = Corpus(rows, T, window, shrink, table, negative)
+        batch = min(max(VISITS * len(rows) // counts.max(), 1), BATCH)
+        corpus = Corpus(rows, T, window, shrink, table, negative, batch)
         V, C = descend(V, C, corpus, losses, learning_rate, min_learning_rate)
     return SkipGram(V.astype(np.float32), C.astype(np.float32), losses)
+
+
+def embed(
+    graph: Any,
+    *,
+    walk_length: int = 80,
+    walks_per_node: int = 10,
+    p: float = 1.0,
+    q: float = 1.0,
+    dimensions: int = 128,
+    window: int = 10,
+    negative: int = 5,
+    exponent: float = 0.75,
+    shrink: bool = True,
+    epochs: int = 1,
+    learning_rate: float = 0.025,
+    min_learning_rate: float = 1e-4,
+    initial: Any = None,
+    rng: Any = None,
+    n_jobs: int | None = None,  # ignored
+) -> SkipGram:
+    """Train on random walks; see :func:`diptych.kernels.skipgram.embed`."""
+    key = seed_key(rng)
+    walks = random_walks(graph, walk_length=walk_length, walks_per_node=walks_per_node, p=p, q=q, rng=key)
+    return train(
+        walks,
+        n_nodes=graph.shape[0],
+        dimensions=dimensions,
+        window=window,
+        negative=negative,
+        exponent=exponent,
+        shrink=shrink,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        min_learning_rate=min_learning_rate,
+        initial=initial,
+        rng=key,
+    )
 
 
 @np.errstate(over="ignore", invalid="ignore")  # divergence is reported by name
@@ -172,10 +216,10 @@ def descend(
     n, epochs = len(corpus.walks), len(losses)
     for e in range(epochs):
         order, pairs = order_of_walks(corpus.key, e, n), 0
-        for done in range(0, n, BATCH):
+        for done in range(0, n, corpus.batch):
             rate = max(lowest, highest - (highest - lowest) * (e * n + done) / (epochs * n))
             start_V, start_C = V, C
-            for row in order[done : done + BATCH]:
+            for row in order[done : done + corpus.batch]:
                 trained_V, trained_C = start_V.copy(), start_C.copy()
                 for w in windows(corpus, row, e):
                     losses[e] += learn_window(trained_V, trained_C, w, rate)

@@ -79,13 +79,14 @@ pub(crate) fn skipgram_sgns_gradients<'py>(
 }
 
 /// How to train: dimensions, window, negative, exponent, shrink, epochs, learning_rate, min_learning_rate, key, batch,
-/// share.
+/// visits, share.
 #[derive(FromPyObject)]
-pub(crate) struct Training(usize, u32, usize, f64, bool, u64, f64, f64, u64, usize, usize);
+pub(crate) struct Training(usize, u32, usize, f64, bool, u64, f64, f64, u64, usize, u64, usize);
 
 impl Training {
     fn plan(&self) -> kernel::Plan {
-        let Self(dimensions, window, negative, exponent, shrink, epochs, most, least, key, batch, share) = *self;
+        let Self(dimensions, window, negative, exponent, shrink, epochs, most, least, key, batch, visits, share) =
+            *self;
         let (learning_rate, min_learning_rate) = (most, least);
         kernel::Plan {
             dimensions,
@@ -98,6 +99,7 @@ impl Training {
             min_learning_rate,
             key,
             batch,
+            visits,
             share,
         }
     }

@@ -41,6 +41,8 @@ pub struct Plan {
     pub key: u64,
     /// Walks that train beside each other, at most [`train::MOST_WALKS`].
     pub batch: usize,
+    /// Of one node in the walks of a batch, about, at most: where it has more, fewer walks train together.
+    pub visits: u64,
     /// Inputs that share negatives, at most.
     pub share: usize,
 }

@@ -166,6 +166,9 @@ pub fn train(
     let counts = counts(corpus, n_nodes, task)?;
     if counts.iter().any(|&count| count > 0.0) && plan.epochs > 0 {
         let noise = Noise::new(&counts, plan.exponent, task)?;
+        let most = counts.iter().fold(0.0, |most: f64, &count| most.max(count)) as u64;
+        let together = usize::try_from(plan.visits.saturating_mul(corpus.n_walks()) / most).unwrap_or(usize::MAX);
+        let plan = &Plan { batch: together.clamp(1, plan.batch), ..*plan };
         drop(counts);
         let mut trainer = Trainer::new(plan, key, n_nodes, noise, Tables { vectors, contexts, width })?;
         let nodes = corpus.n_walks() as usize * corpus.walk_length();
