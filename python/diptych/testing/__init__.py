@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from diptych.testing import clustering, rng
+from diptych.testing import clustering, rng, walks
 from diptych.testing._call import LawBroken
 from diptych.testing._engine import Family, Law, try_laws
 from diptych.testing._exercise import exercise_text
@@ -20,7 +20,15 @@ __all__ = ["Failure", "Law", "LawBroken", "LawResult", "Report", "check", "exerc
 
 _FAMILIES: dict[str, Family] = {
     family.name: family
-    for family in (clustering.DBSCAN, clustering.K_DISTANCES, clustering.DBSCAN_PREDICT, rng.SPLITMIX64)
+    for family in (
+        clustering.DBSCAN,
+        clustering.K_DISTANCES,
+        clustering.DBSCAN_PREDICT,
+        walks.ALIAS_TABLE,
+        walks.SAMPLE_ALIAS,
+        walks.RANDOM_WALKS,
+        rng.SPLITMIX64,
+    )
 }
 
 
