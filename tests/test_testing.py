@@ -8,17 +8,19 @@ import time
 
 import mutants_clustering
 import mutants_queries
+import mutants_walks
 import numpy as np
 import pytest
 from textbook import Distances, Predict, Textbook, Words
 
 from diptych import reference, testing
 
-MUTANTS = [*mutants_clustering.MUTANTS, *mutants_queries.MUTANTS]
+MUTANTS = [*mutants_clustering.MUTANTS, *mutants_queries.MUTANTS, *mutants_walks.MUTANTS]
+RIGHT = [Textbook, Distances, Predict, Words, mutants_walks.Table, mutants_walks.Draws, mutants_walks.Walker]
 CAUGHT = {}  # mutant: the laws it breaks
 
 
-@pytest.mark.parametrize("right", [Textbook, Distances, Predict, Words], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("right", RIGHT, ids=lambda kind: kind.__name__)
 def test_the_textbook_passes(right):
     report = testing.check(right(), right.family, strict=True)
     assert report.passed, str(report)

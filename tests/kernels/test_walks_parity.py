@@ -1,4 +1,4 @@
-"""Rust walks number for number as the reference: sizes about the ring, any matrix, any biases, any threads."""
+"""Rust walks number for number as the reference: about the ring, any matrix, any biases, any threads."""
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ def test_hubs_and_leaves(both_panels, p, q, weighted):
 
 @pytest.mark.parametrize("bias", [1.0, 0.5])
 def test_blocks_and_threads(both_panels, bias):
-    # More steps than a block of parallel work has; the beginning against the reference, all against one thread.
+    # More steps than a block has; the beginning against the reference, all against one thread.
     _, rust = (panel.walks for panel in both_panels)
     A = a_graph(3000, True, seed=1)
     first, *rest = (rust.random_walks(A, walk_length=50, p=bias, rng=2, n_jobs=n) for n in (1, 2, 3))
