@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_array
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius (IUGG), for an eps in metres under haversine
 
@@ -102,3 +103,24 @@ def eps_for_degree(X: np.ndarray, degree: float, *, sample: int = 256, seed: int
         mean = np.count_nonzero(squares <= middle * middle) / len(rows)
         low, high = (middle, high) if mean < degree else (low, middle)
     return float(f"{high:.4g}")
+
+
+def rmat(scale: int, *, edge_factor: int = 8, seed: int = 0) -> csr_array:
+    """R-MAT graph (.57, .19, .19, .05) of 2**scale nodes, made simple and undirected, nodes shuffled.
+
+    Weights are symmetric, uniform between 0.1 and 1.1.
+    """
+    rng, n = np.random.default_rng(seed), 1 << scale
+    i, j = np.zeros((2, edge_factor * n), dtype=np.int64)
+    for _ in range(scale):
+        corner = rng.random(len(i))
+        i = 2 * i + (corner >= 0.76)
+        j = 2 * j + (((corner >= 0.57) & (corner < 0.76)) | (corner >= 0.95))
+    order = rng.permutation(n)
+    i, j = order[i], order[j]
+    low, high = np.divmod(np.unique((np.minimum(i, j) * n + np.maximum(i, j))[i != j]), n)
+    weights = rng.uniform(0.1, 1.1, len(low))
+    ends = np.append(low, high), np.append(high, low)
+    A = csr_array((np.tile(weights, 2), ends), shape=(n, n))
+    A.sort_indices()
+    return csr_array((A.data, A.indices.astype(np.int32), A.indptr.astype(np.int32)), shape=(n, n))

@@ -66,8 +66,10 @@ def test_panels_have_equal_names_and_signatures(stem):
 def test_every_function_has_laws(stem):
     from diptych import testing
 
-    for name in import_module(f"diptych.kernels.{stem}").__all__:
-        assert f"{stem}.{name}" in testing.names()
+    module = import_module(f"diptych.kernels.{stem}")
+    for name in module.__all__:
+        if inspect.isfunction(getattr(module, name)):  # the others are what functions return
+            assert f"{stem}.{name}" in testing.names()
 
 
 @pytest.mark.parametrize("stem", stems())

@@ -9,14 +9,21 @@ import time
 import mutants_clustering
 import mutants_queries
 import mutants_skipgram
+import mutants_walks
 import numpy as np
 import pytest
 from textbook import Distances, Predict, Textbook, Words
 
 from diptych import reference, testing
 
-MUTANTS = [*mutants_clustering.MUTANTS, *mutants_queries.MUTANTS, *mutants_skipgram.MUTANTS]
-RIGHT = [Textbook, Distances, Predict, Words, *mutants_skipgram.RIGHT]
+MUTANTS = [
+    *mutants_clustering.MUTANTS,
+    *mutants_queries.MUTANTS,
+    *mutants_walks.MUTANTS,
+    *mutants_skipgram.MUTANTS,
+]
+WALKERS = [mutants_walks.Table, mutants_walks.Draws, mutants_walks.Walker]
+RIGHT = [Textbook, Distances, Predict, Words, *WALKERS, *mutants_skipgram.RIGHT]
 CAUGHT = {}  # mutant: the laws it breaks
 
 

@@ -20,14 +20,6 @@ NAMES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def kernel_is_there(request):
-    """Skip where the extension has no such kernel yet."""
-    panel = request.node.callspec.params.get("panel") if hasattr(request.node, "callspec") else None
-    if panel != "reference" and not hasattr(_rust, "skipgram_train"):
-        pytest.skip("the extension has no skipgram_train yet")
-
-
 @pytest.fixture(scope="module")
 def karate():
     edges = np.array(json.loads(KARATE.read_text())["edges"])

@@ -7,11 +7,6 @@ from hypothesis import strategies as st
 
 from diptych import _rust
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(_rust, "skipgram_train"), reason="the extension has no skipgram_train yet"
-)
-
-
 @st.composite
 def corpora(draw):
     """Walks with -1 after their ends, and the number of nodes."""

@@ -1,6 +1,6 @@
-"""Small graphs that expose what walk engines get wrong, and the exact law of a step on them, by its definition.
+"""Small graphs that expose what walk engines get wrong, and the exact law of a step on them.
 
-The law is written from Grover and Leskovec's formula over dense matrices; nothing of the project goes into it.
+The law is Grover and Leskovec's formula over dense matrices; nothing of the project goes into it.
 """
 
 import numpy as np
@@ -99,7 +99,7 @@ def p_value(observed, law):
 
 
 def worst_first_step(A, walks):
-    """Smallest p-value of the steps from each node, Bonferroni's correction included; and how many were tried."""
+    """Smallest p-value over the nodes, with Bonferroni's correction; and how many were tried."""
     now, then = walks[:, :-1].ravel(), walks[:, 1:].ravel()
     values = [
         p_value(np.bincount(then[(now == v) & (then >= 0)], minlength=len(A)), first_law(A, v))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from diptych.testing import clustering, rng, skipgram
+from diptych.testing import clustering, rng, skipgram, walks
 from diptych.testing._call import LawBroken
 from diptych.testing._engine import Family, Law, try_laws
 from diptych.testing._exercise import exercise_text
@@ -24,6 +24,9 @@ _FAMILIES: dict[str, Family] = {
         clustering.DBSCAN,
         clustering.K_DISTANCES,
         clustering.DBSCAN_PREDICT,
+        walks.ALIAS_TABLE,
+        walks.SAMPLE_ALIAS,
+        walks.RANDOM_WALKS,
         skipgram.WINDOW_PAIRS,
         skipgram.NOISE_DISTRIBUTION,
         skipgram.NEGATIVE_SAMPLES,

@@ -179,10 +179,129 @@ def splitmix64(seed, stream, start, count):
     raise NotImplementedError("write me")
 '''
 
+_ALIAS_TABLE = '''\
+"""Exercise: alias tables, from which any distribution is drawn in one look-up.
+
+Check what you have written, as often as you like:
+
+    diptych check walks.alias_table {file}:alias_table
+"""
+
+import numpy as np
+
+
+def alias_table(weights):
+    """Cut a distribution over n slots into n equal boxes of at most two slots each.
+
+    Box i holds slot i with probability `threshold[i]` and slot `alias[i]` else. To draw, choose a box
+    evenly, then one of its two slots.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,)
+        Not negative, not all zero.
+
+    Returns
+    -------
+    threshold : ndarray of shape (n,), float
+        From 0 to 1; all exactly 1 when the weights are equal.
+    alias : ndarray of shape (n,), int
+
+    Hints
+    -----
+    1. Scale the weights to a mean of 1. Which slots do not fill their box? What can fill it up? 2. A slot
+    above 1 lends to one below. How much has it left, and to which side does it belong then? 3. At the end
+    one stack is empty. What should the thresholds of the other be, and what are they by rounding?
+    """
+    raise NotImplementedError("write me")
+'''
+
+_SAMPLE_ALIAS = '''\
+"""Exercise: draws from an alias table.
+
+Check what you have written, as often as you like:
+
+    diptych check walks.sample_alias {file}:sample_alias
+"""
+
+import numpy as np
+
+
+def sample_alias(table, size, *, rng):
+    """Draw slots from a table.
+
+    Parameters
+    ----------
+    table : tuple of two ndarrays of shape (n,)
+        Threshold and alias: box i holds slot i with probability threshold[i], else slot alias[i].
+    size : int
+        How many to draw; may be 0.
+    rng : int
+        The seed. The same seed has to give the same draws.
+
+    Returns
+    -------
+    slots : ndarray of shape (size,), int
+
+    Hints
+    -----
+    1. How many random numbers does a draw need? Could one number serve for both questions?
+    2. What should a box with threshold 1 never give? And one with threshold 0?
+    """
+    raise NotImplementedError("write me")
+'''
+
+_RANDOM_WALKS = '''\
+"""Exercise: random walks, as DeepWalk and node2vec take them.
+
+Check what you have written, as often as you like:
+
+    diptych check walks.random_walks {file}:random_walks
+"""
+
+import numpy as np
+
+
+def random_walks(graph, *, walk_length, walks_per_node, rng):
+    """Walk from node to node along edges, by weight.
+
+    Parameters
+    ----------
+    graph : scipy.sparse CSR of shape (n, n)
+        graph[v, x] is the weight of the edge from v to x. Entries stored twice add up, stored zeros are no
+        edges.
+    walk_length : int
+        Nodes in a walk, the first included.
+    walks_per_node : int
+        Walks from each node.
+    rng : int
+        The seed. The same seed has to give the same walks.
+
+    Returns
+    -------
+    walks : ndarray of shape (n * walks_per_node, walk_length), int
+        Row r starts at node r // walks_per_node. After a node without edges, -1.
+
+    Hints
+    -----
+    1. Where in `graph.indices` are the neighbours of v? And their weights?
+    2. How do you draw one of d neighbours by weight? What may you prepare once for all steps?
+    3. May you sort the graph in place? Whose is it?
+
+    Further: add `start_nodes=None`, `n_jobs=None`, or `p=1.0, q=1.0` to the parameters and the laws about
+    them are tried as well. With p and q, a walk that came from u to v draws x by weight times 1/p if x is
+    u, else times 1 if the graph has the edge from u to x, else times 1/q.
+    """
+    raise NotImplementedError("write me")
+'''
+
 _TEXTS = {
     "clustering.dbscan": _DBSCAN,
     "clustering.k_distances": _K_DISTANCES,
     "clustering.dbscan_predict": _PREDICT,
+    "walks.alias_table": _ALIAS_TABLE,
+    "walks.sample_alias": _SAMPLE_ALIAS,
+    "walks.random_walks": _RANDOM_WALKS,
     "rng.splitmix64": _SPLITMIX64,
 } | _exercise_skipgram.TEXTS
 

@@ -73,7 +73,7 @@ fn vose(weights: &[f64], threshold: &mut [f64], alias: &mut [u32], stacks: &mut 
     }
     while small > 0 && large < n {
         let (i, j) = (stacks[small - 1] as usize, stacks[large] as usize);
-        if j % (1 << 12) == 0 {
+        if small % (1 << 12) == 0 {
             task.check()?;
         }
         alias[i] = j as u32;
