@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from diptych import _rust, reference, testing
+from diptych import reference, testing
 
 KARATE = Path(__file__).parents[1] / "oracles" / "karate.json"
 NAMES = [

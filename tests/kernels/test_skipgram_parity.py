@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diptych import _rust
 
 @st.composite
 def corpora(draw):

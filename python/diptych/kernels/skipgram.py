@@ -22,6 +22,7 @@ __all__ = [
     "window_pairs",
 ]
 
+
 class SGNSGradients(NamedTuple):
     """What :func:`sgns_gradients` returns: derivatives of the loss, float64.
 
