@@ -107,7 +107,7 @@ def train(
 
     See Also
     --------
-    embed : The same from a graph, without walks in memory.
+    diptych.DeepWalk, diptych.Node2Vec : The same from a graph, without walks in memory.
     diptych.kernels.walks.random_walks : Makes walks on a graph.
     window_pairs : The pairs of the first epoch.
 
@@ -268,7 +268,7 @@ def embed(
     Examples
     --------
     >>> from scipy.sparse import csr_array
-    >>> from diptych.kernels.skipgram import embed
+    >>> from diptych.kernels._training import embed
     >>> path = csr_array([[0, 1, 0], [1, 0, 1], [0, 1, 0]])
     >>> embed(path, dimensions=4, window=2, rng=0).vectors.shape
     (3, 4)

@@ -8,12 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 from diptych import _progress, _rust, _validate
 from diptych import _validate_skipgram as _check
 from diptych._threads import resolve_n_jobs
-from diptych.kernels._training import SkipGram, embed, train
+from diptych.kernels._training import SkipGram, train
 
 __all__ = [
     "SGNSGradients",
     "SkipGram",
-    "embed",
     "negative_samples",
     "noise_distribution",
     "sgns_gradients",

@@ -98,15 +98,9 @@ def pick(words: NDArray[np.uint64], n: int) -> tuple[NDArray[np.int64], NDArray[
     return (t >> half).astype(np.int64), (t << half) | (low & mask)
 
 
-class Key(int):
-    """A seed that was worked out before."""
-
-
-def seed_key(rng: Any) -> Key:
+def seed_key(rng: Any) -> int:
     """Return the seed that None, an integer, a SeedSequence or a Generator stands for."""
-    if isinstance(rng, Key):
-        return rng
     if isinstance(rng, np.random.Generator):
-        return Key(rng.bit_generator.random_raw())
+        return int(rng.bit_generator.random_raw())
     sequence = rng if isinstance(rng, np.random.SeedSequence) else np.random.SeedSequence(rng)
-    return Key(sequence.generate_state(1, np.uint64)[0])
+    return int(sequence.generate_state(1, np.uint64)[0])

@@ -44,12 +44,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.reference.rng import pick, seed_key, splitmix64, uniform, words_at
-from diptych.reference.walks import AliasTable, alias_table, draw, random_walks, sample_alias
+from diptych.reference.walks import AliasTable, alias_table, draw, sample_alias
 
 __all__ = [
     "SGNSGradients",
     "SkipGram",
-    "embed",
     "negative_samples",
     "noise_distribution",
     "sgns_gradients",
@@ -168,44 +167,6 @@ def train(
         corpus = Corpus(rows, T, window, shrink, table, negative, batch)
         V, C = descend(V, C, corpus, losses, learning_rate, min_learning_rate)
     return SkipGram(V.astype(np.float32), C.astype(np.float32), losses)
-
-
-def embed(
-    graph: Any,
-    *,
-    walk_length: int = 80,
-    walks_per_node: int = 10,
-    p: float = 1.0,
-    q: float = 1.0,
-    dimensions: int = 128,
-    window: int = 10,
-    negative: int = 5,
-    exponent: float = 0.75,
-    shrink: bool = True,
-    epochs: int = 1,
-    learning_rate: float = 0.025,
-    min_learning_rate: float = 1e-4,
-    initial: Any = None,
-    rng: Any = None,
-    n_jobs: int | None = None,  # ignored
-) -> SkipGram:
-    """Train on random walks; see :func:`diptych.kernels.skipgram.embed`."""
-    key = seed_key(rng)
-    walks = random_walks(graph, walk_length=walk_length, walks_per_node=walks_per_node, p=p, q=q, rng=key)
-    return train(
-        walks,
-        n_nodes=graph.shape[0],
-        dimensions=dimensions,
-        window=window,
-        negative=negative,
-        exponent=exponent,
-        shrink=shrink,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        min_learning_rate=min_learning_rate,
-        initial=initial,
-        rng=key,
-    )
 
 
 @np.errstate(over="ignore", invalid="ignore")  # divergence is reported by name
