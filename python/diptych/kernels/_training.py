@@ -127,9 +127,9 @@ def train(
 
     Walks are taken in an order that is drawn for each epoch, ``BATCH`` at a time, or fewer, down to one,
     where the most visited node would come up more than ``VISITS`` times in so many. Each walk of a batch
-    learns on a copy of the tables as they were when the batch began, at a rate that depends on the walks done till
-    then; what each has changed is added up, in order. So the walks of a batch may be learnt in parallel, and
-    the result is the same, bit for bit, for every `n_jobs` and instruction set.
+    learns on a copy of the tables as they were when the batch began, at a rate that depends on the walks done
+    till then; what each has changed is added up, in order. So the walks of a batch may be learnt in parallel,
+    and the result is the same, bit for bit, for every `n_jobs` and instruction set.
 
     With ``SHARE`` and ``BATCH`` 1 this would be word2vec's own descent, pair by pair, each with negatives of
     its own (:func:`sgns_gradients`); :mod:`diptych.reference.skipgram` is the readable version of both. No
