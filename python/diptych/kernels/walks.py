@@ -132,7 +132,7 @@ def sample_alias(
     --------
     >>> from diptych.kernels.walks import alias_table, sample_alias
     >>> sample_alias(alias_table([1.0, 0.0, 3.0]), 6, rng=0)
-    array([2, 2, 2, 2, 0, 2])
+    array([0, 2, 0, 2, 2, 2])
     """
     threshold, alias = _validate.alias_table(table)
     count, threads, progress = _validate.size(size), resolve_n_jobs(None), _progress.current()

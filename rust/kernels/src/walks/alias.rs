@@ -36,7 +36,7 @@ pub fn alias_table(weights: &[f64], task: &Task) -> Result<(Vec<f64>, Vec<i64>)>
     if weights.is_empty() || weights.len() >= u32::MAX as usize {
         return Err(Error::Invalid(format!("weights has {} entries: 1 to {} are taken.", weights.len(), u32::MAX - 1)));
     }
-    if let Some(at) = weights.iter().position(|&w| !(w >= 0.0 && w < f64::INFINITY)) {
+    if let Some(at) = weights.iter().position(|&w| !(0.0..f64::INFINITY).contains(&w)) {
         return Err(Error::Invalid(format!("weights[{at}]={}: must be finite and not negative.", weights[at])));
     }
     if weights.iter().all(|&w| w == 0.0) {

@@ -141,7 +141,7 @@ impl Survey {
         for v in 0..csr.n_rows() {
             let (mut least, mut first) = (0, None);
             for (place, (x, w)) in csr.row(v).enumerate() {
-                if !(w >= 0.0 && w < f64::INFINITY) {
+                if !(0.0..f64::INFINITY).contains(&w) {
                     let at = csr.start(v) + place;
                     return Err(Error::Invalid(format!(
                         "graph.data[{at}]={w} (row {v}): a weight must be finite and not negative."

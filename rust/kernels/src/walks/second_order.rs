@@ -167,6 +167,7 @@ struct Steps<'a, P, W> {
 ///
 /// # Errors
 /// [`Error::Interrupted`].
+#[allow(clippy::too_many_arguments)]
 pub(super) fn walk(
     graph: &Graph,
     edges: impl Proposal,
