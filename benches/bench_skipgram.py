@@ -1,7 +1,8 @@
 """pytest-benchmark groups of skip-gram training: ours beside gensim's Word2Vec on the same walks.
 
-Run ``python -m pytest benches/bench_skipgram.py``. The walks are of BlogCatalog where ``DIPTYCH_DATA`` names a
-folder that has it, else of an R-MAT graph; gensim is left out where it is not installed (``pip install gensim``).
+Run ``python -m pytest benches/bench_skipgram.py``. The walks are of BlogCatalog where ``DIPTYCH_DATA`` names
+a folder that has it, else of an R-MAT graph; gensim is left out where it is not installed (``pip install
+gensim``).
 """
 
 import os

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 
 @st.composite
@@ -90,3 +91,21 @@ def test_thousands_of_updates(both_panels, exponent):
     rng = np.random.default_rng(8)
     initial = tuple(rng.normal(scale=0.1, size=(2, 400, 20)))
     agree(both_panels, walks, n_nodes=400, dimensions=20, exponent=exponent, initial=initial, epochs=2, rng=3)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+@pytest.mark.parametrize("p, q", [(1.0, 1.0), (0.5, 2.0)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_walking_and_training_at_once_is_training_on_walks(p, q, weighted, n_jobs):
+    from diptych.kernels._training import embed
+    from diptych.kernels.skipgram import train
+    from diptych.kernels.walks import random_walks
+
+    rng = np.random.default_rng(5)
+    edges = rng.random((70, 70)) < 0.05  # some nodes are dead ends
+    graph = csr_array(np.where(edges, rng.integers(1, 4, edges.shape) if weighted else 1, 0))
+    steps = {"walk_length": 9, "walks_per_node": 9, "p": p, "q": q, "rng": 11, "n_jobs": n_jobs}
+    how = {"dimensions": 20, "window": 3, "epochs": 2}
+    composed = train(random_walks(graph, **steps), n_nodes=70, rng=11, **how)
+    for one, other in zip(embed(graph, **steps, **how), composed, strict=True):
+        np.testing.assert_array_equal(one, other)
