@@ -94,7 +94,7 @@ def test_thousands_of_updates(both_panels, exponent):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
-@pytest.mark.parametrize("p, q", [(1.0, 1.0), (0.5, 2.0)])
+@pytest.mark.parametrize(("p", "q"), [(1.0, 1.0), (0.5, 2.0)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_walking_and_training_at_once_is_training_on_walks(p, q, weighted, n_jobs):
     from diptych.kernels._training import embed

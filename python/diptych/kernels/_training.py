@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diptych import _progress, _rust, _validate
 from diptych import _validate_skipgram as _check
+from diptych import _validate_walks as _walks
 from diptych._threads import resolve_n_jobs
 
 BATCH = 8  # walks that start from the same tables, at most
@@ -273,12 +274,12 @@ def embed(
     >>> embed(path, dimensions=4, window=2, rng=0).vectors.shape
     (3, 4)
     """
-    edges = _validate.transition_weights(graph)
+    edges = _walks.transition_weights(graph)
     steps = (
-        _validate.walk_length(walk_length),
-        _validate.walks_per_node(walks_per_node),
-        _validate.bias(p, "p"),
-        _validate.bias(q, "q"),
+        _walks.walk_length(walk_length),
+        _walks.walks_per_node(walks_per_node),
+        _walks.bias(p, "p"),
+        _walks.bias(q, "q"),
     )
     tables = _check.initial(initial, edges[-1], _check.dimensions(dimensions))
     how = _training(
