@@ -76,7 +76,7 @@ def train(
         Length of a step at the end; between, it falls linearly with the walks done.
     initial : pair of array-likes of shape (n_nodes, dimensions), real, or None, default=None
         Vectors and contexts to begin with, rounded to float32 and not changed; None means random vectors
-        within ±0.5 / dimensions, and contexts 0.
+        within ±1 / dimensions, as gensim's are, and contexts 0.
     rng : None, int, SeedSequence or Generator, default=None
         Where the randomness comes from; None takes fresh entropy. An integer or a SeedSequence gives the same
         result every time, a Generator another at each call.

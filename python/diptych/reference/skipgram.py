@@ -237,7 +237,7 @@ def order_of_walks(T: int, epoch: int, n: int) -> list[int]:
 
 def initial_tables(T: int, n: int, d: int) -> tuple[Floats, Floats]:
     """Return small vectors and zero contexts."""
-    V = (uniform(splitmix64(T, 0, 0, n * d)) - 0.5) / d
+    V = (2 * uniform(splitmix64(T, 0, 0, n * d)) - 1) / d
     return as_float32(V.reshape(n, d)), np.zeros((n, d))
 
 

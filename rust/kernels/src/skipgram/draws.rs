@@ -13,7 +13,7 @@ pub(super) fn training_key(key: u64) -> u64 {
 /// A number of a starting vector.
 pub(super) fn initial(key: u64, dimensions: usize, node: usize, axis: usize) -> f32 {
     let word = Stream::new(key, 0).word((node * dimensions + axis) as u64);
-    ((uniform(word) - 0.5) / dimensions as f64) as f32
+    ((2.0 * uniform(word) - 1.0) / dimensions as f64) as f32
 }
 
 /// The order of the walks of an epoch: equal steps around the circle of all walks.
