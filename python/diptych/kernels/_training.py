@@ -144,7 +144,8 @@ def train(
 
     Time is O(epochs · n_walks · length · window · negative · dimensions). Memory at the peak is `walks` (a
     copy if they are not int32), plus two tables of n_nodes · dimensions float32, results included, plus 64
-    bytes per node, plus 64 MiB.
+    bytes per node, plus 64 MiB, plus the copies of the rows that ``BATCH`` walks learn on: for each walk at
+    most (2 + negative) · length rows of `dimensions` float32, and 20 bytes for each.
 
     References
     ----------

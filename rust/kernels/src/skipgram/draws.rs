@@ -68,6 +68,11 @@ impl Noise {
         Ok(Self { slots: collected(slots, "the noise distribution")? })
     }
 
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     #[inline]
     pub fn draw(&self, word: u64) -> u32 {
         let (slot, fraction) = pick(word, self.slots.len() as u32);
