@@ -526,6 +526,28 @@ def test_demo_fails_when_the_panels_differ(capsys, monkeypatch):
     assert [row["equal"] for row in json.loads(out)["rows"]] == [False]
 
 
+def test_demo_compares_embeddings_to_a_tolerance(capsys, monkeypatch):
+    from diptych.cli import _demo_embedding, demo
+    from diptych.reference import skipgram
+
+    monkeypatch.setattr(demo, "JOBS", (_demo_embedding.karate,))
+    assert _demo_embedding.karate in _demo_embedding.JOBS
+    code, out, _ = run(capsys, "demo")
+    assert code == 0
+    assert "within 0.0001" in out
+    train = skipgram.train
+
+    def off_by_little(*args, **kwargs):
+        learnt = train(*args, **kwargs)
+        return learnt._replace(contexts=learnt.contexts + np.float32(2e-4))
+
+    monkeypatch.setattr(skipgram, "train", off_by_little)
+    code, out, _ = run(capsys, "demo", "--json")
+    assert code == 1
+    (row,) = json.loads(out)["rows"]
+    assert (row["equal"], row["tolerance"]) == (False, 1e-4)
+
+
 def test_drawing_without_matplotlib_says_how_to_get_it(points, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     for words in (["cluster", points, *RULE, "--plot", "x.png"], ["study", "dbscan_steps", "-o", "x.png"]):

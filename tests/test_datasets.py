@@ -43,3 +43,12 @@ def test_moons_lie_on_half_circles():
     np.testing.assert_allclose(np.hypot(*X[y == 0].T), 1.0)
     np.testing.assert_allclose(np.hypot(*(X[y == 1] - [1.0, 0.5]).T), 1.0)
     assert (X[y == 0][:, 1] >= 0).all()
+
+
+def test_karate_is_the_one_that_networkx_ships():
+    theirs = pytest.importorskip("networkx").karate_club_graph()
+    edges, y, class_names = datasets.load_karate()
+    assert sorted(map(tuple, edges.tolist())) == sorted(tuple(sorted(edge)) for edge in theirs.edges)
+    clubs = {"Mr. Hi": "instructor", "Officer": "officer"}
+    assert [class_names[c] for c in y] == [clubs[theirs.nodes[node]["club"]] for node in range(34)]
+    assert (edges.dtype, y.dtype) == (np.int64, np.intp)

@@ -36,5 +36,7 @@ def test_the_public_entry_points_have_examples():
         diptych.kernels.clustering.dbscan,
         diptych.kernels.clustering.k_distances,
         diptych.DBSCAN,
+        diptych.DeepWalk,
+        diptych.Node2Vec,
     ):
         assert any(test.examples for test in finder.find(function)), function

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from diptych._threads import get_num_threads, set_num_threads
     from diptych._versions import __version__, show_versions
     from diptych.estimators.dbscan import DBSCAN, dbscan
+    from diptych.estimators.embedding import DeepWalk, Node2Vec
     from diptych.graph import Graph
     from diptych.io import load
 
 _HOMES = {
     "DBSCAN": "diptych.estimators.dbscan",
+    "DeepWalk": "diptych.estimators.embedding",
     "Graph": "diptych.graph",
     "InternalError": "diptych._rust",
+    "Node2Vec": "diptych.estimators.embedding",
     "__version__": "diptych._versions",
     "dbscan": "diptych.estimators.dbscan",
     "get_num_threads": "diptych._threads",
@@ -52,8 +55,10 @@ _SUBPACKAGES = {
 
 __all__ = [
     "DBSCAN",
+    "DeepWalk",
     "Graph",
     "InternalError",
+    "Node2Vec",
     "__version__",
     "datasets",
     "dbscan",

@@ -9,7 +9,17 @@ from diptych._threads import available_cores, get_num_threads
 
 __all__ = ["__version__", "show_versions", "versions"]
 
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "matplotlib", "tqdm", "pandas", "dbscan")
+_LIBRARIES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "matplotlib",
+    "tqdm",
+    "pandas",
+    "networkx",
+    "gensim",
+    "dbscan",
+)
 
 
 def _version_of(package: str) -> str | None:

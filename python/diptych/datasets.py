@@ -1,6 +1,6 @@
-"""Small data to try things on: what scikit-learn ships, and points made from a seed.
+"""Small data to try things on: what scikit-learn ships, a graph, and points made from a seed.
 
-Nothing is downloaded and nothing is stored in this package.
+Nothing is downloaded, and nothing but the 78 edges of the karate club is stored in this package.
 """
 
 from __future__ import annotations
@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Dataset", "load_digits", "load_iris", "load_photo", "load_wine", "make_moons_and_noise"]
+__all__ = [
+    "Dataset",
+    "GraphDataset",
+    "load_digits",
+    "load_iris",
+    "load_karate",
+    "load_photo",
+    "load_wine",
+    "make_moons_and_noise",
+]
 
 
 class Dataset(NamedTuple):
@@ -27,6 +36,24 @@ class Dataset(NamedTuple):
     """
 
     X: NDArray[np.float64]
+    y: NDArray[np.intp]
+    class_names: tuple[str, ...]
+
+
+class GraphDataset(NamedTuple):
+    """Edges of a graph, the class of each node, and the names of the classes.
+
+    Attributes
+    ----------
+    edges : ndarray of shape (n_edges, 2), int64
+        Undirected edges between nodes 0 … n - 1, each once; every node has one.
+    y : ndarray of shape (n,), intp
+        The class of each node, known from outside.
+    class_names : tuple of str
+        ``class_names[y[i]]`` is the class of node i.
+    """
+
+    edges: NDArray[np.int64]
     y: NDArray[np.intp]
     class_names: tuple[str, ...]
 
@@ -70,6 +97,58 @@ def load_digits() -> Dataset:
     Dataset
     """
     return _from_sklearn("digits")
+
+
+# Zachary (1977), whose numbers are one higher: to each node its neighbours that come after it.
+_KARATE = {
+    0: [1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 17, 19, 21, 31],
+    1: [2, 3, 7, 13, 17, 19, 21, 30],
+    2: [3, 7, 8, 9, 13, 27, 28, 32],
+    3: [7, 12, 13],
+    4: [6, 10],
+    5: [6, 10, 16],
+    6: [16],
+    8: [30, 32, 33],
+    9: [33],
+    13: [33],
+    14: [32, 33],
+    15: [32, 33],
+    18: [32, 33],
+    19: [33],
+    20: [32, 33],
+    22: [32, 33],
+    23: [25, 27, 29, 32, 33],
+    24: [25, 27, 31],
+    25: [31],
+    26: [29, 33],
+    27: [33],
+    28: [31, 33],
+    29: [32, 33],
+    30: [32, 33],
+    31: [32, 33],
+    32: [33],
+}
+_KARATE_OFFICER = (9, 14, 15, 18, 20, *range(22, 34))
+
+
+def load_karate() -> GraphDataset:
+    """Return who met whom outside a karate club, 34 members, and where each went when it split in two.
+
+    Returns
+    -------
+    GraphDataset
+        78 edges, without the weights that Zachary gives as well; node 0 is the instructor, 33 the officer.
+        ``y`` is 0 for members who joined the instructor's new club, 1 for those who stayed with the officer.
+
+    References
+    ----------
+    .. [1] W. W. Zachary, "An information flow model for conflict and fission in small groups", Journal of
+       Anthropological Research 33(4), pp. 452-473, 1977.
+    """
+    edges = [(node, other) for node, others in _KARATE.items() for other in others]
+    y = np.zeros(34, dtype=np.intp)
+    y[list(_KARATE_OFFICER)] = 1
+    return GraphDataset(np.array(edges, dtype=np.int64), y, ("instructor", "officer"))
 
 
 def load_photo(name: str = "china.jpg", *, step: int = 1) -> NDArray[np.uint8]:

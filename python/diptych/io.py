@@ -23,7 +23,11 @@ __all__ = ["load", "read_archive", "read_word2vec", "write_archive", "write_word
 _FORMAT = 1
 _HEADER = "header"
 _KINDS = "biufU"
-_LOADERS = {"DBSCAN": "diptych.estimators._dbscan_file"}
+_LOADERS = {
+    "DBSCAN": "diptych.estimators._dbscan_file",
+    "DeepWalk": "diptych.estimators._embedding_file",
+    "Node2Vec": "diptych.estimators._embedding_file",
+}
 
 
 def load(path: str | os.PathLike[str]) -> Any:

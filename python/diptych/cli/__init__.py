@@ -12,12 +12,12 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from diptych.cli import check, cluster, demo, doctor, exercise, study
+from diptych.cli import check, cluster, demo, doctor, embed, exercise, similar, study
 from diptych.cli._console import UsageError, message
 
 __all__ = ["build_parser", "main"]
 
-COMMANDS = (cluster, demo, study, check, exercise, doctor)
+COMMANDS = (cluster, embed, similar, demo, study, check, exercise, doctor)
 
 BAD_DATA, WRONG_USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
@@ -75,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python flushes standard output once more when it ends; that must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except (ValueError, TypeError, OSError, MemoryError, ImportError, RuntimeError) as error:
+    except (
+        ValueError, TypeError, OSError, MemoryError, ImportError, RuntimeError, FloatingPointError,
+    ) as error:  # fmt: skip
         message(" ".join(str(error).split()) or type(error).__name__)
         return BAD_DATA

@@ -6,10 +6,12 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
+
+from diptych import _progress
 
 BAR_DELAY_SECONDS = 1.0  # work shorter than this shows no bar
 
@@ -93,31 +95,10 @@ def write_json(value: dict[str, Any], path: str | None = None) -> None:
         stream.write("\n")
 
 
-@contextmanager
-def progress_bar(title: str) -> Iterator[None]:
+def progress_bar(title: str) -> AbstractContextManager[None]:
     """Show a bar on a terminal for work longer than a second, if tqdm is there."""
     wanted = sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
-    with _bar(title) if wanted else nullcontext():
-        yield
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[None]:
-    from tqdm import tqdm
-
-    from diptych._progress import reporting
-
-    bar = tqdm(desc=title, delay=BAR_DELAY_SECONDS, leave=False, file=sys.stderr, unit_scale=True)
-    with bar, reporting(_follow(bar)):
-        yield
-
-
-def _follow(bar: Any) -> Callable[[int, int], None]:
-    def report(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-
-    return report
+    return _progress.bar(title, wanted=wanted, delay=BAR_DELAY_SECONDS)
 
 
 def table(header: list[str], rows: list[list[str]], *, right: int) -> str:

@@ -8,16 +8,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from diptych.cli._console import duration
 
 
 class Comparison(NamedTuple):
-    """What the kernel answered, whether the reference gave the same bits, and how long each took."""
+    """What the kernel answered, whether the reference agreed, and how long each took.
+
+    They agree by the same bits, or where `tolerance` is not 0, by values that differ by no more than that.
+    """
 
     answer: tuple[Any, ...]
     equal: bool
     reference_seconds: float
     rust_seconds: float
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,8 @@ class Row:
 
     def cells(self) -> list[str]:
         """Return the row as text, for the table."""
-        _, equal, reference, rust = self.panels
-        agreement = "equal" if equal else "DIFFER"
+        _, equal, reference, rust, tolerance = self.panels
+        agreement = "DIFFER" if not equal else f"within {tolerance:g}" if tolerance else "equal"
         times = [duration(reference), duration(rust), f"{reference / rust:.3g} ×"]
         return [self.data, self.job, self.result, agreement, *times]
 
@@ -54,13 +60,18 @@ class Row:
             "job": self.job,
             "result": self.result,
             "equal": self.panels.equal,
+            "tolerance": self.panels.tolerance,
             "reference_seconds": self.panels.reference_seconds,
             "rust_seconds": self.panels.rust_seconds,
         }
 
 
 def run_both(
-    reference: Callable[[], tuple[Any, ...]], rust: Callable[[], tuple[Any, ...]], *, repeats: int = 5
+    reference: Callable[[], tuple[Any, ...]],
+    rust: Callable[[], tuple[Any, ...]],
+    *,
+    repeats: int = 5,
+    tolerance: float = 0.0,
 ) -> Comparison:
     """Call both panels and compare.
 
@@ -70,6 +81,8 @@ def run_both(
         Return tuples of arrays.
     repeats : int
         How often the kernel is timed, after one call that is not; the median counts. The reference runs once.
+    tolerance : float
+        By how much values may differ; 0 asks for the same bits.
 
     Returns
     -------
@@ -84,8 +97,13 @@ def run_both(
         started = time.perf_counter()
         answer = rust()
         times.append(time.perf_counter() - started)
-    equal = all(
-        own.dtype == other.dtype and own.tobytes() == other.tobytes()
-        for own, other in zip(answer, expected, strict=True)
-    )
-    return Comparison(answer, equal, reference_seconds, statistics.median(times))
+    equal = all(_agree(own, other, tolerance) for own, other in zip(answer, expected, strict=True))
+    return Comparison(answer, equal, reference_seconds, statistics.median(times), tolerance)
+
+
+def _agree(own: Any, other: Any, tolerance: float) -> bool:
+    if own.dtype != other.dtype or own.shape != other.shape:
+        return False
+    if tolerance:
+        return bool(np.all(np.abs(own - other) <= tolerance))
+    return bool(own.tobytes() == other.tobytes())

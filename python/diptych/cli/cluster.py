@@ -12,6 +12,7 @@ import numpy as np
 
 from diptych import _validate
 from diptych.cli import _console, _tables
+from diptych.cli._arguments import n_jobs, positive_int
 from diptych.cli._console import UsageError
 from diptych.cli._tables import DataError
 
@@ -47,26 +48,6 @@ def _eps(text: str) -> tuple[float, str]:
     if not (value > 0 and math.isfinite(value)):
         raise argparse.ArgumentTypeError(f"{text}: must be a positive finite number")
     return value, unit
-
-
-def _positive_int(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value}: must be at least 1")
-    return value
-
-
-def _n_jobs(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-    if value == 0:
-        raise argparse.ArgumentTypeError("0: must be a number of threads, or -1 for all cores")
-    return value
 
 
 def _power(text: str) -> float:
@@ -114,7 +95,7 @@ def add_parser(commands: Any) -> None:
     )
     rule.add_argument(
         "--min-samples",
-        type=_positive_int,
+        type=positive_int,
         default=5,
         help="neighbours, itself included, that make a point core (5)",
     )
@@ -123,7 +104,7 @@ def add_parser(commands: Any) -> None:
     rule.add_argument(
         "--degrees", action="store_true", help="haversine: latitudes, longitudes and a bare --eps are degrees"
     )
-    rule.add_argument("--n-jobs", type=_n_jobs, help="threads (all cores)")
+    rule.add_argument("--n-jobs", type=n_jobs, help="threads (all cores)")
     rule.add_argument(
         "--backend", choices=("rust", "reference"), default="rust", help="panel that does the work (rust)"
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from diptych.cli import _console, _demo_clustering
+from diptych.cli import _console, _demo_clustering, _demo_embedding
 from diptych.cli._demo_row import Row
 
 HEADER = ["input", "job", "result", "both panels", "reference", "rust", "ratio"]
 # A family adds its rows here.
-JOBS = (*_demo_clustering.JOBS,)
+JOBS = (*_demo_clustering.JOBS, *_demo_embedding.JOBS)
 
 
 def add_parser(commands: Any) -> None:
@@ -18,8 +18,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "demo",
         help="run the main jobs on real data through both panels",
-        description="Run each job on data that scikit-learn ships, through the reference and through Rust; "
-        "compare the answers bit for bit and the times.",
+        description="Run each job on data that comes along, through the reference and through Rust; "
+        "compare the answers and the times.",
         allow_abbrev=False,
     )
     parser.add_argument("-o", "--output", metavar="PICTURE", help="draw the results (png, pdf or svg)")

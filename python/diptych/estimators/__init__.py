@@ -1,5 +1,6 @@
 """Estimators in the manner of scikit-learn, standing on the kernels."""
 
 from diptych.estimators.dbscan import DBSCAN
+from diptych.estimators.embedding import DeepWalk, Node2Vec
 
-__all__ = ["DBSCAN"]
+__all__ = ["DBSCAN", "DeepWalk", "Node2Vec"]

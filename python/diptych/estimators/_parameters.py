@@ -1,6 +1,8 @@
 """Checks that every estimator makes, in scikit-learn's words."""
 
-from numbers import Number
+import math
+from importlib import import_module
+from numbers import Integral, Number, Real
 from types import ModuleType
 from typing import Any
 
@@ -47,12 +49,40 @@ def row_weights(sample_weight: Any, n: int) -> NDArray[np.floating[Any]] | None:
     return w
 
 
+def is_count(value: Any, least: int | None) -> bool:
+    """Tell whether a value is an integer, and not below the least."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        return False
+    return least is None or int(value) >= least
+
+
+def is_real(value: Any) -> bool:
+    """Tell whether a value is a finite real number."""
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+
+
+def is_random_state(value: Any) -> bool:
+    """Tell whether :func:`seed_of` takes a value."""
+    kinds = np.random.RandomState | np.random.Generator | np.random.SeedSequence
+    return value is None or isinstance(value, kinds) or is_count(value, 0)
+
+
+def seed_of(random_state: Any) -> int | np.random.SeedSequence:
+    """Return a seed that means the same to every kernel it is passed to; generators move on by one draw."""
+    if random_state is None:
+        return np.random.SeedSequence()
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.bit_generator.random_raw())
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**63, dtype=np.uint64))
+    return random_state if isinstance(random_state, np.random.SeedSequence) else int(random_state)
+
+
+def panel(stem: str, backend: str) -> ModuleType:
+    """Return the module of a family whose functions do the work."""
+    return import_module(f"diptych.{'reference' if backend == 'reference' else 'kernels'}.{stem}")
+
+
 def clustering_panel(backend: str) -> ModuleType:
     """Return the module whose functions do the work."""
-    if backend == "reference":
-        import diptych.reference.clustering as reference
-
-        return reference
-    import diptych.kernels.clustering as kernels
-
-    return kernels
+    return panel("clustering", backend)

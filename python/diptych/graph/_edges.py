@@ -96,6 +96,17 @@ def index_names(names: NDArray[Any]) -> dict[Any, int]:
     return number
 
 
+def find_row(row_of: dict[Any, int], name: Any) -> int:
+    """Return the row of a name; KeyError if there is none, with a hint at one that is written alike."""
+    try:
+        return row_of[name]
+    except KeyError:
+        pass
+    alike = next((other for other in row_of if str(other) == str(name)), None)
+    hint = "" if alike is None else f"; there is {alike!r}, a {type(alike).__name__}"
+    raise KeyError(f"no node is named {name!r}{hint}")
+
+
 def read_edges(edges: Any, weights: ArrayLike | None, node_names: Iterable[Any] | None) -> Edges:
     """Return any table of edges as codes; see `Graph.from_edges`."""
     known = None if node_names is None else name_array(node_names)

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from diptych import _validate
 from diptych._validate import DtypeError
-from diptych.graph._edges import MOST_NODES, Edges, index_names, name_array, read_edges
+from diptych.graph._edges import MOST_NODES, Edges, find_row, index_names, name_array, read_edges
 from diptych.graph._files import format_of, read_edge_file, read_matrix
 
 __all__ = ["Graph", "as_graph"]
@@ -276,13 +276,7 @@ class Graph:
         """
         if self._rows is None:
             self._rows = index_names(self.node_names)
-        try:
-            return self._rows[name]
-        except KeyError:
-            pass
-        alike = next((other for other in self._rows if str(other) == str(name)), None)
-        hint = "" if alike is None else f"; there is {alike!r}, a {type(alike).__name__}"
-        raise KeyError(f"no node is named {name!r}{hint}")
+        return find_row(self._rows, name)
 
     def __repr__(self) -> str:
         direction = "directed" if self.directed else "undirected"
