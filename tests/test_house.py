@@ -82,7 +82,7 @@ def test_references_are_read_in_screens(stem):
 
 # Floors, lowest first. A module may import from its own room and from the floors below.
 FLOORS = [
-    {"_rust", "_progress", "_threads", "_validate", "_validate_skipgram", "_versions"},
+    {"_rust", "_progress", "_threads", "_validate", "_validate_skipgram", "_validate_walks", "_versions"},
     {"reference", "testing", "kernels", "io"},
     {"graph", "nn"},
     {"estimators", "datasets", "evaluation"},
@@ -93,7 +93,14 @@ FLOORS = [
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 ON_NUMPY_ALONE = {"reference", "testing"}
-BELOW_SKLEARN = ON_NUMPY_ALONE | {"kernels", "_validate", "_validate_skipgram", "_threads", "_progress"}
+BELOW_SKLEARN = ON_NUMPY_ALONE | {
+    "kernels",
+    "_validate",
+    "_validate_skipgram",
+    "_validate_walks",
+    "_threads",
+    "_progress",
+}
 
 
 def modules():

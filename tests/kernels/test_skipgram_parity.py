@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from diptych.kernels import _training
+
 
 @st.composite
 def corpora(draw):
@@ -93,8 +95,16 @@ def test_thousands_of_updates(both_panels, exponent):
     agree(both_panels, walks, n_nodes=400, dimensions=20, exponent=exponent, initial=initial, epochs=2, rng=3)
 
 
+@pytest.mark.parametrize("batch", [3, 16])
+def test_batches_of_any_size_over_many_walks(both_panels, monkeypatch, batch):
+    monkeypatch.setattr(both_panels[0].skipgram, "BATCH", batch)
+    monkeypatch.setattr(_training, "BATCH", batch)
+    walks = np.random.default_rng(3).integers(0, 900, size=(2100, 16))  # more than the kernel fetches at once
+    agree(both_panels, walks, n_nodes=900, dimensions=4, window=1, negative=2, rng=5)
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
-@pytest.mark.parametrize("p, q", [(1.0, 1.0), (0.5, 2.0)])
+@pytest.mark.parametrize(("p", "q"), [(1.0, 1.0), (0.5, 2.0)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_walking_and_training_at_once_is_training_on_walks(p, q, weighted, n_jobs):
     from diptych.kernels._training import embed

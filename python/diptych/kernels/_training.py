@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diptych import _progress, _rust, _validate
 from diptych import _validate_skipgram as _check
+from diptych import _validate_walks as _walks
 from diptych._threads import resolve_n_jobs
 
 BATCH = 8  # walks that start from the same tables, at most
@@ -75,7 +76,7 @@ def train(
         Length of a step at the end; between, it falls linearly with the walks done.
     initial : pair of array-likes of shape (n_nodes, dimensions), real, or None, default=None
         Vectors and contexts to begin with, rounded to float32 and not changed; None means random vectors
-        within ±0.5 / dimensions, and contexts 0.
+        within ±1 / dimensions, as gensim's are, and contexts 0.
     rng : None, int, SeedSequence or Generator, default=None
         Where the randomness comes from; None takes fresh entropy. An integer or a SeedSequence gives the same
         result every time, a Generator another at each call.
@@ -143,7 +144,8 @@ def train(
 
     Time is O(epochs · n_walks · length · window · negative · dimensions). Memory at the peak is `walks` (a
     copy if they are not int32), plus two tables of n_nodes · dimensions float32, results included, plus 64
-    bytes per node, plus 64 MiB.
+    bytes per node, plus 64 MiB, plus the copies of the rows that ``BATCH`` walks learn on: for each walk at
+    most (2 + negative) · length rows of `dimensions` float32, and 20 bytes for each.
 
     References
     ----------
@@ -273,12 +275,12 @@ def embed(
     >>> embed(path, dimensions=4, window=2, rng=0).vectors.shape
     (3, 4)
     """
-    edges = _validate.transition_weights(graph)
+    edges = _walks.transition_weights(graph)
     steps = (
-        _validate.walk_length(walk_length),
-        _validate.walks_per_node(walks_per_node),
-        _validate.bias(p, "p"),
-        _validate.bias(q, "q"),
+        _walks.walk_length(walk_length),
+        _walks.walks_per_node(walks_per_node),
+        _walks.bias(p, "p"),
+        _walks.bias(q, "q"),
     )
     tables = _check.initial(initial, edges[-1], _check.dimensions(dimensions))
     how = _training(

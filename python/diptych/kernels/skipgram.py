@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diptych import _progress, _rust, _validate
 from diptych import _validate_skipgram as _check
+from diptych import _validate_walks as _walks
 from diptych._threads import resolve_n_jobs
 from diptych.kernels._training import SkipGram, train
 
@@ -162,7 +163,7 @@ def noise_distribution(counts: ArrayLike, *, exponent: float = 0.75) -> NDArray[
     >>> noise_distribution([16, 0, 1, 1], exponent=0).round(3)
     array([0.333, 0.   , 0.333, 0.333])
     """
-    return _rust.skipgram_noise(_validate.alias_weights(counts, "counts"), _check.exponent(exponent))
+    return _rust.skipgram_noise(_walks.alias_weights(counts, "counts"), _check.exponent(exponent))
 
 
 def negative_samples(
@@ -216,7 +217,7 @@ def negative_samples(
     >>> negative_samples([0.25, 0.0, 0.75], 6, rng=0)
     array([0, 2, 0, 2, 2, 2])
     """
-    weights, count = _validate.alias_weights(noise, "noise"), _validate.size(size)
+    weights, count = _walks.alias_weights(noise, "noise"), _walks.size(size)
     key, threads, progress = _validate.seed_key(rng), resolve_n_jobs(None), _progress.current()
     return _rust.sample_alias(*_rust.alias_table(weights, progress), count, key, threads, progress)
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diptych import _progress, _rust, _validate
+from diptych import _validate_walks as _check
 from diptych._threads import resolve_n_jobs
 
 __all__ = ["AliasTable", "alias_table", "random_walks", "sample_alias"]
@@ -76,7 +77,7 @@ def alias_table(weights: ArrayLike) -> AliasTable:
     >>> alias_table([1.0, 3.0])
     AliasTable(threshold=array([0.5, 1. ]), alias=array([1, 1]))
     """
-    return AliasTable(*_rust.alias_table(_validate.alias_weights(weights), _progress.current()))
+    return AliasTable(*_rust.alias_table(_check.alias_weights(weights), _progress.current()))
 
 
 def sample_alias(
@@ -134,8 +135,8 @@ def sample_alias(
     >>> sample_alias(alias_table([1.0, 0.0, 3.0]), 6, rng=0)
     array([0, 2, 0, 2, 2, 2])
     """
-    threshold, alias = _validate.alias_table(table)
-    count, threads, progress = _validate.size(size), resolve_n_jobs(None), _progress.current()
+    threshold, alias = _check.alias_table(table)
+    count, threads, progress = _check.size(size), resolve_n_jobs(None), _progress.current()
     return _rust.sample_alias(threshold, alias, count, _validate.seed_key(rng), threads, progress)
 
 
@@ -239,9 +240,9 @@ def random_walks(
            [ 1,  2, -1, -1],
            [ 2, -1, -1, -1]], dtype=int32)
     """
-    edges = _validate.transition_weights(graph)
-    length, repeats = _validate.walk_length(walk_length), _validate.walks_per_node(walks_per_node)
-    biases = _validate.bias(p, "p"), _validate.bias(q, "q")
-    starts = _validate.start_nodes(start_nodes, edges[-1])
+    edges = _check.transition_weights(graph)
+    length, repeats = _check.walk_length(walk_length), _check.walks_per_node(walks_per_node)
+    biases = _check.bias(p, "p"), _check.bias(q, "q")
+    starts = _check.start_nodes(start_nodes, edges[-1])
     threads, progress, key = resolve_n_jobs(n_jobs), _progress.current(), _validate.seed_key(rng)
     return _rust.random_walks(*edges, starts, length, repeats, *biases, key, threads, progress)

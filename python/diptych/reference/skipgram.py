@@ -163,8 +163,7 @@ def train(
     counts, losses = np.bincount(rows[rows >= 0], minlength=n_nodes), np.zeros(epochs)
     if counts.any():
         table = alias_table(noise_distribution(counts, exponent=exponent))
-        batch = min(max(VISITS * len(rows) // counts.max(), 1), BATCH)
-        corpus = Corpus(rows, T, window, shrink, table, negative, batch)
+        corpus = Corpus(rows, T, window, shrink, table, negative, walks_at_once(len(rows), counts))
         V, C = descend(V, C, corpus, losses, learning_rate, min_learning_rate)
     return SkipGram(V.astype(np.float32), C.astype(np.float32), losses)
 
@@ -238,13 +237,18 @@ def order_of_walks(T: int, epoch: int, n: int) -> list[int]:
 
 def initial_tables(T: int, n: int, d: int) -> tuple[Floats, Floats]:
     """Return small vectors and zero contexts."""
-    V = (uniform(splitmix64(T, 0, 0, n * d)) - 0.5) / d
+    V = (2 * uniform(splitmix64(T, 0, 0, n * d)) - 1) / d
     return as_float32(V.reshape(n, d)), np.zeros((n, d))
 
 
 def as_float32(table: Any) -> Floats:
     """Round to float32, which the kernel begins with, and go on in float64."""
     return np.asarray(table, dtype=np.float32).astype(np.float64)
+
+
+def walks_at_once(n_walks: int, visits: Indices) -> int:
+    """Return how many walks start from the same tables."""
+    return int(np.clip(VISITS * n_walks // visits.max(), 1, BATCH))
 
 
 def training_key(rng: Any) -> int:

@@ -76,6 +76,15 @@ pub(crate) fn zeros(len: usize, what: &'static str) -> Result<Vec<i32>> {
     Ok(vec![0; len])
 }
 
+/// Makes room for `len` more elements in a vector that is used again and again.
+///
+/// # Errors
+/// As [`reserve`].
+pub(crate) fn room<T>(vector: &mut Vec<T>, len: usize, what: &'static str) -> Result<()> {
+    let bytes = len as u128 * size_of::<T>() as u128;
+    vector.try_reserve(len).map_err(|_| Error::OutOfMemory { what, bytes })
+}
+
 /// A vector of `len` copies of `value`.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! The rows of a table that one walk trains on: copies of its own, found by a small hash table.
 
+use crate::Result;
+use crate::parallel::room;
 use crate::simd::{LANES, prefetch};
 
 /// Nothing is stored there.
@@ -19,11 +21,16 @@ pub(super) struct Copies {
 
 impl Copies {
     /// Forgets all rows; there will be at most `most`.
-    pub fn clear(&mut self, most: usize) {
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn clear(&mut self, most: usize) -> Result<()> {
         self.rows.clear();
         let size = (2 * most).next_power_of_two().max(16);
         self.places.clear();
+        room(&mut self.places, size, "the rows of a walk")?;
         self.places.resize(size, EMPTY);
+        Ok(())
     }
 
     /// The slot of a row, a new one if need be.
@@ -54,13 +61,18 @@ impl Copies {
     }
 
     /// Copies the rows from the table.
-    pub fn fill(&mut self, table: &[[f32; LANES]], width: usize) {
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn fill(&mut self, table: &[[f32; LANES]], width: usize) -> Result<()> {
         self.data.clear();
+        room(&mut self.data, self.rows.len() * width, "the rows of a walk")?;
         for (slot, &row) in self.rows.iter().enumerate() {
             if let Some(&next) = self.rows.get(slot + AHEAD) {
                 (0..width).for_each(|axis| prefetch(table, next as usize * width + axis));
             }
             self.data.extend_from_slice(&table[row as usize * width..(row as usize + 1) * width]);
         }
+        Ok(())
     }
 }

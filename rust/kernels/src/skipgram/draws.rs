@@ -13,7 +13,7 @@ pub(super) fn training_key(key: u64) -> u64 {
 /// A number of a starting vector.
 pub(super) fn initial(key: u64, dimensions: usize, node: usize, axis: usize) -> f32 {
     let word = Stream::new(key, 0).word((node * dimensions + axis) as u64);
-    ((uniform(word) - 0.5) / dimensions as f64) as f32
+    ((2.0 * uniform(word) - 1.0) / dimensions as f64) as f32
 }
 
 /// The order of the walks of an epoch: equal steps around the circle of all walks.
@@ -66,6 +66,11 @@ impl Noise {
         let (threshold, alias) = alias_table(&distribution(counts, exponent)?, task)?;
         let slots = threshold.into_iter().zip(alias).map(|(threshold, alias)| (threshold, alias as u32));
         Ok(Self { slots: collected(slots, "the noise distribution")? })
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
     }
 
     #[inline]

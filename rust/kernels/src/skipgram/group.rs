@@ -60,7 +60,7 @@ dispatched!(fn step_of[const W: usize](known: Width<W>, group: &Group<'_>, rate:
 
 // Loops and not iterators' methods, which would be compiled apart, without wide instructions.
 #[inline(always)]
-#[allow(clippy::needless_range_loop)]
+#[allow(clippy::too_many_arguments)]
 fn step_run<L: Lanes, const W: usize>(
     lanes: L,
     _: Width<W>,
@@ -206,7 +206,6 @@ dispatched!(
 pub(super) fn add_gains[](row: &mut [[f32; LANES]], copies: &[&[[f32; LANES]]]) -> () = add_gains_run);
 
 #[inline(always)]
-#[allow(clippy::needless_range_loop)]
 fn add_gains_run<L: Lanes>(lanes: L, row: &mut [[f32; LANES]], copies: &[&[[f32; LANES]]]) {
     for axis in 0..row.len() {
         let before = lanes.load(&row[axis]);

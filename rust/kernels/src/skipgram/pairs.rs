@@ -114,7 +114,7 @@ fn rows(negatives: &[f64], width: usize) -> impl Iterator<Item = &[f64]> {
 
 fn check(center: &[f64], positive: &[f64], negatives: &[f64]) -> Result<()> {
     let d = center.len();
-    if positive.len() != d || (d == 0 && !negatives.is_empty()) || (d > 0 && negatives.len() % d != 0) {
+    if positive.len() != d || (d == 0 && !negatives.is_empty()) || (d > 0 && !negatives.len().is_multiple_of(d)) {
         let (p, n) = (positive.len(), negatives.len());
         return Err(Error::Invalid(format!("center has {d} numbers, positive {p}, all negatives {n}.")));
     }

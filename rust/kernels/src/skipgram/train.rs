@@ -4,7 +4,7 @@ use super::Plan;
 use super::copies::Copies;
 use super::draws::{Noise, Order, initial, radius, stream, training_key};
 use super::group::{DROPPED, Group, MOST_INPUTS, Scratch, add_gains, step};
-use crate::parallel::{filled, filled_with};
+use crate::parallel::{filled, filled_with, room};
 use crate::rng::Stream;
 use crate::simd::LANES;
 use crate::walks::Walks;
@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 /// Walks of a batch, at most: a bit each.
 pub const MOST_WALKS: usize = 16;
-/// Walks fetched from the corpus at a time, about.
-const FETCH: usize = 512;
+/// Nodes of the walks that are fetched from the corpus at a time, about.
+const FETCH: usize = 1 << 15;
 /// Pieces of a table that take up changes beside each other.
 const PIECES: usize = 4;
 
@@ -218,7 +218,7 @@ fn counts(corpus: &impl Corpus, n_nodes: usize, task: &Task) -> Result<Vec<f64>>
     let mut counts = filled(n_nodes, 0.0, "the counts of nodes")?;
     each_fetch(
         corpus,
-        0..corpus.n_walks(),
+        1,
         |row| row,
         task,
         |walks| {
@@ -229,23 +229,25 @@ fn counts(corpus: &impl Corpus, n_nodes: usize, task: &Task) -> Result<Vec<f64>>
     Ok(counts)
 }
 
-/// Fetches walks in some order, some hundred at a time, and hands them on.
+/// Fetches all walks in some order, a multiple of `together` at a time, and hands them on.
 fn each_fetch(
     corpus: &impl Corpus,
-    walks: std::ops::Range<u64>,
+    together: usize,
     row: impl Fn(u64) -> u64,
     task: &Task,
     mut take: impl FnMut(&[i32]) -> Result<()>,
 ) -> Result<()> {
-    let length = corpus.walk_length();
+    let (n, length) = (corpus.n_walks(), corpus.walk_length());
     if length == 0 {
         return Ok(());
     }
-    let mut buffer = filled(FETCH.min((walks.end - walks.start) as usize) * length, 0, "walks")?;
-    for first in walks.clone().step_by(FETCH) {
-        let rows: Vec<u64> = (first..walks.end.min(first + FETCH as u64)).map(&row).collect();
+    let at_once = (FETCH / length).next_multiple_of(together).max(together);
+    let mut buffer = filled(at_once.min(n as usize) * length, 0, "walks")?;
+    for first in (0..n).step_by(at_once) {
+        let rows: Vec<u64> = (first..n.min(first + at_once as u64)).map(&row).collect();
         let buffer = &mut buffer[..rows.len() * length];
-        let pieces = buffer.par_chunks_mut(FETCH / 8 * length).zip(rows.par_chunks(FETCH / 8));
+        let share = at_once.div_ceil(8);
+        let pieces = buffer.par_chunks_mut(share * length).zip(rows.par_chunks(share));
         pieces.try_for_each(|(out, rows)| corpus.fetch(rows, out, task))?;
         take(buffer)?;
     }
@@ -316,7 +318,7 @@ impl<'p> Trainer<'p> {
         let (mut done, mut loss, mut pairs, mut rate) = (0u64, 0.0, 0u64, self.plan.learning_rate);
         each_fetch(
             corpus,
-            0..n,
+            self.plan.batch,
             |i| order.row(i),
             task,
             |walks| {
@@ -326,7 +328,7 @@ impl<'p> Trainer<'p> {
                     let batch = walks.len() / length;
                     let streams: Vec<Stream> =
                         (0..batch as u64).map(|i| stream(self.key, epoch, n, order.row(done + i))).collect();
-                    self.batch(walks, length, &streams, rate as f32);
+                    self.batch(walks, length, &streams, rate as f32)?;
                     for local in &self.locals[..batch] {
                         (loss, pairs) = (loss + local.loss, pairs + local.pairs);
                     }
@@ -346,13 +348,13 @@ impl<'p> Trainer<'p> {
         Ok(if pairs > 0 { loss / pairs as f64 } else { 0.0 })
     }
 
-    fn batch(&mut self, walks: &[i32], length: usize, streams: &[Stream], rate: f32) {
+    fn batch(&mut self, walks: &[i32], length: usize, streams: &[Stream], rate: f32) -> Result<()> {
         let Self { plan, noise, tables, vector_users, context_users, locals, .. } = self;
         let locals = &mut locals[..streams.len()];
         let width = tables.width;
-        locals.par_iter_mut().zip(walks.par_chunks(length)).zip(streams).enumerate().for_each(
+        locals.par_iter_mut().zip(walks.par_chunks(length)).zip(streams).enumerate().try_for_each(
             |(walk, ((local, nodes), &stream))| {
-                local.prepare(plan, noise, seen(nodes), stream);
+                local.prepare(plan, noise, seen(nodes), stream)?;
                 let mark = |users: &[AtomicU16], rows: &[u32]| {
                     rows.iter().for_each(|&row| {
                         users[row as usize].fetch_or(1 << walk, Relaxed);
@@ -360,23 +362,25 @@ impl<'p> Trainer<'p> {
                 };
                 mark(vector_users, &local.vectors.rows);
                 mark(context_users, &local.contexts.rows);
-                local.vectors.fill(&tables.vectors, width);
-                local.contexts.fill(&tables.contexts, width);
+                local.vectors.fill(&tables.vectors, width)?;
+                local.contexts.fill(&tables.contexts, width)?;
                 local.train(plan, rate, width);
+                Ok(())
             },
-        );
+        )?;
         let locals = &*locals;
         rayon::join(
             || take_up(&mut tables.vectors, width, vector_users, locals, |local| &local.vectors),
             || take_up(&mut tables.contexts, width, context_users, locals, |local| &local.contexts),
         );
+        Ok(())
     }
 }
 
 impl Local {
     /// Draws the windows and negatives of a walk, and finds a slot for each row it uses.
-    fn prepare(&mut self, plan: &Plan, noise: &Noise, walk: &[i32], stream: Stream) {
-        self.vectors.clear(walk.len());
+    fn prepare(&mut self, plan: &Plan, noise: &Noise, walk: &[i32], stream: Stream) -> Result<()> {
+        self.vectors.clear(walk.len().min(noise.len()))?;
         self.inputs.clear();
         self.inputs.extend(walk.iter().map(|&node| self.vectors.slot(node as u32)));
         self.radii.clear();
@@ -386,8 +390,10 @@ impl Local {
             inputs.div_ceil(plan.share)
         };
         let all: usize = self.radii.iter().enumerate().map(|(i, &radius)| groups(i, radius)).sum();
-        self.contexts.clear(all * plan.negative + walk.len());
+        let drawn = all.saturating_mul(plan.negative.saturating_add(1));
+        self.contexts.clear(drawn.min(noise.len()))?;
         self.targets.clear();
+        room(&mut self.targets, drawn, "the negatives of a walk")?;
         for (i, &node) in walk.iter().enumerate() {
             for group in 0..groups(i, self.radii[i]) {
                 self.targets.push(self.contexts.slot(node as u32));
@@ -398,6 +404,7 @@ impl Local {
                 }
             }
         }
+        Ok(())
     }
 
     /// Trains on the windows of the walk, one after the other.
