@@ -298,22 +298,22 @@ def test_update_with_the_rows_in_another_order():
         np.testing.assert_array_equal(model.embedding_[model.node_names_ == name][0], vector)
 
 
-def test_update_walks_from_the_new_nodes_alone():
-    # The walks from a new pair that nothing ties to the rest are a fit of that pair, but for the first rows.
-    model = quick().fit(KARATE)
-    model.update([("x", "y")])
+@pytest.mark.parametrize("estimator", [quick(), quick(Node2Vec, p=0.25, q=4.0)])
+def test_update_trains_on_from_the_tables_with_walks_of_the_new_nodes(estimator):
+    model, old = (clone(estimator).fit(KARATE) for _ in range(2))
+    grown = Graph.from_edges([*EDGES.tolist(), (34, 0), (34, 1), (35, 34)])
+    model.update(grown)
+    biases = {name: value for name, value in estimator.get_params().items() if name in ("p", "q")}
     walks = kernels.walks.random_walks(
-        sparse.csr_array(([1.0, 1.0], ([34, 35], [35, 34])), shape=(36, 36)),
-        walk_length=20, walks_per_node=4, start_nodes=[34, 35], rng=0,
-    )  # fmt: skip
+        grown.adjacency, walk_length=20, walks_per_node=4, start_nodes=[34, 35], rng=0, **biases
+    )
     begun = kernels.skipgram.train(walks, n_nodes=36, dimensions=8, epochs=0, rng=0)
-    old = quick().fit(KARATE)
     begun.vectors[:34], begun.contexts[:34] = old.embedding_, old.contexts_
     expected = kernels.skipgram.train(
         walks, n_nodes=36, dimensions=8, window=3, initial=(begun.vectors, begun.contexts), rng=0
     )
-    np.testing.assert_array_equal(model.embedding_[34:], expected.vectors[34:])
-    assert_same(model.losses_, expected.losses)
+    expected.vectors[:34], expected.contexts[:34] = old.embedding_, old.contexts_
+    assert_same(tables(model), expected)
 
 
 def test_update_without_news(fitted):
