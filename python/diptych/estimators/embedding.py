@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from diptych import _validate
+from diptych import _validate_walks
 from diptych.estimators._walk_embedding import WalkEmbedding
 
 __all__ = ["DeepWalk", "Node2Vec"]
@@ -252,4 +252,4 @@ class Node2Vec(WalkEmbedding):
         self.q = q
 
     def _steps(self) -> dict[str, Any]:
-        return super()._steps() | {"p": _validate.bias(self.p, "p"), "q": _validate.bias(self.q, "q")}
+        return super()._steps() | {"p": _validate_walks.bias(self.p, "p"), "q": _validate_walks.bias(self.q, "q")}
