@@ -252,4 +252,5 @@ class Node2Vec(WalkEmbedding):
         self.q = q
 
     def _steps(self) -> dict[str, Any]:
-        return super()._steps() | {"p": _validate_walks.bias(self.p, "p"), "q": _validate_walks.bias(self.q, "q")}
+        biases = {name: _validate_walks.bias(getattr(self, name), name) for name in ("p", "q")}
+        return super()._steps() | biases
