@@ -2,7 +2,10 @@
 
 import inspect
 import pickle
+import signal
 import sys
+import threading
+import time
 
 import networkx as nx
 import numpy as np
@@ -188,6 +191,19 @@ def test_divergence_is_reported_and_the_old_fit_stays(fitted):
     with pytest.raises(FloatingPointError, match="epoch"):
         model.set_params(learning_rate=1e30, epochs=5).fit(KARATE)
     assert_same(tables(model), tables(fitted))
+
+
+@pytest.mark.parametrize("method", ["fit", "update"])
+def test_ctrl_c_leaves_the_old_fit(method, fitted):
+    model = quick().fit(KARATE).set_params(epochs=10**6)
+    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+    started = time.perf_counter()
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        getattr(model, method)([*EDGES.tolist(), (0, 34)])
+    assert time.perf_counter() - started < 5
+    assert_same(tables(model), tables(fitted))
+    assert_same(tables(model.set_params(epochs=1).fit(KARATE)), tables(fitted))
 
 
 # ---- graphs with little in them ----
