@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from diptych import _validate_walks as _check
+from diptych import _validate_walks
 from diptych.estimators._walk_embedding import WalkEmbedding
 
 __all__ = ["DeepWalk", "Node2Vec"]
@@ -70,9 +70,9 @@ class DeepWalk(WalkEmbedding):
     -----
     With an integer seed s, fitting equals ``train(random_walks(graph, …, rng=s), n_nodes=n, …, rng=s)`` of
     :mod:`diptych.kernels`, bit for bit, for every `n_jobs`. Walks are not kept: memory at the peak is two
-    tables of n · dimensions float32, results included, plus 64 bytes per node and 64 MiB, beside the graph
-    and what :func:`~diptych.kernels.walks.random_walks` makes of it; the reference keeps all walks. Time is
-    O(epochs · n · walks_per_node · walk_length · window · negative · dimensions).
+    tables of n · dimensions float32, results included, plus 64 bytes per node, 12 bytes per weighted edge and
+    64 MiB beside the graph; the reference keeps all walks. Time is O(epochs · n · walks_per_node ·
+    walk_length · window · negative · dimensions).
 
     A node without edges keeps the small random vector that training begins with.
 
@@ -191,9 +191,9 @@ class Node2Vec(WalkEmbedding):
     -----
     With an integer seed s, fitting equals ``train(random_walks(graph, …, rng=s), n_nodes=n, …, rng=s)`` of
     :mod:`diptych.kernels`, bit for bit, for every `n_jobs`. Walks are not kept: memory at the peak is two
-    tables of n · dimensions float32, results included, plus 64 bytes per node and 64 MiB, beside the graph
-    and what :func:`~diptych.kernels.walks.random_walks` makes of it; the reference keeps all walks. Time is
-    O(epochs · n · walks_per_node · walk_length · window · negative · dimensions).
+    tables of n · dimensions float32, results included, plus 64 bytes per node, 12 bytes per weighted edge and
+    64 MiB beside the graph; the reference keeps all walks. Time is O(epochs · n · walks_per_node ·
+    walk_length · window · negative · dimensions).
 
     A node without edges keeps the small random vector that training begins with.
 
@@ -252,4 +252,5 @@ class Node2Vec(WalkEmbedding):
         self.q = q
 
     def _steps(self) -> dict[str, Any]:
-        return super()._steps() | {"p": _check.bias(self.p, "p"), "q": _check.bias(self.q, "q")}
+        biases = {name: _validate_walks.bias(getattr(self, name), name) for name in ("p", "q")}
+        return super()._steps() | biases
