@@ -119,3 +119,20 @@ def test_walking_and_training_at_once_is_training_on_walks(p, q, weighted, n_job
     composed = train(random_walks(graph, **steps), n_nodes=70, rng=11, **how)
     for one, other in zip(embed(graph, **steps, **how), composed, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_every_simd_path_gives_the_same_bits(run_python):
+    code = (
+        "import hashlib, numpy as np\n"
+        "from diptych import _rust\n"
+        "from diptych.kernels.skipgram import train\n"
+        "walks = np.random.default_rng(0).integers(0, 50, size=(60, 12))\n"
+        "model = train(walks, n_nodes=50, dimensions=40, window=5, negative=7, epochs=2, rng=1)\n"
+        "print(_rust.simd_path(), hashlib.sha256(b''.join(table.tobytes() for table in model)).hexdigest())\n"
+    )
+    (path, usual), (portable, forced) = (
+        run_python(code, **setting).split()
+        for setting in ({"DIPTYCH_SIMD": ""}, {"DIPTYCH_SIMD": "portable"})
+    )
+    assert portable == "portable"
+    assert usual == forced, path
