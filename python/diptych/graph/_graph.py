@@ -150,7 +150,7 @@ class Graph:
         summed too, *except* when the whole table is symmetric, every edge standing there both ways with
         equal weight, as in an edge index of PyTorch Geometric: this is taken for one edge each.
 
-        O(E log E) time. Lists cost about 0.5 µs an edge, arrays of numbers a tenth of it.
+        O(E log E) time. Arrays of numbers are much faster than lists.
         """
         return cls._from_table(read_edges(edges, weights, node_names), directed)
 
@@ -237,7 +237,7 @@ class Graph:
         The first line of a text is a header if it has titles as :meth:`from_edges` knows them, or no number
         where the line below has one; then columns are chosen as for a data frame. It is skipped if it
         announces "nodes edges" and has not as many columns as the lines below. Where this guesses wrong, read
-        the table with pandas and pass it to :meth:`from_edges`. Edges are summed as there. About 2 µs a line.
+        the table with pandas and pass it to :meth:`from_edges`. Edges are summed as there.
         """
         kind = format_of(path)
         if kind in ("npz", "mtx", "mat"):
