@@ -110,11 +110,12 @@ def test_walks_hold_nodes_and_then_nothing():
 
 
 def test_the_kernel_refuses_walks_that_leave_the_tables():
-    how = (4, 2, 1, 0.75, True, 1, 0.1, 0.01, 7, 8, 16, 32)
+    how = (4, 2, 1, 0.75, True, 1, 0.1, 0.01, 7, (8, 16, 32, 100))
     for walks in ([[0, 3]], [[0, -2]], [[-1, 0]]):
         with pytest.raises(ValueError, match="walks"):
             _rust.skipgram_train(np.array(walks, np.int32), 3, how, None, 1, None)
-    for at, value in ((0, 0), (1, 0), (9, 0), (9, 17), (11, 0), (11, 33)):
+    batches = [(9, (0, 16, 32, 100)), (9, (17, 16, 32, 100)), (9, (8, 16, 0, 100)), (9, (8, 16, 33, 100))]
+    for at, value in ((0, 0), (1, 0), *batches):
         wrong = (*how[:at], value, *how[at + 1 :])
         with pytest.raises(ValueError, match=r"=0|=17|=33"):
             _rust.skipgram_train(np.zeros((1, 2), np.int32), 3, wrong, None, 1, None)

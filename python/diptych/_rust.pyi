@@ -35,9 +35,9 @@ _Floats: TypeAlias = NDArray[np.float64] | NDArray[np.float32]
 _Indices: TypeAlias = NDArray[np.int64] | NDArray[np.int32]
 _Progress: TypeAlias = Callable[[int, int], None] | None
 _Tables: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
-# dimensions, window, negative, exponent, shrink, epochs, learning_rate, min_learning_rate, key, batch,
-# visits, share
-_Training: TypeAlias = tuple[int, int, int, float, bool, int, float, float, int, int, int, int]
+# dimensions, window, negative, exponent, shrink, epochs, learning_rate, min_learning_rate, key,
+# (batch, visits, share, pool)
+_Training: TypeAlias = tuple[int, int, int, float, bool, int, float, float, int, tuple[int, int, int, int]]
 
 version: Final[str]
 debug_build: Final[bool]

@@ -59,6 +59,7 @@ def test_pair_by_pair_is_a_step_against_the_gradients(panel, monkeypatch):
     module = reference.skipgram if panel.name == "reference" else _training
     monkeypatch.setattr(module, "BATCH", 1)
     monkeypatch.setattr(module, "SHARE", 1)
+    monkeypatch.setattr(module, "POOL", 10_000)
     rng = np.random.default_rng(0)
     V, C = rng.normal(size=(2, 4, 3)).astype(np.float32)
     # Node 3 alone is visited often enough to be drawn, so every negative is known.

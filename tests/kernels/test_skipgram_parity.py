@@ -87,6 +87,12 @@ def test_windows_of_more_than_one_group(both_panels, window):
     agree(both_panels, walks, n_nodes=500, dimensions=8, window=window, shrink=False, rng=2)
 
 
+@pytest.mark.parametrize("negative", [0, 1, 5, 7, 99, 100, 101, 250])
+def test_walks_around_the_pool_of_negatives(both_panels, negative):
+    walks = np.random.default_rng(negative).integers(0, 400, size=(2, 41))
+    agree(both_panels, walks, n_nodes=400, dimensions=8, window=17, negative=negative, rng=4)
+
+
 @pytest.mark.parametrize("exponent", [-1.0, 0.0, 0.75, 1.0])
 def test_thousands_of_updates(both_panels, exponent):
     walks = np.random.default_rng(7).integers(0, 400, size=(60, 40))

@@ -13,6 +13,7 @@ from diptych._threads import resolve_n_jobs
 BATCH = 8  # walks that start from the same tables, at most
 VISITS = 16  # of one node in the walks of a batch, about, at most
 SHARE = 32  # inputs that share their negatives
+POOL = 100  # negatives of a walk, at most
 
 
 class SkipGram(NamedTuple):
@@ -116,7 +117,8 @@ def train(
     -----
     What it computes, exactly: as in word2vec.c the nodes around a position are the inputs, rows of `vectors`,
     and each of them predicts the node in the middle, a row of `contexts` [1]_. Inputs of one window share
-    their negatives [4]_, in groups of ``SHARE`` (a whole window, unless it is wide). For a group, with X the
+    their negatives [4]_, in groups of ``SHARE`` (a whole window, unless it is wide). A walk draws ``POOL``
+    negatives (K, if that is more), and its groups take K after K of them, round and round. For a group, with X the
     rows of its m inputs, Y the rows of the node in the middle and then of the K negatives, and the labels
     L = [1, 0, …, 0]::
 
@@ -132,8 +134,8 @@ def train(
     till then; what each has changed is added up, in order. So the walks of a batch may be learnt in parallel,
     and the result is the same, bit for bit, for every `n_jobs` and instruction set.
 
-    With ``SHARE`` and ``BATCH`` 1 this would be word2vec's own descent, pair by pair, each with negatives of
-    its own (:func:`sgns_gradients`); :mod:`diptych.reference.skipgram` is the readable version of both. No
+    With ``SHARE`` and ``BATCH`` 1 and no end of ``POOL`` this would be word2vec's own descent, pair by pair,
+    each with negatives of its own (:func:`sgns_gradients`); :mod:`diptych.reference.skipgram` is the readable version of both. No
     pairs are left out for being frequent: what gensim calls `sample` is 0. Both panels draw the same windows,
     negatives and order; the reference computes in float64, so results agree up to rounding that grows with
     the number of steps.
@@ -145,7 +147,8 @@ def train(
     Time is O(epochs · n_walks · length · window · negative · dimensions). Memory at the peak is `walks` (a
     copy if they are not int32), plus two tables of n_nodes · dimensions float32, results included, plus 64
     bytes per node, plus 64 MiB, plus the copies of the rows that ``BATCH`` walks learn on: for each walk at
-    most (2 + negative) · length rows of `dimensions` float32, and 20 bytes for each.
+    most 2 · length + max(``POOL``, negative) rows of `dimensions` float32, and 20 bytes for each, and
+    4 · length · (1 + negative) bytes.
 
     References
     ----------
@@ -186,7 +189,7 @@ def _training(
     learning_rate: float,
     min_learning_rate: float,
     rng: Any,
-) -> tuple[int, int, int, float, bool, int, float, float, int, int, int, int]:
+) -> tuple[int, int, int, float, bool, int, float, float, int, tuple[int, int, int, int]]:
     rates = _check.learning_rates(learning_rate, min_learning_rate)
     return (
         _check.dimensions(dimensions),
@@ -197,9 +200,7 @@ def _training(
         _check.epochs(epochs),
         *rates,
         _validate.seed_key(rng),
-        BATCH,
-        VISITS,
-        SHARE,
+        (BATCH, VISITS, SHARE, POOL),
     )
 
 

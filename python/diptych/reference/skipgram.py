@@ -14,13 +14,16 @@ of them predicts.
     c_k   −= rate · σ(v · c_k) v
 
 That is :func:`sgns_gradients`, and word2vec's own training: pair by pair, each with negatives of its own.
-With SHARE = BATCH = 1 it is what :func:`train` does. Beyond 1,
+With SHARE = BATCH = 1 and no end of POOL it is what :func:`train` does. Otherwise,
 
-- SHARE inputs of a window make a group: they share the K negatives and take the step together. With X, the
+- SHARE inputs of a window make a group: they share K negatives and take the step together. With X, the
   rows of `vectors` of m inputs, Y, those of `contexts` of the middle node and the K negatives, and the labels
   L = [1, 0 … 0],
 
       S = X Yᵀ,   G = rate · (L − σ(S)),   X += G Y,   Y += Gᵀ X;
+
+- a walk draws POOL negatives (K, if those are more), and its groups take K after K of them, from the first
+  again after the last;
 
 - up to BATCH walks start from the same tables, each on a copy; what each changed is then added up. They are
   fewer where they meet too often: no node has more than some VISITS visits in the walks of a batch, on
@@ -32,8 +35,8 @@ Draws are words of :mod:`~diptych.reference.rng` under the key T = word(seed, 2*
 
     word(T, 0, u · d + k)          entry k of the vector of node u, before training
     word(T, 1, 2e), (T, 1, 2e + 1) which walk epoch e begins with, and its stride from walk to walk
-    word(T, s, i · 2**32 + j)      s = 2 + e · n_walks + row: the window about position i of a walk;
-                                   j = 0 its radius, j = 1 + g · K + k negative k of group g
+    word(T, s, i · 2**32)          s = 2 + e · n_walks + row: the radius of the window about position i
+    word(T, s, 1 + j)              negative j of that walk
 """
 
 import math
@@ -60,6 +63,7 @@ __all__ = [
 BATCH = 8  # walks that start from the same tables, at most
 VISITS = 16  # of one node in the walks of a batch, about, at most
 SHARE = 32  # inputs that share their negatives
+POOL = 100  # negatives of a walk, at most
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -212,16 +216,16 @@ def windows(corpus: Corpus, row: int, epoch: int) -> Iterator[Window]:
     """Yield the windows of a walk, from its first node to its last."""
     walk = corpus.walks[row][corpus.walks[row] >= 0]  # (l,)
     stream = (2 + epoch * len(corpus.walks) + row) % 2**64
-    first = np.arange(len(walk), dtype=np.uint64)[:, None] << np.uint64(32)  # (l, 1)
     b = np.full(len(walk), corpus.radius)
     if corpus.shrink:
-        b = 1 + pick(words_at(corpus.key, stream, first[:, 0]), corpus.radius)[0]
+        first = np.arange(len(walk), dtype=np.uint64) << np.uint64(32)
+        b = 1 + pick(words_at(corpus.key, stream, first), corpus.radius)[0]
     groups = -(-min(2 * corpus.radius, len(walk)) // SHARE)  # at most
-    g_k = np.arange(1, 1 + groups * corpus.K, dtype=np.uint64)
+    pool = draw(corpus.table, splitmix64(corpus.key, stream, 1, max(POOL, corpus.K)))
+    taken = np.arange(len(walk) * groups * corpus.K) % len(pool)
     outputs = np.empty((len(walk), groups, 1 + corpus.K), dtype=np.int64)
     outputs[:, :, 0] = walk[:, None]
-    drawn = draw(corpus.table, words_at(corpus.key, stream, first + g_k))  # (l, groups * K)
-    outputs[:, :, 1:] = drawn.reshape(len(walk), groups, corpus.K)
+    outputs[:, :, 1:] = pool[taken].reshape(len(walk), groups, corpus.K)
     for i in range(len(walk)):
         yield Window(np.concatenate((walk[max(i - b[i], 0) : i], walk[i + 1 : i + 1 + b[i]])), outputs[i])
 

@@ -78,15 +78,25 @@ pub(crate) fn skipgram_sgns_gradients<'py>(
     Ok((d_center.into_pyarray(py), d_positive.into_pyarray(py), d_negatives.into_pyarray(py).reshape(shape)?))
 }
 
-/// How to train: dimensions, window, negative, exponent, shrink, epochs, learning_rate, min_learning_rate, key, batch,
-/// visits, share.
+/// How to train: dimensions, window, negative, exponent, shrink, epochs, learning_rate, min_learning_rate, key, (batch,
+/// visits, share, pool).
 #[derive(FromPyObject)]
-pub(crate) struct Training(usize, u32, usize, f64, bool, u64, f64, f64, u64, usize, u64, usize);
+pub(crate) struct Training(usize, u32, usize, f64, bool, u64, f64, f64, u64, (usize, u64, usize, usize));
 
 impl Training {
     fn plan(&self) -> kernel::Plan {
-        let Self(dimensions, window, negative, exponent, shrink, epochs, most, least, key, batch, visits, share) =
-            *self;
+        let Self(
+            dimensions,
+            window,
+            negative,
+            exponent,
+            shrink,
+            epochs,
+            most,
+            least,
+            key,
+            (batch, visits, share, pool),
+        ) = *self;
         let (learning_rate, min_learning_rate) = (most, least);
         kernel::Plan {
             dimensions,
@@ -101,6 +111,7 @@ impl Training {
             batch,
             visits,
             share,
+            pool,
         }
     }
 }

@@ -24,6 +24,8 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn fused(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The sum of all lanes: halves are added until one is left.
     fn sum(self, a: Self::V) -> f32;
+    /// The [`Lanes::sum`] of each of six.
+    fn sum_six(self, a: [Self::V; 6]) -> [f32; 6];
     /// |a|
     fn abs(self, a: Self::V) -> Self::V;
     /// The larger; b where either is not a number.
@@ -81,6 +83,11 @@ impl Lanes for PortableLanes {
         let eight: [f32; 8] = std::array::from_fn(|i| a[i] + a[i + 8]);
         let four: [f32; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
         (four[0] + four[2]) + (four[1] + four[3])
+    }
+
+    #[inline(always)]
+    fn sum_six(self, a: [Self::V; 6]) -> [f32; 6] {
+        a.map(|a| self.sum(a))
     }
 
     #[inline(always)]
@@ -193,6 +200,25 @@ mod wide {
         }
 
         #[inline(always)]
+        fn sum_six(self, a: [Self::V; 6]) -> [f32; 6] {
+            // SAFETY: see above; a __m256 is eight f32.
+            unsafe {
+                // Each step adds the halves of two registers and packs the sums into one.
+                let fours = |(a, b): (Self::V, Self::V)| {
+                    let (a, b) = (_mm256_add_ps(a.0, a.1), _mm256_add_ps(b.0, b.1));
+                    let (low, high) = (_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b));
+                    _mm256_add_ps(low, high)
+                };
+                let twos = |a, b| _mm256_add_ps(_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xEE>(a, b));
+                let (ab, cd, ef) = (fours((a[0], a[1])), fours((a[2], a[3])), fours((a[4], a[5])));
+                let (abcd, ef) = (twos(ab, cd), twos(ef, ef));
+                let ones = _mm256_add_ps(_mm256_shuffle_ps::<0x88>(abcd, ef), _mm256_shuffle_ps::<0xDD>(abcd, ef));
+                let [a, c, e, _, b, d, f, _] = std::mem::transmute::<__m256, [f32; 8]>(ones);
+                [a, b, c, d, e, f]
+            }
+        }
+
+        #[inline(always)]
         fn abs(self, a: Self::V) -> Self::V {
             let sign = self.splat(-0.0);
             both!(_mm256_andnot_ps(sign, a))
@@ -241,6 +267,8 @@ mod tests {
         let third = lanes.splat(1.0 / 3.0);
         let sum = lanes.sum(lanes.fused(x, third, lanes.fused(third, third, x)));
         let mut out = vec![u32::from(lanes.le(x, y)), u32::from(lanes.not_gt(x, y)), sum.to_bits()];
+        let six = [x, lanes.fused(x, x, x), lanes.add(x, third), third, lanes.sub(x, third), lanes.splat(1.0)];
+        assert_eq!(lanes.sum_six(six), six.map(|v| lanes.sum(v)));
         for v in
             [lanes.add(x, y), lanes.sub(x, y), lanes.abs(x), lanes.max(x, y), lanes.mul_add(x, lanes.splat(2.0), y)]
         {

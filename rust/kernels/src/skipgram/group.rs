@@ -2,7 +2,8 @@
 //! rows that lie in the cache.
 //!
 //! Six rows of the contexts are held side by side, sixteen numbers of each in turn, so that one load of an input serves
-//! six products and the sums stay in registers. All gradients are taken before anything moves.
+//! six products and the sums stay in registers. All gradients are taken before anything moves; the sixteen numbers of an
+//! axis depend on no other axis then, and move together.
 
 use super::math::logistic;
 use crate::simd::{LANES, Lanes, dispatched};
@@ -13,22 +14,18 @@ const ABREAST: usize = 6;
 /// Inputs of a group, at most.
 pub(super) const MOST_INPUTS: usize = 32;
 
-/// Stands for a negative that is the target itself.
-pub(super) const DROPPED: u32 = u32::MAX;
-
 /// A group by its slots.
 pub(super) struct Group<'g> {
     pub inputs: &'g [u32],
-    /// The target, then the negatives.
+    /// The target, then the negatives. One that is the target itself moves nothing.
     pub targets: &'g [u32],
 }
 
 /// Buffers of one thread.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// The rows of the contexts before the step, and what they gain: by six rows, then sixteen numbers.
-    old: Vec<[[f32; LANES]; ABREAST]>,
-    gain: Vec<[[f32; LANES]; ABREAST]>,
+    /// What sixteen numbers of each row of the contexts gain, by six rows.
+    gains: Vec<[[f32; LANES]; ABREAST]>,
     /// By six rows, input and row: the score; then the rate times the derivative of its loss.
     pulls: Vec<[f32; LANES]>,
     /// The same: the rate, its negative, or 0.
@@ -73,45 +70,43 @@ fn step_run<L: Lanes, const W: usize>(
 ) -> f32 {
     let width = if W > 0 { W } else { width };
     let Group { inputs, targets } = *group;
-    let Scratch { old, gain, pulls, signs } = scratch;
+    let Scratch { gains, pulls, signs } = scratch;
     let (blocks, per_block) = (targets.len().div_ceil(ABREAST), inputs.len() * ABREAST);
     let chunks = (blocks * per_block).div_ceil(LANES);
-    if old.len() < blocks * width {
-        old.resize(blocks * width, [[0.0; LANES]; ABREAST]);
-        gain.resize(blocks * width, [[0.0; LANES]; ABREAST]);
+    if gains.len() < blocks {
+        gains.resize(blocks, [[0.0; LANES]; ABREAST]);
     }
     if pulls.len() < chunks {
         pulls.resize(chunks, [0.0; LANES]);
         signs.resize(chunks, [0.0; LANES]);
     }
-    let (pulls, signs) = (&mut pulls[..chunks], &mut signs[..chunks]);
+    let (gains, pulls, signs) = (&mut gains[..blocks], &mut pulls[..chunks], &mut signs[..chunks]);
     if chunks > 0 {
         (pulls[chunks - 1], signs[chunks - 1]) = ([0.0; LANES], [0.0; LANES]);
     }
     let zero = lanes.splat(0.0);
-    let mut rows: [&[[f32; LANES]]; MOST_INPUTS] = [&[]; MOST_INPUTS];
-    for (row, &slot) in rows.iter_mut().zip(inputs) {
-        *row = &vectors[slot as usize * width..(slot as usize + 1) * width];
+    let mut x_at = [0; MOST_INPUTS];
+    for place in 0..inputs.len() {
+        x_at[place] = inputs[place] as usize * width;
     }
+    let x_at = &x_at[..inputs.len()];
+    // Where six rows begin. What is no negative stands for the target, and its sign is 0.
+    let y_at = |block: usize| {
+        let mut at = [0; ABREAST];
+        for abreast in 0..ABREAST {
+            let place = block * ABREAST + abreast;
+            at[abreast] = targets[if place < targets.len() { place } else { 0 }] as usize * width;
+        }
+        at
+    };
 
     // Scores; the target's with the other sign, so that every loss is ln(1 + e^score).
     for block in 0..blocks {
-        let old = &mut old[block * width..(block + 1) * width];
-        let mut sign = [-rate; ABREAST];
+        let at = y_at(block);
+        let (mut y, mut sign): ([&[[f32; LANES]]; ABREAST], _) = ([&[]; ABREAST], [0.0; ABREAST]);
         for abreast in 0..ABREAST {
-            let place = block * ABREAST + abreast;
-            let slot = if place < targets.len() { targets[place] } else { DROPPED };
-            if slot == DROPPED {
-                sign[abreast] = 0.0;
-                for axis in 0..width {
-                    old[axis][abreast] = [0.0; LANES];
-                }
-            } else {
-                let row = &contexts[slot as usize * width..(slot as usize + 1) * width];
-                for axis in 0..width {
-                    lanes.store(lanes.load(&row[axis]), &mut old[axis][abreast]);
-                }
-            }
+            y[abreast] = &contexts[at[abreast]..][..width];
+            sign[abreast] = if at[abreast] == targets[0] as usize * width { 0.0 } else { -rate };
         }
         if block == 0 {
             sign[0] = rate;
@@ -119,18 +114,16 @@ fn step_run<L: Lanes, const W: usize>(
         let first = block * per_block;
         let scores = pulls.as_flattened_mut()[first..first + per_block].as_chunks_mut::<ABREAST>().0;
         let signs = signs.as_flattened_mut()[first..first + per_block].as_chunks_mut::<ABREAST>().0;
-        for place in 0..inputs.len() {
-            let x = &rows[place][..width];
+        for place in 0..x_at.len() {
+            let x = &vectors[x_at[place]..][..width];
             let mut sums = [zero; ABREAST];
             for axis in 0..width {
-                let (x, old) = (lanes.load(&x[axis]), &old[axis]);
+                let x = lanes.load(&x[axis]);
                 for abreast in 0..ABREAST {
-                    sums[abreast] = lanes.fused(x, lanes.load(&old[abreast]), sums[abreast]);
+                    sums[abreast] = lanes.fused(x, lanes.load(&y[abreast][axis]), sums[abreast]);
                 }
             }
-            for abreast in 0..ABREAST {
-                scores[place][abreast] = lanes.sum(sums[abreast]);
-            }
+            scores[place] = lanes.sum_six(sums);
             if block == 0 {
                 scores[place][0] = -scores[place][0];
             }
@@ -150,51 +143,42 @@ fn step_run<L: Lanes, const W: usize>(
     }
     let pulls = pulls.as_flattened().as_chunks::<ABREAST>().0;
 
-    // What the contexts gain from the inputs.
-    for block in 0..blocks {
-        let pulls = &pulls[block * inputs.len()..(block + 1) * inputs.len()];
-        let gain = &mut gain[block * width..(block + 1) * width];
-        for axis in 0..width {
-            let mut sums = [zero; ABREAST];
-            for place in 0..inputs.len() {
-                let (x, pulls) = (lanes.load(&rows[place][..width][axis]), &pulls[place]);
-                for abreast in 0..ABREAST {
-                    sums[abreast] = lanes.fused(lanes.splat(pulls[abreast]), x, sums[abreast]);
-                }
-            }
-            for abreast in 0..ABREAST {
-                lanes.store(sums[abreast], &mut gain[axis][abreast]);
-            }
-        }
-    }
-
-    // What the inputs gain from the contexts.
-    for place in 0..inputs.len() {
-        let slot = inputs[place] as usize;
-        let x = &mut vectors[slot * width..(slot + 1) * width];
+    for axis in 0..width {
+        // What the contexts gain from the inputs.
         for block in 0..blocks {
-            let (pulls, old) = (&pulls[block * inputs.len() + place], &old[block * width..(block + 1) * width]);
-            let mut strengths = [zero; ABREAST];
-            for abreast in 0..ABREAST {
-                strengths[abreast] = lanes.splat(pulls[abreast]);
-            }
-            for axis in 0..width {
-                let mut sum = lanes.load(&x[axis]);
+            let pulls = &pulls[block * x_at.len()..][..x_at.len()];
+            let mut sums = [zero; ABREAST];
+            for place in 0..x_at.len() {
+                let x = lanes.load(&vectors[x_at[place] + axis]);
                 for abreast in 0..ABREAST {
-                    sum = lanes.fused(strengths[abreast], lanes.load(&old[axis][abreast]), sum);
+                    sums[abreast] = lanes.fused(lanes.splat(pulls[place][abreast]), x, sums[abreast]);
                 }
-                lanes.store(sum, &mut x[axis]);
+            }
+            for abreast in 0..ABREAST {
+                lanes.store(sums[abreast], &mut gains[block][abreast]);
             }
         }
-    }
-    for place in 0..targets.len() {
-        if targets[place] != DROPPED {
-            let slot = targets[place] as usize;
-            let row = &mut contexts[slot * width..(slot + 1) * width];
-            let gain = &gain[place / ABREAST * width..(place / ABREAST + 1) * width];
-            for axis in 0..width {
-                let sum = lanes.add(lanes.load(&row[axis]), lanes.load(&gain[axis][place % ABREAST]));
-                lanes.store(sum, &mut row[axis]);
+        // What the inputs gain from the contexts; one that is there twice gains twice.
+        for block in 0..blocks {
+            let pulls = &pulls[block * x_at.len()..][..x_at.len()];
+            let (at, mut y) = (y_at(block), [zero; ABREAST]);
+            for abreast in 0..ABREAST {
+                y[abreast] = lanes.load(&contexts[at[abreast] + axis]);
+            }
+            for place in 0..x_at.len() {
+                let x = &mut vectors[x_at[place] + axis];
+                let mut sum = lanes.load(x);
+                for abreast in 0..ABREAST {
+                    sum = lanes.fused(lanes.splat(pulls[place][abreast]), y[abreast], sum);
+                }
+                lanes.store(sum, x);
+            }
+        }
+        for block in 0..blocks {
+            let at = y_at(block);
+            for abreast in 0..ABREAST {
+                let y = &mut contexts[at[abreast] + axis];
+                lanes.store(lanes.add(lanes.load(y), lanes.load(&gains[block][abreast])), y);
             }
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! The nodes of a window share the window's target and negatives, so that a step is three small matrix products instead
 //! of many vector products (HogBatch, Ji et al. 2016). A few walks at a time train beside each other, each on copies of
-//! the rows it uses; then the tables take up what each copy has gained, in the order of the walks. That is the same for
-//! any number of threads, and a row that many walks want costs no lock.
+//! the rows it uses, which are few because its windows take their negatives in turn from a small pool; then the tables
+//! take up what each copy has gained, in the order of the walks. That is the same for any number of threads, and a row
+//! that many walks want costs no lock.
 //!
 //! O(pairs · negatives · dimensions) time. Memory: two tables, and the copies of one batch.
 
@@ -43,6 +44,8 @@ pub struct Plan {
     pub batch: usize,
     /// Of one node in the walks of a batch, about, at most: where it has more, fewer walks train together.
     pub visits: u64,
+    /// Negatives that a walk draws, at most; its groups take them in turn.
+    pub pool: usize,
     /// Inputs that share negatives, at most.
     pub share: usize,
 }

@@ -3,7 +3,7 @@
 use super::Plan;
 use super::copies::Copies;
 use super::draws::{Noise, Order, initial, radius, stream, training_key};
-use super::group::{DROPPED, Group, MOST_INPUTS, Scratch, add_gains, step};
+use super::group::{Group, MOST_INPUTS, Scratch, add_gains, step};
 use crate::parallel::{filled, filled_with, room};
 use crate::rng::Stream;
 use crate::simd::LANES;
@@ -294,6 +294,8 @@ struct Local {
     inputs: Vec<u32>,
     /// Of each group, one after the other: the slots of the target and the negatives.
     targets: Vec<u32>,
+    /// Slots of the negatives of the walk.
+    pool: Vec<u32>,
     radii: Vec<usize>,
     near: Vec<u32>,
     scratch: Scratch,
@@ -385,22 +387,25 @@ impl Local {
         self.inputs.extend(walk.iter().map(|&node| self.vectors.slot(node as u32)));
         self.radii.clear();
         self.radii.extend((0..walk.len()).map(|i| radius(stream, i, plan.window, plan.shrink)));
-        let groups = |i: usize, radius: usize| {
-            let inputs = i.min(radius) + (walk.len() - 1 - i).min(radius);
-            inputs.div_ceil(plan.share)
-        };
-        let all: usize = self.radii.iter().enumerate().map(|(i, &radius)| groups(i, radius)).sum();
-        let drawn = all.saturating_mul(plan.negative.saturating_add(1));
-        self.contexts.clear(drawn.min(noise.len()))?;
+        let groups = (2 * plan.window as usize).min(walk.len()).div_ceil(plan.share);
+        let all = walk.len().saturating_mul(groups);
+        let drawn = all.saturating_mul(plan.negative).min(plan.pool.max(plan.negative));
+        self.contexts.clear(drawn.saturating_add(walk.len()).min(noise.len()))?;
+        self.pool.clear();
+        room(&mut self.pool, drawn, "the negatives of a walk")?;
+        for word in 1..=drawn as u64 {
+            self.pool.push(self.contexts.slot(noise.draw(stream.word(word))));
+        }
         self.targets.clear();
-        room(&mut self.targets, drawn, "the negatives of a walk")?;
-        for (i, &node) in walk.iter().enumerate() {
-            for group in 0..groups(i, self.radii[i]) {
-                self.targets.push(self.contexts.slot(node as u32));
-                let first = ((i as u64) << 32) + 1 + (group * plan.negative) as u64;
-                for word in first..first + plan.negative as u64 {
-                    let negative = noise.draw(stream.word(word));
-                    self.targets.push(if negative == node as u32 { DROPPED } else { self.contexts.slot(negative) });
+        room(&mut self.targets, all.saturating_mul(plan.negative.saturating_add(1)), "the negatives of a walk")?;
+        let mut next = 0;
+        for &node in walk {
+            let slot = self.contexts.slot(node as u32);
+            for _ in 0..groups {
+                self.targets.push(slot);
+                for _ in 0..plan.negative {
+                    self.targets.push(self.pool[next]);
+                    next = if next + 1 == drawn { 0 } else { next + 1 };
                 }
             }
         }
@@ -410,12 +415,13 @@ impl Local {
     /// Trains on the windows of the walk, one after the other.
     fn train(&mut self, plan: &Plan, rate: f32, width: usize) {
         (self.loss, self.pairs) = (0.0, 0);
-        let mut targets = self.targets.chunks_exact(1 + plan.negative);
+        let per_position = self.targets.len() / self.radii.len().max(1);
         for (i, &radius) in self.radii.iter().enumerate() {
+            let targets = self.targets[i * per_position..][..per_position].chunks_exact(1 + plan.negative);
             self.near.clear();
             self.near.extend(&self.inputs[i.saturating_sub(radius)..i]);
             self.near.extend(&self.inputs[i + 1..self.inputs.len().min(i + radius + 1)]);
-            for (inputs, targets) in self.near.chunks(plan.share).zip(&mut targets) {
+            for (inputs, targets) in self.near.chunks(plan.share).zip(targets) {
                 let group = Group { inputs, targets };
                 let (vectors, contexts) = (&mut self.vectors.data, &mut self.contexts.data);
                 self.loss += f64::from(step(&group, rate, width, vectors, contexts, &mut self.scratch));
