@@ -115,12 +115,12 @@ def train(
 
     Notes
     -----
-    What it computes, exactly: as in word2vec.c the nodes around a position are the inputs, rows of `vectors`,
-    and each of them predicts the node in the middle, a row of `contexts` [1]_. Inputs of one window share
-    their negatives [4]_, in groups of ``SHARE`` (a whole window, unless it is wide). A walk draws ``POOL``
-    negatives (K, if that is more), and its groups take K after K of them, round and round. For a group, with X the
-    rows of its m inputs, Y the rows of the node in the middle and then of the K negatives, and the labels
-    L = [1, 0, …, 0]::
+    What it computes, exactly: as in word2vec.c the nodes around a position are the inputs, rows of
+    `vectors`, and each of them predicts the node in the middle, a row of `contexts` [1]_. Inputs of one
+    window share their negatives [4]_, in groups of ``SHARE`` (a whole window, unless it is wide). A walk
+    draws ``POOL`` negatives (K, if that is more), and its groups take K after K of them, round and round.
+    For a group, with X the rows of its m inputs, Y the rows of the node in the middle and then of the K
+    negatives, and the labels L = [1, 0, …, 0]::
 
         S = X Yᵀ;   G = rate · (L - σ(S));   X += G Y;   Y += Gᵀ X
 
@@ -134,11 +134,11 @@ def train(
     till then; what each has changed is added up, in order. So the walks of a batch may be learnt in parallel,
     and the result is the same, bit for bit, for every `n_jobs` and instruction set.
 
-    With ``SHARE`` and ``BATCH`` 1 and no end of ``POOL`` this would be word2vec's own descent, pair by pair,
-    each with negatives of its own (:func:`sgns_gradients`); :mod:`diptych.reference.skipgram` is the readable version of both. No
-    pairs are left out for being frequent: what gensim calls `sample` is 0. Both panels draw the same windows,
-    negatives and order; the reference computes in float64, so results agree up to rounding that grows with
-    the number of steps.
+    With ``SHARE`` and ``BATCH`` 1 and no end of ``POOL`` this would be word2vec's own descent, pair by
+    pair, each with negatives of its own (:func:`sgns_gradients`); :mod:`diptych.reference.skipgram` is
+    the readable version of both. No pairs are left out for being frequent: what gensim calls `sample` is
+    0. Both panels draw the same windows, negatives and order; the reference computes in float64, so
+    results agree up to rounding that grows with the number of steps.
 
     After long training with ``dimensions >= n_nodes`` and no `shrink`, ``vectors[v] @ contexts[c]`` tends to
     ``log(#(v, c) / (#(v) · K · P(c)))`` for pairs that occur, but for the draws that are dropped; # counts
