@@ -141,3 +141,8 @@ def mean_degree_20(X: np.ndarray) -> float:
 def named(name: str) -> Row:
     """Return the row of that name."""
     return next(row for row in (*ROWS, *ALL_NEIGHBOURS, *LARGE) if row.name == name)
+
+
+def names() -> list[str]:
+    """Return the names of all rows but those of the scaling section."""
+    return [row.name for row in (*ROWS, *ALL_NEIGHBOURS, *LARGE)]
