@@ -25,6 +25,15 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Target:
+    """How many times faster than ``peer`` a row must be (bar) and should become (goal); None only informs."""
+
+    peer: str
+    bar: float | None = None
+    goal: float | None = None
+
+
+@dataclass(frozen=True)
 class Plot:
     """A picture of a section's results, recorded as <stem>-<ending>.png."""
 

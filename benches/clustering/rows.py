@@ -10,15 +10,7 @@ from typing import Any
 import numpy as np
 
 from benches import data
-
-
-@dataclass(frozen=True)
-class Target:
-    """How many times faster than ``peer`` a row must be (bar) and should become (goal); None only informs."""
-
-    peer: str
-    bar: float | None = None
-    goal: float | None = None
+from benches.section import Target
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,69 @@
+"""The tables of graph embedding."""
+
+from __future__ import annotations
+
+from benches.report import held, times
+from benches.section import Section
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second / 1e6:.3g} M" if per_second >= 1e6 else f"{per_second / 1e3:.3g} k"
+
+
+def walk_cells(result: dict) -> list[list[str]]:
+    """One line for each peer of a kind of walk; one without peers where all are missing."""
+    ours = result["ours"]
+    verdict = f"{result['wrong_steps']:,} **wrong**" if result["wrong_steps"] else "all"
+    nobody = {"peer": "–", "version": None, "theirs": None, "ratio": None, "bar": None, "goal": None}
+    lines = []
+    for peer in result["peers"] or [nobody | {"held": None}]:
+        theirs = peer["theirs"]
+        name = peer["peer"] + (f"; {peer['version']}" if peer["version"] else "")
+        lines.append(
+            [
+                result["input"],
+                _rate(ours["rate"]),
+                name,
+                _rate(theirs["rate"]) if theirs else "–",
+                times(peer["ratio"]),
+                times(peer["bar"]),
+                times(peer["goal"]),
+                held(peer["held"]),
+                verdict,
+                f"{_rate(ours['steps'])} / {_rate(theirs['steps']) if theirs else '–'}",
+                f"{len(ours['runs'])} / {len(theirs['runs']) if theirs else 0}",
+            ]
+        )
+    return lines
+
+
+def large_walk_cells(result: dict) -> list[str]:
+    return [
+        result["input"],
+        *(f"{1e9 / result[size]['rate']:.3g} ns" for size in ("cached", "large")),
+        times(result["ratio"]),
+        f"≤ {result['bar']:g} ×",
+        f"≤ {result['goal']:g} ×",
+        held(result["held"]),
+        f"{result['wrong_steps']:,} **wrong**" if result["wrong_steps"] else "all",
+        f"{len(result['cached']['runs'])} / {len(result['large']['runs'])}",
+    ]
+
+
+SECTIONS = (
+    Section(
+        "walks",
+        "Walks: steps taken per second, R-MAT graph of 2^17 nodes, walks of 80 nodes",
+        "walks | diptych | peer | its rate | ratio | bar | goal | bar held | our steps that are edges | "
+        "steps timed | runs",
+        walk_cells,
+        "benches.embedding.walks:rates",
+    ),
+    Section(
+        "walks-large",
+        "Walks on a graph larger than the cache: time of a step, 2^21 walks of 80 nodes",
+        "walks | 2^17 nodes | 2^21 nodes | ratio | bar | goal | bar held | our steps that are edges | runs",
+        large_walk_cells,
+        "benches.embedding.walks:larger_than_cache",
+    ),
+)
