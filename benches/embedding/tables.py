@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benches.report import held, times
+from benches.report import held, seconds, times
 from benches.section import Section
 
 
@@ -50,6 +50,29 @@ def large_walk_cells(result: dict) -> list[str]:
     ]
 
 
+def training_cells(result: dict) -> list[str]:
+    f1 = result["f1"]
+    return [
+        f"{result['input']}, {result['who']}",
+        seconds(result["times"]["median"]),
+        _rate(result["rate"]),
+        times(result["ratio"]),
+        times(result["bar"]),
+        times(result["goal"]),
+        held(result["held"]),
+        {True: "the same", False: "**others**", None: "–"}[result["same_bits"]],
+        f"{100 * f1['micro']:.1f} / {100 * f1['macro']:.1f}" if f1 else "–",
+        f"{len(result['times']['runs'])}",
+    ]
+
+
+def quality_cells(result: dict) -> list[str]:
+    values = [result["values"].get(who) for who in ("diptych", "gensim", "batch one")]
+    values += [result["authors"], result["minimum"]]
+    *shown, minimum = ("–" if value is None else f"{100 * value:.1f}" for value in values)
+    return [result["input"], result["measure"], *shown, f"≥ {minimum}", held(result["held"])]
+
+
 SECTIONS = (
     Section(
         "walks",
@@ -65,5 +88,21 @@ SECTIONS = (
         "walks | 2^17 nodes | 2^21 nodes | ratio | bar | goal | bar held | our steps that are edges | runs",
         large_walk_cells,
         "benches.embedding.walks:larger_than_cache",
+    ),
+    Section(
+        "training",
+        "Training: window 10, 5 negatives, 128 dimensions; the time of diptych includes the walks",
+        "who | time | tokens per second | slower than diptych | bar | goal | held | bits of the vectors | "
+        "Micro- / Macro-F1 at 50 % | runs",
+        training_cells,
+        "benches.embedding.training:training",
+    ),
+    Section(
+        "embedding-quality",
+        "Quality of the vectors, in per cent: means over trainings and shuffles",
+        "graph, walks | measure | diptych | gensim, the same walks | diptych pair by pair | "
+        "DeepWalk's authors | must be | held",
+        quality_cells,
+        "benches.embedding.quality:quality",
     ),
 )
