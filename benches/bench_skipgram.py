@@ -1,7 +1,7 @@
 """pytest-benchmark groups of skip-gram training: ours beside gensim's Word2Vec on the same walks.
 
-Run ``python -m pytest benches/bench_skipgram.py``; gensim, whose vocabulary is in its time here, is left out where it is
-not installed. The table with bars and goals comes from ``python -m benches --section training``.
+Run ``python -m pytest benches/bench_skipgram.py``; gensim, whose vocabulary is in its time here, is left out
+where it is not installed. The table with bars and goals comes from ``python -m benches --section training``.
 """
 
 import os

@@ -57,10 +57,10 @@ def ours(row: WalkRow, graph: csr_array, per_node: int, threads: int) -> Run:
 def wrong_steps(graph: csr_array, walks: np.ndarray) -> int:
     """Count distinct steps that are no edges, steps after an end, and ends where there was an edge."""
     before, after = walks[:, :-1], walks[:, 1:]
-    taken = after >= 0
-    resumed = np.count_nonzero(taken & (before < 0))
-    quit_early = np.count_nonzero(np.diff(graph.indptr)[before[~taken & (before >= 0)]])
-    pairs = before[taken], after[taken]
+    taken, walking = after >= 0, before >= 0
+    resumed = np.count_nonzero(taken & ~walking)
+    quit_early = np.count_nonzero(np.diff(graph.indptr)[before[~taken & walking]])
+    pairs = before[taken & walking], after[taken & walking]
     steps = csr_array((np.ones(len(pairs[0]), dtype=np.int32), pairs), shape=graph.shape)  # sums duplicates
     return int(resumed + quit_early + steps.nnz - steps.multiply(graph != 0).nnz)
 
