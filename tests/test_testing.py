@@ -37,7 +37,7 @@ def result(mutant, law):
 
 @pytest.mark.parametrize("right", RIGHT, ids=lambda kind: kind.__name__)
 def test_the_textbook_passes(right):
-    report = testing.check(right(), right.family, strict=True)
+    report = testing.check(right(), right.family, strict=True, timeout=60.0)
     assert report.passed, str(report)
     assert report.first_failure is None
     assert {law.status for law in report.laws} == {"holds"}
