@@ -63,7 +63,7 @@ class Corpus:
         yield OURS, train(walks, **options).vectors
         if self.pairwise:
             self.say("  pair by pair …")
-            with mock.patch.multiple(_training, BATCH=1, SHARE=1):
+            with mock.patch.multiple(_training, BATCH=1, SHARE=1, POOL=2**20):
                 yield PAIRWISE, train(walks, **options).vectors
         if peers.gensim_installed():
             self.say("  gensim …")

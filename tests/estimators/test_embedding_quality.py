@@ -43,6 +43,7 @@ def test_batches_find_the_groups_as_well_as_one_pair_at_a_time(planted, monkeypa
     batched = [fit(graph, seed) for seed in SEEDS]
     monkeypatch.setattr(_training, "BATCH", 1)
     monkeypatch.setattr(_training, "SHARE", 1)
+    monkeypatch.setattr(_training, "POOL", 2**20)
     in_pairs = [fit(graph, seed) for seed in SEEDS]
     assert not np.array_equal(batched[0], in_pairs[0])  # the settings do reach the kernel
     ours, oracle = ([area(vectors, group) for vectors in runs] for runs in (batched, in_pairs))
