@@ -151,6 +151,26 @@ def test_walks_of_nothing():
         assert not model.contexts.any()
 
 
+@pytest.mark.parametrize("rate", [0.4, 1.0, 10.0])
+def test_a_descent_that_freezes_far_up_is_no_result(rate):
+    # The rate falls to next to nothing, so numbers may stay finite however far up they are.
+    star = csr_array(np.pad(np.ones((1, 50)), ((0, 50), (1, 0))))
+    walks = random_walks(star + star.T, walk_length=80, walks_per_node=10, rng=0)
+    try:
+        losses = train(walks, n_nodes=51, dimensions=32, learning_rate=rate, rng=0).losses
+    except FloatingPointError:
+        return
+    assert losses[0] < 10 * 6 * np.log(2)
+
+
+def test_a_star_is_learnt_at_any_usual_rate():
+    star = csr_array(np.pad(np.ones((1, 50)), ((0, 50), (1, 0))))
+    walks = random_walks(star + star.T, walk_length=80, walks_per_node=10, rng=0)
+    for rate in (0.025, 0.05, 0.1):
+        losses = train(walks, n_nodes=51, dimensions=32, learning_rate=rate, epochs=3, rng=0).losses
+        assert losses.max() < 0.7 * 6 * np.log(2)  # of vectors that know nothing
+
+
 def test_a_rate_that_diverges_is_named():
     with pytest.raises(FloatingPointError, match=r"epoch \d+.*rate.*lower learning_rate"):
         train(WALKS, n_nodes=5, dimensions=8, epochs=200, learning_rate=1e4, rng=0)

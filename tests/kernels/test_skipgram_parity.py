@@ -93,6 +93,19 @@ def test_walks_around_the_pool_of_negatives(both_panels, negative):
     agree(both_panels, walks, n_nodes=400, dimensions=8, window=17, negative=negative, rng=4)
 
 
+@pytest.mark.parametrize("length", [79, 80, 81, 160, 161, 250])
+def test_stretches_of_a_walk_with_pools_of_their_own(both_panels, length):
+    walks = np.random.default_rng(length).integers(0, 600, size=(2, length))
+    agree(both_panels, walks, n_nodes=600, dimensions=8, window=3, rng=6)
+
+
+@pytest.mark.parametrize("hub_share", [0.9, 0.5, 0.3, 0.1, 0.05, 0.02])
+def test_fewer_inputs_together_where_one_node_is_everywhere(both_panels, hub_share):
+    rng = np.random.default_rng(9)
+    walks = np.where(rng.random((40, 30)) < hub_share, 0, rng.integers(1, 200, size=(40, 30)))
+    agree(both_panels, walks, n_nodes=200, dimensions=8, window=6, rng=7)
+
+
 @pytest.mark.parametrize("exponent", [-1.0, 0.0, 0.75, 1.0])
 def test_thousands_of_updates(both_panels, exponent):
     walks = np.random.default_rng(7).integers(0, 400, size=(60, 40))

@@ -13,7 +13,7 @@ from diptych._threads import resolve_n_jobs
 BATCH = 8  # walks that start from the same tables, at most
 VISITS = 16  # of one node in the walks of a batch, about, at most
 SHARE = 32  # inputs that share their negatives
-POOL = 100  # negatives of a walk, at most
+POOL = 100  # negatives of a stretch of a walk, at most
 
 
 class SkipGram(NamedTuple):
@@ -72,7 +72,8 @@ def train(
     epochs : int, default=1
         How often to go through the walks. With 0 the tables stay what they are at the beginning.
     learning_rate : float, default=0.025
-        Length of a step at the beginning.
+        Length of a step at the beginning. Above about 0.05 descent may diverge where few nodes share most
+        visits, since inputs of a group move the node in the middle together.
     min_learning_rate : float, default=1e-4
         Length of a step at the end; between, it falls linearly with the walks done.
     initial : pair of array-likes of shape (n_nodes, dimensions), real, or None, default=None
@@ -102,8 +103,9 @@ def train(
     TypeError
         If an argument has the wrong type, such as walks of floats. (The error is a ValueError as well.)
     FloatingPointError
-        If training diverges: a loss or an entry of a table is no longer finite. The message names the epoch,
-        from 0, and the learning rate.
+        If training diverges: the mean loss of a pair in an epoch rises above ten times that of vectors that
+        know nothing, (1 + negative) · log 2, or of the first batch, if that is more; or a loss or an entry of
+        a table is no longer finite. The message names the epoch, from 0, and the learning rate.
     MemoryError
         If the tables do not fit; the message names their size.
 
@@ -117,10 +119,12 @@ def train(
     -----
     What it computes, exactly: as in word2vec.c the nodes around a position are the inputs, rows of
     `vectors`, and each of them predicts the node in the middle, a row of `contexts` [1]_. Inputs of one
-    window share their negatives [4]_, in groups of ``SHARE`` (a whole window, unless it is wide). A walk
-    draws ``POOL`` negatives (K, if that is more), and its groups take K after K of them, round and round.
-    For a group, with X the rows of its m inputs, Y the rows of the node in the middle and then of the K
-    negatives, and the labels L = [1, 0, …, 0]::
+    window share their negatives [4]_, in groups of ``SHARE`` (a whole window, unless it is wide), or
+    fewer, down to one, where the most visited node has more than one in 2 · ``SHARE`` of all visits and
+    would be in a group again and again. For every 80 positions a walk draws ``POOL`` negatives (K, if
+    that is more), and their groups take K after K of them, round and round. For a group, with X the rows
+    of its m inputs, Y the rows of the node in the middle and then of the K negatives, and the labels L =
+    [1, 0, …, 0]::
 
         S = X Yᵀ;   G = rate · (L - σ(S));   X += G Y;   Y += Gᵀ X
 
@@ -144,11 +148,11 @@ def train(
     ``log(#(v, c) / (#(v) · K · P(c)))`` for pairs that occur, but for the draws that are dropped; # counts
     pairs of v with c, and of v with any, and P is the noise [2]_.
 
-    Time is O(epochs · n_walks · length · window · negative · dimensions). Memory at the peak is `walks` (a
-    copy if they are not int32), plus two tables of n_nodes · dimensions float32, results included, plus 64
-    bytes per node, plus 64 MiB, plus the copies of the rows that ``BATCH`` walks learn on: for each walk at
-    most 2 · length + max(``POOL``, negative) rows of `dimensions` float32, and 20 bytes for each, and
-    4 · length · (1 + negative) bytes.
+    Time is O(epochs · n_walks · length · window · negative · dimensions). Memory at the peak is `walks`
+    (a copy if they are not int32), plus two tables of n_nodes · dimensions float32, `dimensions` rounded
+    up to a multiple of 16, results included, plus 64 bytes per node, plus 64 MiB, plus what ``BATCH``
+    walks learn on: for each at most 2 · length + ⌈length / 80⌉ · max(``POOL``, negative) rows of
+    `dimensions` float32, 20 bytes for each of them, and 4 bytes for each negative of a group.
 
     References
     ----------

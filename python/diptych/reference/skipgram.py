@@ -16,14 +16,17 @@ of them predicts.
 That is :func:`sgns_gradients`, and word2vec's own training: pair by pair, each with negatives of its own.
 With SHARE = BATCH = 1 and no end of POOL it is what :func:`train` does. Otherwise,
 
-- SHARE inputs of a window make a group: they share K negatives and take the step together. With X, the
+- up to SHARE inputs of a window make a group: they share K negatives and take the step together. With X, the
   rows of `vectors` of m inputs, Y, those of `contexts` of the middle node and the K negatives, and the labels
   L = [1, 0 … 0],
 
       S = X Yᵀ,   G = rate · (L − σ(S)),   X += G Y,   Y += Gᵀ X;
 
-- a walk draws POOL negatives (K, if those are more), and its groups take K after K of them, from the first
-  again after the last;
+  There are fewer in a group where the most visited node has more than one in 2 · SHARE of all visits, lest it
+  be there again and again;
+
+- a walk draws POOL negatives (K, if those are more) for every SPAN positions, and their groups take K after K
+  of them, from the first again after the last;
 
 - up to BATCH walks start from the same tables, each on a copy; what each changed is then added up. They are
   fewer where they meet too often: no node has more than some VISITS visits in the walks of a batch, on
@@ -36,7 +39,7 @@ Draws are words of :mod:`~diptych.reference.rng` under the key T = word(seed, 2*
     word(T, 0, u · d + k)          entry k of the vector of node u, before training
     word(T, 1, 2e), (T, 1, 2e + 1) which walk epoch e begins with, and its stride from walk to walk
     word(T, s, i · 2**32)          s = 2 + e · n_walks + row: the radius of the window about position i
-    word(T, s, 1 + j)              negative j of that walk
+    word(T, s, 1 + j)              negative j of that walk, of all pools
 """
 
 import math
@@ -63,7 +66,9 @@ __all__ = [
 BATCH = 8  # walks that start from the same tables, at most
 VISITS = 16  # of one node in the walks of a batch, about, at most
 SHARE = 32  # inputs that share their negatives
-POOL = 100  # negatives of a walk, at most
+POOL = 100  # negatives of a stretch of a walk, at most
+SPAN = 80  # positions of such a stretch
+ABSURD = 10  # times the loss of vectors that know nothing, or of the first batch: no descent gets there
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -102,13 +107,15 @@ class Corpus(NamedTuple):
     table: AliasTable  # of the noise
     K: int
     batch: int  # walks that start from the same tables
+    share: int  # inputs of a group, at most
 
 
 def window_pairs(
     walks: Any, *, window: int = 10, shrink: bool = True, rng: Any = None
 ) -> tuple[Indices, Indices]:
     """List the pairs of a corpus; see :func:`diptych.kernels.skipgram.window_pairs`."""
-    corpus = Corpus(np.asarray(walks, np.int64), training_key(rng), window, shrink, alias_table([1.0]), 0, 1)
+    rows, nothing = np.asarray(walks, np.int64), alias_table([1.0])
+    corpus = Corpus(rows, training_key(rng), window, shrink, nothing, 0, 1, 1)
     found = [w for row in range(len(corpus.walks)) for w in windows(corpus, row, 0)]
     centers = [np.full(len(w.inputs), w.outputs[0, 0]) for w in found]
     none = np.zeros(0, dtype=np.int64)
@@ -167,7 +174,8 @@ def train(
     counts, losses = np.bincount(rows[rows >= 0], minlength=n_nodes), np.zeros(epochs)
     if counts.any():
         table = alias_table(noise_distribution(counts, exponent=exponent))
-        corpus = Corpus(rows, T, window, shrink, table, negative, walks_at_once(len(rows), counts))
+        together = walks_at_once(len(rows), counts), inputs_at_once(counts)
+        corpus = Corpus(rows, T, window, shrink, table, negative, *together)
         V, C = descend(V, C, corpus, losses, learning_rate, min_learning_rate)
     return SkipGram(V.astype(np.float32), C.astype(np.float32), losses)
 
@@ -178,6 +186,7 @@ def descend(
 ) -> tuple[Floats, Floats]:
     """Return the trained tables, and write the mean loss of each epoch."""
     n, epochs = len(corpus.walks), len(losses)
+    most = None  # loss of a pair in the first batch, or of vectors that know nothing
     for e in range(epochs):
         order, pairs = order_of_walks(corpus.key, e, n), 0
         for done in range(0, n, corpus.batch):
@@ -186,18 +195,20 @@ def descend(
             for row in order[done : done + corpus.batch]:
                 trained_V, trained_C = start_V.copy(), start_C.copy()
                 for w in windows(corpus, row, e):
-                    losses[e] += learn_window(trained_V, trained_C, w, rate)
+                    losses[e] += learn_window(trained_V, trained_C, w, corpus.share, rate)
                     pairs += len(w.inputs)
                 V, C = V + (trained_V - start_V), C + (trained_C - start_C)
-            refuse_divergence(V, C, losses[e], e, rate)
+            loss = losses[e] / max(pairs, 1)
+            most = max(loss, (1 + corpus.K) * math.log(2)) if most is None else most
+            refuse_divergence(V, C, loss, ABSURD * most, e, rate)
         losses[e] /= max(pairs, 1)
     return V, C
 
 
-def learn_window(V: Floats, C: Floats, w: Window, rate: float) -> float:
+def learn_window(V: Floats, C: Floats, w: Window, share: int, rate: float) -> float:
     """Take the steps of a window, group by group, and return its loss."""
-    groups = range(0, len(w.inputs), SHARE)
-    return sum(learn(V, C, w.inputs[at : at + SHARE], w.outputs[g], rate) for g, at in enumerate(groups))
+    groups = range(0, len(w.inputs), share)
+    return sum(learn(V, C, w.inputs[at : at + share], w.outputs[g], rate) for g, at in enumerate(groups))
 
 
 def learn(V: Floats, C: Floats, inputs: Indices, outputs: Indices, rate: float) -> float:
@@ -220,12 +231,14 @@ def windows(corpus: Corpus, row: int, epoch: int) -> Iterator[Window]:
     if corpus.shrink:
         first = np.arange(len(walk), dtype=np.uint64) << np.uint64(32)
         b = 1 + pick(words_at(corpus.key, stream, first), corpus.radius)[0]
-    groups = -(-min(2 * corpus.radius, len(walk)) // SHARE)  # at most
-    pool = draw(corpus.table, splitmix64(corpus.key, stream, 1, max(POOL, corpus.K)))
-    taken = np.arange(len(walk) * groups * corpus.K) % len(pool)
+    groups = -(-min(2 * corpus.radius, len(walk)) // corpus.share)  # at most
     outputs = np.empty((len(walk), groups, 1 + corpus.K), dtype=np.int64)
     outputs[:, :, 0] = walk[:, None]
-    outputs[:, :, 1:] = pool[taken].reshape(len(walk), groups, corpus.K)
+    size = max(POOL, corpus.K)
+    for n, first in enumerate(range(0, len(walk), SPAN)):
+        pool = draw(corpus.table, splitmix64(corpus.key, stream, 1 + n * size, size))
+        stretch = outputs[first : first + SPAN, :, 1:]
+        stretch[:] = np.resize(pool, stretch.shape)  # round and round
     for i in range(len(walk)):
         yield Window(np.concatenate((walk[max(i - b[i], 0) : i], walk[i + 1 : i + 1 + b[i]])), outputs[i])
 
@@ -255,6 +268,11 @@ def walks_at_once(n_walks: int, visits: Indices) -> int:
     return int(np.clip(VISITS * n_walks // visits.max(), 1, BATCH))
 
 
+def inputs_at_once(visits: Indices) -> int:
+    """Return how many inputs share negatives: so few that the most visited node seldom comes up twice."""
+    return int(np.clip(visits.sum() // (2 * visits.max()), 1, SHARE))
+
+
 def training_key(rng: Any) -> int:
     """Return T, so that walks and training of equal seeds share no words."""
     return int(splitmix64(seed_key(rng), 2**63, 0, 1)[0])
@@ -270,9 +288,9 @@ def log_sigma(x: Any) -> Floats:
     return np.asarray(-np.logaddexp(0, -np.asarray(x)))
 
 
-def refuse_divergence(V: Floats, C: Floats, loss: float, epoch: int, rate: float) -> None:
-    """Stop where steps have become so long that they lead out of what float32 holds."""
-    if not all(np.isfinite(np.float32(x)).all() for x in (V, C, loss)):
+def refuse_divergence(V: Floats, C: Floats, loss: float, most: float, epoch: int, rate: float) -> None:
+    """Stop where steps have become so long that they lead uphill, or out of what float32 holds."""
+    if loss > most or not all(np.isfinite(np.float32(x)).all() for x in (V, C, loss)):
         raise FloatingPointError(
             f"training diverged in epoch {epoch}, at a learning rate of {rate:.6g}: lower learning_rate."
         )

@@ -44,8 +44,8 @@ pub struct Plan {
     pub batch: usize,
     /// Of one node in the walks of a batch, about, at most: where it has more, fewer walks train together.
     pub visits: u64,
-    /// Negatives that a walk draws, at most; its groups take them in turn.
+    /// Negatives that a stretch of a walk draws, at most; its groups take them in turn.
     pub pool: usize,
-    /// Inputs that share negatives, at most.
+    /// Inputs that share negatives, at most: fewer where one node is visited so often that it would be among them twice.
     pub share: usize,
 }

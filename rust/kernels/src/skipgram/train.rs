@@ -16,8 +16,12 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 pub const MOST_WALKS: usize = 16;
 /// Nodes of the walks that are fetched from the corpus at a time, about.
 const FETCH: usize = 1 << 15;
-/// Windows of a walk that are trained on between two looks for an interrupt.
-const POLL: usize = 1 << 10;
+/// Numbers that are multiplied, or negatives drawn, between two looks for an interrupt, about.
+const POLL: usize = 1 << 24;
+/// Positions of a walk that share a pool of negatives.
+const SPAN: usize = 80;
+/// Times the loss of vectors that know nothing, or of the first batch: no descent gets there.
+const ABSURD: f64 = 10.0;
 /// Pieces of a table that take up changes beside each other.
 const PIECES: usize = 4;
 
@@ -169,8 +173,10 @@ pub fn train(
     if counts.iter().any(|&count| count > 0.0) && plan.epochs > 0 {
         let noise = Noise::new(&counts, plan.exponent, task)?;
         let most = counts.iter().fold(0.0, |most: f64, &count| most.max(count)) as u64;
-        let together = usize::try_from(plan.visits.saturating_mul(corpus.n_walks()) / most).unwrap_or(usize::MAX);
-        let plan = &Plan { batch: together.clamp(1, plan.batch), ..*plan };
+        let visits = counts.iter().sum::<f64>() as u64;
+        let at_most = |n: u64, most: usize| usize::try_from(n).unwrap_or(usize::MAX).clamp(1, most);
+        let batch = at_most(plan.visits.saturating_mul(corpus.n_walks()) / most, plan.batch);
+        let plan = &Plan { batch, share: at_most(visits / (2 * most), plan.share), ..*plan };
         drop(counts);
         let mut trainer = Trainer::new(plan, key, n_nodes, noise, Tables { vectors, contexts, width })?;
         let nodes = corpus.n_walks() as usize * corpus.walk_length();
@@ -285,6 +291,8 @@ struct Trainer<'p> {
     vector_users: Vec<AtomicU16>,
     context_users: Vec<AtomicU16>,
     locals: Vec<Local>,
+    /// Mean loss of a pair beyond which training has diverged; known after the first batch.
+    limit: Option<f64>,
 }
 
 /// What one walk of a batch needs.
@@ -311,7 +319,7 @@ impl<'p> Trainer<'p> {
         let (vector_users, context_users) = (users()?, users()?);
         let mut locals = Vec::new();
         locals.resize_with(plan.batch, Local::default);
-        Ok(Self { plan, key, noise, tables, vector_users, context_users, locals })
+        Ok(Self { plan, key, noise, tables, vector_users, context_users, locals, limit: None })
     }
 
     /// Trains on all walks; returns the mean loss of a pair.
@@ -336,7 +344,10 @@ impl<'p> Trainer<'p> {
                     for local in &self.locals[..batch] {
                         (loss, pairs) = (loss + local.loss, pairs + local.pairs);
                     }
-                    if !loss.is_finite() {
+                    let mean = if pairs > 0 { loss / pairs as f64 } else { 0.0 };
+                    let blind = (1 + self.plan.negative) as f64 * std::f64::consts::LN_2;
+                    let limit = *self.limit.get_or_insert(ABSURD * mean.max(blind));
+                    if !mean.is_finite() || mean > limit {
                         return Err(Error::Diverged { epoch, rate });
                     }
                     done += batch as u64;
@@ -358,7 +369,7 @@ impl<'p> Trainer<'p> {
         let width = tables.width;
         locals.par_iter_mut().zip(walks.par_chunks(length)).zip(streams).enumerate().try_for_each(
             |(walk, ((local, nodes), &stream))| {
-                local.prepare(plan, noise, seen(nodes), stream)?;
+                local.prepare(plan, noise, seen(nodes), stream, task)?;
                 let mark = |users: &[AtomicU16], rows: &[u32]| {
                     rows.iter().for_each(|&row| {
                         users[row as usize].fetch_or(1 << walk, Relaxed);
@@ -382,31 +393,39 @@ impl<'p> Trainer<'p> {
 
 impl Local {
     /// Draws the windows and negatives of a walk, and finds a slot for each row it uses.
-    fn prepare(&mut self, plan: &Plan, noise: &Noise, walk: &[i32], stream: Stream) -> Result<()> {
+    fn prepare(&mut self, plan: &Plan, noise: &Noise, walk: &[i32], stream: Stream, task: &Task) -> Result<()> {
         self.vectors.clear(walk.len().min(noise.len()))?;
         self.inputs.clear();
         self.inputs.extend(walk.iter().map(|&node| self.vectors.slot(node as u32)));
         self.radii.clear();
         self.radii.extend((0..walk.len()).map(|i| radius(stream, i, plan.window, plan.shrink)));
         let groups = (2 * plan.window as usize).min(walk.len()).div_ceil(plan.share);
-        let all = walk.len().saturating_mul(groups);
-        let drawn = all.saturating_mul(plan.negative).min(plan.pool.max(plan.negative));
+        let size = plan.pool.max(plan.negative);
+        let drawn = walk.len().div_ceil(SPAN).saturating_mul(size);
         self.contexts.clear(drawn.saturating_add(walk.len()).min(noise.len()))?;
-        self.pool.clear();
-        room(&mut self.pool, drawn, "the negatives of a walk")?;
-        for word in 1..=drawn as u64 {
-            self.pool.push(self.contexts.slot(noise.draw(stream.word(word))));
-        }
         self.targets.clear();
-        room(&mut self.targets, all.saturating_mul(plan.negative.saturating_add(1)), "the negatives of a walk")?;
-        let mut next = 0;
-        for &node in walk {
-            let slot = self.contexts.slot(node as u32);
-            for _ in 0..groups {
-                self.targets.push(slot);
-                for _ in 0..plan.negative {
-                    self.targets.push(self.pool[next]);
-                    next = if next + 1 == drawn { 0 } else { next + 1 };
+        let per_position = groups.saturating_mul(plan.negative.saturating_add(1));
+        room(&mut self.targets, walk.len().saturating_mul(per_position), "the negatives of a walk")?;
+        for (stretch, nodes) in walk.chunks(SPAN).enumerate() {
+            let used = nodes.len().saturating_mul(groups).saturating_mul(plan.negative).min(size);
+            self.pool.clear();
+            room(&mut self.pool, used, "the negatives of a walk")?;
+            for j in 0..used {
+                if j % POLL == POLL - 1 {
+                    task.check()?;
+                }
+                let word = 1 + (stretch * size + j) as u64;
+                self.pool.push(self.contexts.slot(noise.draw(stream.word(word))));
+            }
+            let mut next = 0;
+            for &node in nodes {
+                let slot = self.contexts.slot(node as u32);
+                for _ in 0..groups {
+                    self.targets.push(slot);
+                    for _ in 0..plan.negative {
+                        self.targets.push(self.pool[next]);
+                        next = if next + 1 == used { 0 } else { next + 1 };
+                    }
                 }
             }
         }
@@ -417,16 +436,19 @@ impl Local {
     fn train(&mut self, plan: &Plan, rate: f32, width: usize, task: &Task) -> Result<()> {
         (self.loss, self.pairs) = (0.0, 0);
         let per_position = self.targets.len() / self.radii.len().max(1);
+        let mut done = 0;
         for (i, &radius) in self.radii.iter().enumerate() {
-            if i % POLL == POLL - 1 {
-                task.check()?; // a walk may have millions of nodes
-            }
             let targets = self.targets[i * per_position..][..per_position].chunks_exact(1 + plan.negative);
             self.near.clear();
             self.near.extend(&self.inputs[i.saturating_sub(radius)..i]);
             self.near.extend(&self.inputs[i + 1..self.inputs.len().min(i + radius + 1)]);
             for (inputs, targets) in self.near.chunks(plan.share).zip(targets) {
                 let group = Group { inputs, targets };
+                done += inputs.len() * targets.len() * width * LANES;
+                if done >= POLL {
+                    task.check()?; // a walk may have millions of nodes
+                    done = 0;
+                }
                 let (vectors, contexts) = (&mut self.vectors.data, &mut self.contexts.data);
                 self.loss += f64::from(step(&group, rate, width, vectors, contexts, &mut self.scratch));
                 self.pairs += inputs.len() as u64;
