@@ -18,6 +18,10 @@ __all__ = [
     "k_distances",
     "k_distances_csr",
     "k_distances_dense",
+    "metapath_chain",
+    "metapath_pairs",
+    "metapath_pathsim",
+    "metapath_top_k",
     "random_walks",
     "sample_alias",
     "simd_path",
@@ -38,6 +42,9 @@ _Tables: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 # dimensions, window, negative, exponent, shrink, epochs, learning_rate, min_learning_rate, key,
 # (batch, visits, share, pool)
 _Training: TypeAlias = tuple[int, int, int, float, bool, int, float, float, int, tuple[int, int, int, int]]
+# indptr, indices, data and number of columns
+_Counts: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
+_Relation: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], _Counts, int]
 
 version: Final[str]
 debug_build: Final[bool]
@@ -192,3 +199,26 @@ def skipgram_embed(
     progress: _Progress,
     /,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]: ...
+def metapath_chain(
+    relations: list[_Relation], n_threads: int, /
+) -> tuple[NDArray[np.int64], NDArray[np.int32], _Counts]: ...
+def metapath_pathsim(
+    half: _Relation, threshold: float, n_threads: int, progress: _Progress, /
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]: ...
+def metapath_top_k(
+    half: _Relation,
+    k: int,
+    queries: NDArray[np.int64] | None,
+    include_self: bool,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
+def metapath_pairs(
+    half: _Relation,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> NDArray[np.float64]: ...
