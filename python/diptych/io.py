@@ -27,6 +27,7 @@ _LOADERS = {
     "DBSCAN": "diptych.estimators._dbscan_file",
     "DeepWalk": "diptych.estimators._embedding_file",
     "Node2Vec": "diptych.estimators._embedding_file",
+    "PathSim": "diptych.estimators._pathsim_file",
 }
 
 

@@ -123,9 +123,6 @@ class HeteroGraph:
 'paper'?); the types are 'author', 'paper', 'venue'.
     """
 
-    relations: Mapping[Relation, Matrix]
-    nodes: Mapping[str, NDArray[Any]]
-
     def __init__(
         self,
         relations: Mapping[Relation, Any],
@@ -144,12 +141,10 @@ class HeteroGraph:
             )
         given = {_relation(key): read_relation(_relation(key), edges) for key, edges in relations.items()}
         self._names = names_of_types(given, {} if nodes is None else nodes)
-        self.nodes = MappingProxyType({kind: known.names for kind, known in self._names.items()})
-        matrices: dict[Relation, Matrix] = {}
-        for key, edges in given.items():
-            matrix = self._matrix(key, edges)
-            matrices[key] = tidied(matrix, duplicates, f"relations[{key!r}]")
-        self.relations = MappingProxyType(matrices)
+        self._relations = {
+            key: tidied(self._matrix(key, edges), duplicates, f"relations[{key!r}]")
+            for key, edges in given.items()
+        }
 
     def _matrix(self, key: Relation, edges: Edges | Matrix) -> Matrix:
         source, target = self._names[key[0]], self._names[key[2]]
@@ -248,8 +243,7 @@ class HeteroGraph:
         """
         relations, nodes = parts_of_pyg(data, names or {})
         graph = cls(relations, nodes, duplicates=duplicates)
-        kept = {key: matrix for key, matrix in graph.relations.items() if not graph._repeats(key)}
-        graph.relations = MappingProxyType(kept)
+        graph._relations = {key: matrix for key, matrix in graph.relations.items() if not graph._repeats(key)}
         return graph
 
     def _repeats(self, key: Relation) -> bool:
@@ -309,12 +303,22 @@ class HeteroGraph:
         ValueError
             If a name is neither a str nor a number.
         """
-        write_graph(path, self.relations, {k: n.names for k, n in self._names.items()})
+        write_graph(path, self.relations, self.nodes)
+
+    @property
+    def relations(self) -> Mapping[Relation, Matrix]:
+        """The matrix of each relation."""
+        return MappingProxyType(self._relations)
+
+    @property
+    def nodes(self) -> Mapping[str, NDArray[Any]]:
+        """The names of the nodes of each type."""
+        return MappingProxyType({kind: known.names for kind, known in self._names.items()})
 
     @property
     def node_types(self) -> tuple[str, ...]:
         """The types of the nodes."""
-        return tuple(self.nodes)
+        return tuple(self._names)
 
     def index_of(self, node_type: str, name: Any) -> int:
         """Return the row of a node.
