@@ -59,7 +59,7 @@ def _listed(path: MetaPath) -> list[list[Any]]:
 def _given(metapath: Any) -> Any:
     """Return the parameter as the user gave it; JSON has no tuples."""
     if isinstance(metapath, dict):
-        return MetaPath(tuple(Step((step[0], step[1], step[2]), step[3]) for step in metapath["steps"]))
+        return MetaPath(tuple(Step((x, name, y), turned) for x, name, y, turned in metapath["steps"]))
     if isinstance(metapath, list):
         return [tuple(item) if isinstance(item, list) else item for item in metapath]
     return metapath

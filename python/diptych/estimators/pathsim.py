@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from diptych import _validate
+from diptych import _validate, _validate_metapath
 from diptych._threads import resolve_n_jobs
 from diptych.estimators._explanation import Explanation, explained
 from diptych.estimators._parameters import among, is_count, panel, require
@@ -220,7 +220,7 @@ class PathSim(BaseEstimator):  # type: ignore[misc]
             If the estimator is not fitted.
         """
         ready, number = self._fitted(), min(_validate.count(k, "k"), len(self.node_names_))
-        indices, scores = ready.top_k(number, self._row(x), bool(include_self))
+        indices, scores = ready.top_k(number, self._row(x), _validate_metapath.include_self(include_self))
         found = indices[0][indices[0] >= 0]
         return list(zip(self.node_names_[found].tolist(), scores[0].tolist(), strict=False))
 
@@ -249,7 +249,8 @@ class PathSim(BaseEstimator):  # type: ignore[misc]
         NotFittedError
             If the estimator is not fitted.
         """
-        return self._fitted().top_k(_validate.count(k, "k"), None, bool(include_self))
+        ready, number = self._fitted(), _validate.count(k, "k")
+        return ready.top_k(number, None, _validate_metapath.include_self(include_self))
 
     def to_csr(self, threshold: float = 0.0) -> Any:
         """Return the scores of all pairs, or of those that reach a threshold.

@@ -29,12 +29,12 @@ def parts_of_pyg(data: Any, names: Mapping[str, Iterable[Any]]) -> tuple[dict[Re
 
 def _edges(key: Relation, store: Any) -> Any:
     """Return an edge index, or (sources, targets, weights)."""
-    index = store if hasattr(store, "shape") else _part(store, "edge_index")
+    index = _part(store, "edge_index")
     if index is None:
         raise ValueError(f"data[{key!r}] has no edge_index, an array of shape (2, E).")
     if getattr(index, "ndim", 0) != 2 or index.shape[0] != 2:
         raise ValueError(f"data[{key!r}].edge_index has shape {tuple(index.shape)}: (2, E) is needed.")
-    weights = None if index is store else _part(store, "edge_weight")
+    weights = _part(store, "edge_weight")
     return (index[0], index[1]) if weights is None else (index[0], index[1], weights)
 
 

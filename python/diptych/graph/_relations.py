@@ -190,6 +190,9 @@ def _by_rows(
 
 def tidied(matrix: Matrix, duplicates: str, title: str) -> Matrix:
     """Return a matrix in canonical form: duplicates in one, columns ascending, no stored zeros."""
+    if duplicates == "binary":
+        there = (matrix.data > 0).astype(np.int64)
+        matrix = sparse.csr_array((there, matrix.indices, matrix.indptr), shape=matrix.shape)
     if not (matrix.has_canonical_format and matrix.data.all()):
         if matrix.dtype == np.int64 and not matrix.has_canonical_format and _sum_overflows(matrix):
             raise OverflowError(f"{title}: weights of one edge sum to more than int64 can hold; pass floats.")
@@ -199,8 +202,7 @@ def tidied(matrix: Matrix, duplicates: str, title: str) -> Matrix:
     if not np.isfinite(matrix.data).all():
         raise ValueError(f"{title}: weights of one edge sum to more than float64 can hold.")
     if duplicates == "binary":
-        ones = np.ones(matrix.nnz, dtype=np.int64)
-        return sparse.csr_array((ones, matrix.indices, matrix.indptr), shape=matrix.shape)
+        matrix.data[:] = 1
     return matrix
 
 

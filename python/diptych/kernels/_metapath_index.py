@@ -1,4 +1,4 @@
-"""The half matrix of a meta-path, checked and transposed once, for a fitted estimator to ask again and again."""
+"""The half matrix of a meta-path, checked and transposed once, for a fitted estimator to ask often."""
 
 from typing import Any
 
