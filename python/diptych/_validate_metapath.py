@@ -1,7 +1,7 @@
 """The checks of what meta-paths take, beside those of :mod:`diptych._validate`, and in the same manner."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,7 +175,7 @@ def _merged(
     place, counts = place[order], counts[order]
     first = np.append(True, place[1:] != place[:-1])
     which, place = np.cumsum(first) - 1, place[first]
-    sums: Counts = np.zeros(len(place), counts.dtype)
+    sums = cast(Counts, np.zeros(len(place), counts.dtype))
     with np.errstate(over="ignore"):
         np.add.at(sums, which, counts)
         about = np.bincount(which, weights=counts)
