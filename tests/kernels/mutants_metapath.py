@@ -131,8 +131,8 @@ class Scores(Steps):
     def finish(self, S, W, n_jobs):
         return S
 
-    def keep(self, S, threshold):
-        return np.where(S >= threshold, S, 0.0)
+    def keep(self, scores, threshold):
+        return np.where(scores >= threshold, scores, 0.0)
 
 
 class MeasuresTheAngle(Scores):
@@ -208,18 +208,16 @@ class KeepsTheUpperHalf(Scores):
 class LosesWhatIsOnTheThreshold(Scores):
     breaks = "a threshold keeps what reaches it"
 
-    def keep(self, S, threshold):
-        return np.where(S > threshold, S, 0.0)
+    def keep(self, scores, threshold):
+        return np.where(scores > threshold, scores, 0.0)
 
 
 class StoresAllScores(Scores):
     breaks = "rows of scores are in order"
 
-    def keep(self, S, threshold):
-        n = len(S)
-        return csr_array(
-            (super().keep(S, threshold).ravel(), np.tile(np.arange(n), n), np.arange(n + 1) * n), shape=(n, n)
-        )
+    def keep(self, scores, threshold):
+        n, kept = len(scores), super().keep(scores, threshold)
+        return csr_array((kept.ravel(), np.tile(np.arange(n), n), np.arange(n + 1) * n), shape=(n, n))
 
 
 class WrapsAroundWhenGreat(Scores):
