@@ -51,6 +51,16 @@ def chain(matrices: Any, name: str) -> list[Relation]:
     return [_relation(A, its_name, whole) for A, its_name in zip(matrices, names, strict=True)]
 
 
+def n_nodes(matrices: list[Relation]) -> int:
+    """Return the number of nodes of the first type of a chain."""
+    return len(matrices[0][0]) - 1
+
+
+def queries(nodes: Any, n: int) -> NDArray[np.int64] | None:
+    """Return the numbers of nodes, each below n; None, which stands for all in order, stays None."""
+    return None if nodes is None else node_numbers(nodes, n, "queries")
+
+
 def pairs(left: Any, right: Any, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return two rows of node numbers of equal length."""
     one, other = node_numbers(left, n, "left"), node_numbers(right, n, "right")
