@@ -7,6 +7,7 @@ import sys
 import time
 
 import mutants_clustering
+import mutants_metapath
 import mutants_queries
 import mutants_skipgram
 import mutants_walks
@@ -21,9 +22,10 @@ MUTANTS = [
     *mutants_queries.MUTANTS,
     *mutants_walks.MUTANTS,
     *mutants_skipgram.MUTANTS,
+    *mutants_metapath.MUTANTS,
 ]
 WALKERS = [mutants_walks.Table, mutants_walks.Draws, mutants_walks.Walker]
-RIGHT = [Textbook, Distances, Predict, Words, *WALKERS, *mutants_skipgram.RIGHT]
+RIGHT = [Textbook, Distances, Predict, Words, *WALKERS, *mutants_skipgram.RIGHT, *mutants_metapath.RIGHT]
 CAUGHT = {}  # mutant: the laws it breaks
 
 

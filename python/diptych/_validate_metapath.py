@@ -1,7 +1,7 @@
 """The checks of what meta-paths take, beside those of :mod:`diptych._validate`, and in the same manner."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,16 @@ def chain(matrices: Any, name: str) -> list[Relation]:
             )
     whole = all(A.dtype.kind in "biu" for A in matrices)
     return [_relation(A, its_name, whole) for A, its_name in zip(matrices, names, strict=True)]
+
+
+def n_nodes(matrices: list[Relation]) -> int:
+    """Return the number of nodes of the first type of a chain."""
+    return len(matrices[0][0]) - 1
+
+
+def queries(nodes: Any, n: int) -> NDArray[np.int64] | None:
+    """Return the numbers of nodes, each below n; None, which stands for all in order, stays None."""
+    return None if nodes is None else node_numbers(nodes, n, "queries")
 
 
 def pairs(left: Any, right: Any, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -175,7 +185,7 @@ def _merged(
     place, counts = place[order], counts[order]
     first = np.append(True, place[1:] != place[:-1])
     which, place = np.cumsum(first) - 1, place[first]
-    sums: Counts = np.zeros(len(place), counts.dtype)
+    sums = cast(Counts, np.zeros(len(place), counts.dtype))
     with np.errstate(over="ignore"):
         np.add.at(sums, which, counts)
         about = np.bincount(which, weights=counts)

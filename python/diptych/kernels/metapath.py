@@ -53,7 +53,8 @@ def commuting_matrix(relations: Sequence[Any]) -> csr_array:
     Raises
     ------
     OverflowError
-        If a count does not fit in int64, or a weight not in float64. A count never wraps around.
+        If a count does not fit in int64, or a weight not in float64, in the result or in a product on the way
+        there. A count never wraps around.
     ValueError
         If there are no relations, the columns of one are not the rows of the next, a node type has 2**31
         nodes or more, a matrix holds a negative, infinite or NaN value, or malformed indices.
@@ -104,7 +105,8 @@ def commuting_matrix(relations: Sequence[Any]) -> csr_array:
            [1, 0, 1]])
     """
     chain = _check.chain(relations, "relations")
-    return _csr(*_rust.metapath_chain(chain, resolve_n_jobs(None)), (len(chain[0][0]) - 1, chain[-1][-1]))
+    shape = _check.n_nodes(chain), chain[-1][-1]
+    return _csr(*_rust.metapath_chain(chain, resolve_n_jobs(None)), shape)
 
 
 def pathsim(half_path: Sequence[Any], *, threshold: float = 0.0, n_jobs: int | None = None) -> csr_array:
@@ -183,10 +185,11 @@ def pathsim(half_path: Sequence[Any], *, threshold: float = 0.0, n_jobs: int | N
            [0.667, 0.   , 1.   ]])
     """
     least, threads = _check.threshold(threshold), resolve_n_jobs(n_jobs)
-    half = _half(half_path, threads)
-    indptr, indices, scores = _rust.metapath_pathsim(half, least, threads, _progress.current())
-    n = len(half[0]) - 1
-    return _csr(indptr, indices, scores, (n, n))
+    chain = _check.chain(half_path, "half_path")
+    n = _check.n_nodes(chain)
+    return _csr(
+        *_rust.metapath_pathsim(_product(chain, threads), least, threads, _progress.current()), (n, n)
+    )
 
 
 def pathsim_top_k(
@@ -263,9 +266,9 @@ def pathsim_top_k(
     array([[1.    , 0.8   , 0.0826, 0.    ]])
     """
     number, with_self = _validate.count(k, "k"), _check.include_self(include_self)
-    threads = resolve_n_jobs(n_jobs)
-    half = _half(half_path, threads)
-    asked = None if queries is None else _validate.node_numbers(queries, len(half[0]) - 1, "queries")
+    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path")
+    asked = _check.queries(queries, _check.n_nodes(chain))
+    half = _product(chain, threads)
     return TopK(*_rust.metapath_top_k(half, number, asked, with_self, threads, _progress.current()))
 
 
@@ -323,15 +326,13 @@ def pathsim_pairs(
     >>> pathsim_pairs([papers], left=[0, 0, 0, 0], right=[1, 2, 3, 4]).round(4)
     array([0.0826, 0.8   , 1.    , 0.    ])
     """
-    threads = resolve_n_jobs(n_jobs)
-    half = _half(half_path, threads)
-    pairs = _check.pairs(left, right, len(half[0]) - 1)
-    return _rust.metapath_pairs(half, *pairs, threads, _progress.current())
+    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path")
+    pairs = _check.pairs(left, right, _check.n_nodes(chain))
+    return _rust.metapath_pairs(_product(chain, threads), *pairs, threads, _progress.current())
 
 
-def _half(half_path: Sequence[Any], threads: int) -> _check.Relation:
-    """Return the half matrix W."""
-    chain = _check.chain(half_path, "half_path")
+def _product(chain: list[_check.Relation], threads: int) -> _check.Relation:
+    """Return the half matrix W; a single relation is that already."""
     return chain[0] if len(chain) == 1 else (*_rust.metapath_chain(chain, threads), chain[-1][-1])
 
 

@@ -4,7 +4,7 @@ Sun, Han, Yan, Yu and Wu (2011), "PathSim: Meta path-based top-k similarity sear
 information networks", PVLDB 4(11).
 
     A_1, …, A_l   the relations of the half path P_l, from the type of the nodes compared to the middle type
-    W = A_1 · … · A_l     W_xt counts the paths from x to t along P_l; a path weighs the product of its entries
+    W = A_1 · … · A_l     W_xt counts the paths from x to t along P_l; one weighs its entries' product
     M = W · Wᵀ            M_xy counts the paths from x to y along the round trip (P_l, P_l⁻¹)
     s(x, y) = 2 · M_xy / (M_xx + M_yy),    and 0 where x or y has no path back to itself
 
