@@ -42,5 +42,7 @@ def test_the_public_entry_points_have_examples():
         diptych.DBSCAN,
         diptych.DeepWalk,
         diptych.Node2Vec,
+        diptych.HeteroGraph,
+        diptych.PathSim,
     ):
         assert any(test.examples for test in finder.find(function)), function

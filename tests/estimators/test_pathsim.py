@@ -419,9 +419,8 @@ def four_area(data_dir):
 
 
 def test_third_party_scores(four_area, data_dir):
-    assert {kind: len(names) for kind, names in four_area.nodes.items()} == {
-        "author": 28_702, "paper": 28_506, "conf": 20, "term": 13_575
-    }  # fmt: skip
+    sizes = [len(four_area.nodes[kind]) for kind in ("author", "paper", "conf")]
+    assert sizes == [28_702, 28_506, 20]
     model = PathSim("APCPA").fit(four_area)
     compared = 0
     for path in sorted((data_dir / "hin" / "pathsim_oracle").glob("*-pathsim-apcpa.tsv")):

@@ -30,8 +30,10 @@ class ExamplePath(NamedTuple):
     weight: Any
 
     def __str__(self) -> str:
+        words = list(map(str, self.nodes))
+        joint = " – " if any(" " in word for word in words) else "–"
         times = "" if self.weight == 1 else f" (× {self.weight})"
-        return f"{'–'.join(map(str, self.nodes))}, through {self.through}{times}"
+        return f"{joint.join(words)}, through {self.through}{times}"
 
 
 @dataclass(frozen=True)
