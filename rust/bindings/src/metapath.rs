@@ -159,7 +159,7 @@ impl MetapathIndex {
     #[pyo3(signature = (half, /))]
     fn new(py: Python<'_>, half: Matrix<'_>) -> PyResult<Self> {
         let half = half.half()?;
-        detached(py, 1, None, |_| half.prepared()?.keep_columns()).map(Self)
+        detached(py, 1, None, |_| half.prepared()?.keep()).map(Self)
     }
 
     /// As `metapath_top_k`. One query is answered where it stands.

@@ -85,6 +85,23 @@ impl<V: Value> Matrix<V> {
         self.starts[row + 1] - self.starts[row]
     }
 
+    /// Number of columns.
+    pub fn n_columns(&self) -> usize {
+        self.n_columns
+    }
+
+    /// Number of entries.
+    pub fn n_entries(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Entries of each column.
+    pub fn column_counts(&self) -> Result<Vec<u32>> {
+        let mut counts = filled(self.n_columns, 0, "the counts of entries per column")?;
+        self.indices.iter().for_each(|&column| counts[column as usize] += 1);
+        Ok(counts)
+    }
+
     fn transposed(&self) -> Result<Self> {
         let mut starts = filled(self.n_columns + 2, 0, "the transpose of the half matrix")?;
         for &column in &self.indices {
@@ -220,18 +237,18 @@ pub(super) fn greatest_norm(half: Relation<'_, i64>) -> Result<u64> {
     Ok(greatest)
 }
 
-/// Number of multiplications of each row of W Wᵀ, summed up to the one before it.
+/// Numbers of multiplications of rows of W Wᵀ, summed up to the one before each.
 pub(super) fn flops_before<V: Value>(
     rows: &Matrix<V>,
-    columns: &Matrix<V>,
     queries: impl ExactSizeIterator<Item = usize>,
 ) -> Result<Vec<u64>> {
+    let counts = rows.column_counts()?;
     let mut before = reserve(queries.len() + 1, "the plan of work")?;
     let mut sum = 0;
     before.push(0);
     for x in queries {
         // One more, so that blocks of rows without entries end as well.
-        sum += 1 + rows.row(x).0.iter().map(|&t| columns.row_len(t as usize) as u64).sum::<u64>();
+        sum += 1 + rows.row(x).0.iter().map(|&t| u64::from(counts[t as usize])).sum::<u64>();
         before.push(sum);
     }
     Ok(before)

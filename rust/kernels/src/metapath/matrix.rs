@@ -24,7 +24,7 @@ pub(super) fn matrix<V: Value>(half: &Half<V>, threshold: f64, task: &Task) -> R
     let n = half.len();
     task.expect(2 * n);
     half.with_columns(|columns| {
-        let blocks = runs_of_cells(&flops_before(&half.rows, columns, 0..n)?, BLOCK);
+        let blocks = runs_of_cells(&flops_before(&half.rows, 0..n)?, BLOCK);
         let scratches = Scratches::new();
         let search = |row: usize, scratch: &mut Row<V>, found: &mut dyn FnMut(u32, f64)| {
             let xx = half.norms[row];

@@ -9,15 +9,18 @@ mod matrix;
 mod product;
 mod score;
 mod select;
+mod tiles;
 mod top_k;
+mod twins;
 
 pub use chain::{Number, Product, chain};
 pub use matrix::Similarities;
 
 use crate::csr::Csr;
-use crate::parallel::Task;
+use crate::parallel::{Task, filled, zeros};
 use crate::{Error, Result};
-use half::{Half, Value};
+use half::{Half, flops_before};
+use tiles::Tiles;
 
 /// A relation between two node types, or a product of relations: canonical, its entries positive and finite.
 pub type Relation<'a, T> = Csr<'a, i32, T, i64>;
@@ -26,7 +29,11 @@ pub type Relation<'a, T> = Csr<'a, i32, T, i64>;
 ///
 /// Counts are kept as narrow as the greatest M_xx allows: with M_xy² <= M_xx · M_yy, what holds the diagonal holds all.
 #[derive(Debug)]
-pub struct PathSim(Kind);
+pub struct PathSim {
+    kind: Kind,
+    /// Kept for many calls.
+    tiles: Option<Tiles>,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -41,7 +48,7 @@ enum Kind {
 /// Calls a generic method of the half matrix.
 macro_rules! with_half {
     ($path:expr, |$half:ident| $body:expr) => {
-        match &$path.0 {
+        match &$path.kind {
             Kind::Narrow($half) => $body,
             Kind::Wide($half) => $body,
             Kind::Real($half) => $body,
@@ -58,11 +65,12 @@ impl PathSim {
     pub fn of_counts(half: Relation<'_, i64>) -> Result<Self> {
         canonical(half, "half_path")?;
         let greatest = half::greatest_norm(half)?;
-        Ok(Self(if greatest < 1 << 31 {
+        let kind = if greatest < 1 << 31 {
             Kind::Narrow(Half::new(half, |v| v as u16)?)
         } else {
             Kind::Wide(Half::new(half, |v| v as u32)?)
-        }))
+        };
+        Ok(Self { kind, tiles: None })
     }
 
     /// From weights: O(entries).
@@ -78,15 +86,18 @@ impl PathSim {
                 half.norms[row]
             )));
         }
-        Ok(Self(Kind::Real(half)))
+        Ok(Self { kind: Kind::Real(half), tiles: None })
     }
 
-    /// Keeps the transpose too, for many calls that ask little each: O(entries).
+    /// Keeps what [`PathSim::top_k`] prepares, for many calls that ask little each: O(entries).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub fn keep_columns(mut self) -> Result<Self> {
-        match &mut self.0 {
+    pub fn keep(mut self) -> Result<Self> {
+        let n = self.len();
+        let before = with_half!(self, |half| flops_before(&half.rows, 0..n))?;
+        match &mut self.kind {
+            Kind::Narrow(half) if Tiles::fit(half, before[n]) => self.tiles = Some(Tiles::new(half)?),
             Kind::Narrow(half) => half.keep_columns()?,
             Kind::Wide(half) => half.keep_columns()?,
             Kind::Real(half) => half.keep_columns()?,
@@ -119,7 +130,28 @@ impl PathSim {
         if let Some(queries) = queries {
             self.check(queries, "queries")?;
         }
-        with_half!(self, |half| top_k::top_k(half, k, queries, include_self, task))
+        if k == 0 {
+            return Err(Error::Invalid("k=0: must be at least 1.".into()));
+        }
+        let q = queries.map_or(self.len(), <[i64]>::len);
+        let (what, size) = ("the arrays of similar nodes", q as u128 * k as u128);
+        let size = usize::try_from(size).map_err(|_| Error::OutOfMemory { what, bytes: size.saturating_mul(16) })?;
+        let (mut nodes, mut scores) = (filled(size, -1, what)?, zeros(size, what)?);
+        let out = (&mut nodes[..], &mut scores[..]);
+        task.expect(q);
+        if let Some(tiles) = &self.tiles {
+            tiles.top_k(k, queries, include_self, out, task)?;
+            return Ok((nodes, scores));
+        }
+        let query = |at: usize| queries.map_or(at, |queries| queries[at] as usize);
+        let before = with_half!(self, |half| flops_before(&half.rows, (0..q).map(query)))?;
+        match &self.kind {
+            Kind::Narrow(half) if Tiles::fit(half, before[q]) => {
+                Tiles::new(half)?.top_k(k, queries, include_self, out, task)?;
+            }
+            _ => with_half!(self, |half| top_k::top_k(half, k, queries, include_self, &before, out, task))?,
+        }
+        Ok((nodes, scores))
     }
 
     /// All similarities of at least `threshold` that are not 0.

@@ -38,16 +38,17 @@ impl Best {
         self.floor.map_or(0.0, |floor| floor.score)
     }
 
-    /// Takes a node in, if it may be one of the best.
+    /// Takes a node in, if it may be one of the best; whether it may.
     #[inline]
-    pub fn offer(&mut self, new: Match) {
+    pub fn offer(&mut self, new: Match) -> bool {
         if self.floor.is_some_and(|floor| floor.order(&new) == Ordering::Less) {
-            return;
+            return false;
         }
         self.kept.push(new);
         if self.kept.len() >= self.k.saturating_mul(2) {
             self.cut();
         }
+        true
     }
 
     fn cut(&mut self) {

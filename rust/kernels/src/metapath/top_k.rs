@@ -1,37 +1,29 @@
-//! The k most similar nodes of each query.
+//! The k most similar nodes of each query, one row of M at a time.
 
-use super::half::{Half, Matrix, Row, Scratches, Value, flops_before};
+use super::half::{Half, Matrix, Row, Scratches, Value};
 use super::select::{Best, Match};
-use crate::parallel::{filled, runs_of_cells, split_runs, zeros};
-use crate::{Error, Result, Task};
+use crate::parallel::{runs_of_cells, split_runs};
+use crate::{Result, Task};
 use rayon::prelude::*;
 
 /// About how many multiplications make a block, the unit of parallel work.
 const BLOCK: usize = 1 << 18;
 
-/// See [`super::PathSim::top_k`]; the queries are nodes.
+/// Fills the answers to the queries, k numbers each; `before` says what they cost, see [`super::half::flops_before`].
 pub(super) fn top_k<V: Value>(
     half: &Half<V>,
     k: usize,
     queries: Option<&[i64]>,
     include_self: bool,
+    before: &[u64],
+    (nodes, scores): (&mut [i64], &mut [f64]),
     task: &Task,
-) -> Result<(Vec<i64>, Vec<f64>)> {
-    if k == 0 {
-        return Err(Error::Invalid("k=0: must be at least 1.".into()));
-    }
-    let q = queries.map_or(half.len(), <[i64]>::len);
-    let size = q as u128 * k as u128;
-    let what = "the arrays of similar nodes";
-    let size = usize::try_from(size).map_err(|_| Error::OutOfMemory { what, bytes: size.saturating_mul(16) })?;
-    let mut scores = zeros(size, what)?;
-    let mut nodes = filled(size, -1, what)?;
-    task.expect(q);
+) -> Result<()> {
     let query = |at: usize| queries.map_or(at, |queries| queries[at] as usize);
     half.with_columns(|columns| {
-        let blocks = runs_of_cells(&flops_before(&half.rows, columns, (0..q).map(query))?, BLOCK);
+        let blocks = runs_of_cells(before, BLOCK);
         let ends = || blocks.iter().map(|block| block.end * k);
-        let (nodes, scores) = (split_runs(&mut nodes, ends()), split_runs(&mut scores, ends()));
+        let (nodes, scores) = (split_runs(nodes, ends()), split_runs(scores, ends()));
         let scratches = Scratches::new();
         blocks.par_iter().zip(nodes).zip(scores).try_for_each(|((block, nodes), scores)| {
             scratches.with(
@@ -48,8 +40,7 @@ pub(super) fn top_k<V: Value>(
                 },
             )
         })
-    })?;
-    Ok((nodes, scores))
+    })
 }
 
 fn search<V: Value>(
