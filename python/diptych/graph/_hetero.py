@@ -233,7 +233,7 @@ class HeteroGraph:
         Returns
         -------
         HeteroGraph
-            Without the relations "rev_…" that only repeat another one, turned round, as ``ToUndirected``
+            Without the relations ``rev_…`` that only repeat another one, turned round, as ``ToUndirected``
             makes them: here inverses are implicit.
 
         Raises
