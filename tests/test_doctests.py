@@ -35,8 +35,14 @@ def test_the_public_entry_points_have_examples():
     for function in (
         diptych.kernels.clustering.dbscan,
         diptych.kernels.clustering.k_distances,
+        diptych.kernels.metapath.commuting_matrix,
+        diptych.kernels.metapath.pathsim,
+        diptych.kernels.metapath.pathsim_top_k,
+        diptych.kernels.metapath.pathsim_pairs,
         diptych.DBSCAN,
         diptych.DeepWalk,
         diptych.Node2Vec,
+        diptych.HeteroGraph,
+        diptych.PathSim,
     ):
         assert any(test.examples for test in finder.find(function)), function

@@ -82,7 +82,16 @@ def test_references_are_read_in_screens(stem):
 
 # Floors, lowest first. A module may import from its own room and from the floors below.
 FLOORS = [
-    {"_rust", "_progress", "_threads", "_validate", "_validate_skipgram", "_validate_walks", "_versions"},
+    {
+        "_rust",
+        "_progress",
+        "_threads",
+        "_validate",
+        "_validate_metapath",
+        "_validate_skipgram",
+        "_validate_walks",
+        "_versions",
+    },
     {"reference", "testing", "kernels", "io"},
     {"graph", "nn"},
     {"estimators", "datasets", "evaluation"},
@@ -96,6 +105,7 @@ ON_NUMPY_ALONE = {"reference", "testing"}
 BELOW_SKLEARN = ON_NUMPY_ALONE | {
     "kernels",
     "_validate",
+    "_validate_metapath",
     "_validate_skipgram",
     "_validate_walks",
     "_threads",

@@ -24,15 +24,18 @@ if TYPE_CHECKING:
     from diptych._versions import __version__, show_versions
     from diptych.estimators.dbscan import DBSCAN, dbscan
     from diptych.estimators.embedding import DeepWalk, Node2Vec
-    from diptych.graph import Graph
+    from diptych.estimators.pathsim import PathSim
+    from diptych.graph import Graph, HeteroGraph
     from diptych.io import load
 
 _HOMES = {
     "DBSCAN": "diptych.estimators.dbscan",
     "DeepWalk": "diptych.estimators.embedding",
     "Graph": "diptych.graph",
+    "HeteroGraph": "diptych.graph",
     "InternalError": "diptych._rust",
     "Node2Vec": "diptych.estimators.embedding",
+    "PathSim": "diptych.estimators.pathsim",
     "__version__": "diptych._versions",
     "dbscan": "diptych.estimators.dbscan",
     "get_num_threads": "diptych._threads",
@@ -57,8 +60,10 @@ __all__ = [
     "DBSCAN",
     "DeepWalk",
     "Graph",
+    "HeteroGraph",
     "InternalError",
     "Node2Vec",
+    "PathSim",
     "__version__",
     "datasets",
     "dbscan",

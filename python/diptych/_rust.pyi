@@ -1,12 +1,13 @@
 # The extension module. Arguments are positional, n_threads >= 1; arrays are C-contiguous, aligned and native.
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
     "InternalError",
+    "MetapathIndex",
     "alias_table",
     "dbscan",
     "dbscan_csr",
@@ -18,6 +19,10 @@ __all__ = [
     "k_distances",
     "k_distances_csr",
     "k_distances_dense",
+    "metapath_chain",
+    "metapath_pairs",
+    "metapath_pathsim",
+    "metapath_top_k",
     "random_walks",
     "sample_alias",
     "simd_path",
@@ -38,6 +43,8 @@ _Tables: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 # dimensions, window, negative, exponent, shrink, epochs, learning_rate, min_learning_rate, key,
 # (batch, visits, share, pool)
 _Training: TypeAlias = tuple[int, int, int, float, bool, int, float, float, int, tuple[int, int, int, int]]
+# indptr, indices, data, number of columns; canonical, entries positive and finite
+_Matrix: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64] | NDArray[np.float64], int]
 
 version: Final[str]
 debug_build: Final[bool]
@@ -192,3 +199,42 @@ def skipgram_embed(
     progress: _Progress,
     /,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]: ...
+def metapath_chain(
+    relations: list[_Matrix], n_threads: int, /
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64] | NDArray[np.float64]]: ...
+def metapath_pathsim(
+    half: _Matrix, threshold: float, n_threads: int, progress: _Progress, /
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]: ...
+def metapath_top_k(
+    half: _Matrix,
+    k: int,
+    queries: NDArray[np.int64] | None,
+    include_self: bool,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
+def metapath_pairs(
+    half: _Matrix,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> NDArray[np.float64]: ...
+
+@final
+class MetapathIndex:
+    def __new__(cls, half: _Matrix, /) -> Self: ...
+    def top_k(
+        self,
+        k: int,
+        queries: NDArray[np.int64] | None,
+        include_self: bool,
+        n_threads: int,
+        progress: _Progress,
+        /,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
+    def pairs(
+        self, left: NDArray[np.int64], right: NDArray[np.int64], n_threads: int, progress: _Progress, /
+    ) -> NDArray[np.float64]: ...

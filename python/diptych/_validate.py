@@ -190,6 +190,16 @@ def check_square(shape: tuple[int, ...], name: str) -> None:
         )
 
 
+def node_numbers(values: Any, n: int, name: str) -> NDArray[np.int64]:
+    """Return the numbers of nodes, each below n."""
+    array = np.asarray(values)
+    known = _row_of_integers(array if array.size else array.astype(np.int64), name)
+    if known.size and (known.min() < 0 or known.max() >= n):
+        at = np.flatnonzero((known < 0) | (known >= n))[0]
+        raise ValueError(f"{name}[{at}]={known[at]}: nodes are numbered from 0 to {n - 1}.")
+    return known
+
+
 # Numbers
 
 

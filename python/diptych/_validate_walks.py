@@ -19,6 +19,7 @@ from diptych._validate import (
     _row_of_integers,
     _row_starts,
     is_sparse,
+    node_numbers,
 )
 
 
@@ -51,14 +52,7 @@ def transition_weights(
 
 def start_nodes(nodes: Any, n: int) -> NDArray[np.int64] | None:
     """Return the numbers of nodes, each below n; None, which stands for all in order, stays None."""
-    if nodes is None:
-        return None
-    array = np.asarray(nodes)
-    known = _row_of_integers(array if array.size else array.astype(np.int64), "start_nodes")
-    if known.size and (known.min() < 0 or known.max() >= n):
-        at = np.flatnonzero((known < 0) | (known >= n))[0]
-        raise ValueError(f"start_nodes[{at}]={known[at]}: nodes are numbered from 0 to {n - 1}.")
-    return known
+    return None if nodes is None else node_numbers(nodes, n, "start_nodes")
 
 
 def alias_weights(weights: Any, name: str = "weights") -> NDArray[np.float64]:

@@ -27,6 +27,7 @@ _LOADERS = {
     "DBSCAN": "diptych.estimators._dbscan_file",
     "DeepWalk": "diptych.estimators._embedding_file",
     "Node2Vec": "diptych.estimators._embedding_file",
+    "PathSim": "diptych.estimators._pathsim_file",
 }
 
 
@@ -79,7 +80,7 @@ def write_archive(
     """Write arrays and a JSON header, all or nothing: a temporary file takes the place of the old one."""
     text = json.dumps({"format": _FORMAT, **header})
     content = {_HEADER: np.frombuffer(text.encode(), dtype=np.uint8), **arrays}
-    with _whole_file(path) as file:
+    with whole_file(path) as file:
         np.savez(file, allow_pickle=False, **content)
 
 
@@ -163,7 +164,7 @@ def names_in_text(names: Iterable[str]) -> NDArray[Any]:
 
 
 @contextmanager
-def _whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a file that appears under its name when all of it is written, in place of an older one."""
     target = Path(path)
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
@@ -206,7 +207,7 @@ def write_word2vec(path: str | os.PathLike[str], names: Iterable[Any], vectors: 
                 "be empty nor hold any; put an underscore in its place, for example."
             )
     _check_different(listed, "names")
-    with _whole_file(path) as file:
+    with whole_file(path) as file:
         file.write(f"{rows.shape[0]} {rows.shape[1]}\n".encode())
         for name, row in zip(listed, rows, strict=True):
             file.write(f"{name} {' '.join(row.astype(str))}\n".encode())

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diptych import _validate
 from diptych._validate import DtypeError
+from diptych.graph._alike import did_you_mean
 
 Codes: TypeAlias = NDArray[np.int64]
 
@@ -59,9 +60,13 @@ class Nodes:
         if name is None or name == "" or name != name:  # how tables say that a cell is empty
             raise ValueError(f"{rows.where()}: {name!r} names no node; drop the edge or fill in the name.")
         if self.known is not None:
-            raise ValueError(f"{rows.where()}: {name!r} is not among the {len(self.known)} node_names.")
+            raise ValueError(f"{rows.where()}: {self.unknown(name)}")
         self.number[name] = len(self.number)
         return len(self.number) - 1
+
+    def unknown(self, name: Any) -> str:
+        """Say that there is no such name among those known."""
+        return f"{name!r} is not among the {len(self.number)} node_names."
 
 
 def name_array(names: Iterable[Any]) -> NDArray[Any]:
@@ -80,31 +85,35 @@ def name_array(names: Iterable[Any]) -> NDArray[Any]:
     return array
 
 
-def index_names(names: NDArray[Any]) -> dict[Any, int]:
+def index_names(names: NDArray[Any], title: str = "node_names") -> dict[Any, int]:
     """Return the row of each name; names are unlike each other."""
     listed = names.tolist()
     try:
         number = {name: row for row, name in enumerate(listed)}
     except TypeError as error:
-        raise DtypeError(f"node_names cannot be looked up: {error}; names are strings or integers.") from None
+        raise DtypeError(f"{title} cannot be looked up: {error}; names are strings or integers.") from None
     if len(number) < len(listed):
         row = next(row for row, name in enumerate(listed) if number[name] != row)
         raise ValueError(
-            f"node_names[{row}] and node_names[{number[listed[row]]}] are both {listed[row]!r}: "
-            "each node has a name of its own."
+            f"{title}[{row}] and {title}[{number[listed[row]]}] are both {listed[row]!r}: each node has a "
+            "name of its own."
         )
     return number
 
 
-def find_row(row_of: dict[Any, int], name: Any) -> int:
+def find_row(row_of: dict[Any, int], name: Any, kind: str = "node") -> int:
     """Return the row of a name; KeyError if there is none, with a hint at one that is written alike."""
     try:
         return row_of[name]
     except KeyError:
         pass
+    except TypeError:
+        raise DtypeError(
+            f"{name!r} cannot name a node; names are hashable, as strings and numbers."
+        ) from None
     alike = next((other for other in row_of if str(other) == str(name)), None)
-    hint = "" if alike is None else f"; there is {alike!r}, a {type(alike).__name__}"
-    raise KeyError(f"no node is named {name!r}{hint}")
+    hint = did_you_mean(name, row_of) if alike is None else f"; there is {alike!r}, a {type(alike).__name__}"
+    raise KeyError(f"no {kind} is named {name!r}{hint}")
 
 
 def read_edges(edges: Any, weights: ArrayLike | None, node_names: Iterable[Any] | None) -> Edges:
@@ -137,8 +146,9 @@ def read_edges(edges: Any, weights: ArrayLike | None, node_names: Iterable[Any] 
 class Rows:
     """Edges one by one, with words for where the present one stands."""
 
-    def __init__(self, rows: Iterable[Any]) -> None:
+    def __init__(self, rows: Iterable[Any], title: str = "edges") -> None:
         self.rows = rows
+        self.title = title
         self.position = -1
 
     def __iter__(self) -> Iterator[Any]:
@@ -147,7 +157,7 @@ class Rows:
 
     def where(self) -> str:
         """Say where the edge that was given out last stands."""
-        return f"edges[{self.position}]"
+        return f"{self.title}[{self.position}]"
 
 
 def from_rows(rows: Rows, known: NDArray[Any] | None) -> tuple[Edges, bool]:
@@ -155,15 +165,7 @@ def from_rows(rows: Rows, known: NDArray[Any] | None) -> tuple[Edges, bool]:
     nodes = Nodes(known)
     sources, targets, weights, width = array("q"), array("q"), array("d"), 0
     for row in rows:
-        if not ((type(row) is tuple or _is_sequence(row)) and 2 <= len(row) <= 3):
-            raise ValueError(
-                f"{rows.where()}={row!r}: an edge is (source, target) or (source, target, weight); an edge "
-                "index goes in as an array of shape (2, E)."
-            )
-        if len(row) != width:
-            if width:
-                raise ValueError(f"{rows.where()} has {len(row)} entries, the edges before it have {width}.")
-            width = len(row)
+        width = row_width(row, rows, width)
         sources.append(nodes(row[0], rows))
         targets.append(nodes(row[1], rows))
         weights.append(_weight(row[2], rows) if width == 3 else 1.0)
@@ -173,7 +175,20 @@ def from_rows(rows: Rows, known: NDArray[Any] | None) -> tuple[Edges, bool]:
     return Edges(known, s, t, np.array(weights, dtype=np.float64)), width == 3
 
 
-def _is_sequence(row: Any) -> bool:
+def row_width(row: Any, rows: Rows, width: int) -> int:
+    """Return how many entries the present row has, 2 or 3, as those before it, if there are (width > 0)."""
+    if not ((type(row) is tuple or is_sequence(row)) and 2 <= len(row) <= 3):
+        raise ValueError(
+            f"{rows.where()}={row!r}: an edge is (source, target) or (source, target, weight); an edge "
+            "index goes in as an array of shape (2, E)."
+        )
+    if width and len(row) != width:
+        raise ValueError(f"{rows.where()} has {len(row)} entries, the edges before it have {width}.")
+    return len(row)
+
+
+def is_sequence(row: Any) -> bool:
+    """Tell a list, tuple or other row of cells from a word and from a mapping."""
     return (
         hasattr(row, "__len__") and hasattr(row, "__getitem__") and not isinstance(row, str | bytes | Mapping)
     )

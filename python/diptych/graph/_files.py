@@ -92,6 +92,23 @@ def _content(file: TextIO) -> Iterator[tuple[int, str]]:
             yield number, line.strip("\r\n ")
 
 
+def separated_lines(file: TextIO) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each line and its number; the first line tells what separates cells."""
+    content = _content(file)
+    first = next(content, None)
+    if first is None:
+        return
+    bare = re.sub(r'"[^"]*"', "", first[1])
+    delimiter = next((mark for mark in "\t;," if mark in bare), None)
+    for number, line in chain([first], content):
+        if delimiter is None:  # attributes as networkx writes them, {'weight': 2.0}, hold blanks
+            yield number, line.split(None, 2 if "{" in line else -1)
+        else:
+            quoted = '"' in line
+            cells = next(csv.reader([line], delimiter=delimiter)) if quoted else line.split(delimiter)
+            yield number, [cell.strip() for cell in cells]
+
+
 class _EdgeLines(Rows):
     """The edges in the lines of a text file: separator and header are found out from its first two lines."""
 
@@ -106,7 +123,7 @@ class _EdgeLines(Rows):
         return f"{self.name}, line {self.position}"
 
     def _edges(self, file: TextIO) -> Iterator[tuple[Any, ...]]:
-        rows = self._cells(_content(file))
+        rows = separated_lines(file)
         head = list(islice(rows, 2))
         if not head:
             return
@@ -128,21 +145,6 @@ class _EdgeLines(Rows):
                 f"{self.name}: the first line, {announcement!r}, has not the columns of those below; as a "
                 f"header it would announce {announced} edges; there are {count}."
             )
-
-    def _cells(self, content: Iterator[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
-        first = next(content, None)
-        if first is None:
-            return
-        lines = chain([first], content)
-        bare = re.sub(r'"[^"]*"', "", first[1])
-        delimiter = next((mark for mark in "\t;," if mark in bare), None)
-        for number, line in lines:
-            if delimiter is None:  # attributes as networkx writes them, {'weight': 2.0}, hold blanks
-                yield number, line.split(None, 2 if "{" in line else -1)
-            else:
-                quoted = '"' in line
-                cells = next(csv.reader([line], delimiter=delimiter)) if quoted else line.split(delimiter)
-                yield number, [cell.strip() for cell in cells]
 
     def _edge(self, cells: list[str], picked: tuple[int, int, int | None], width: int) -> tuple[Any, ...]:
         if len(cells) != width:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from diptych.testing import clustering, rng, skipgram, walks
+from diptych.testing import clustering, metapath, rng, skipgram, walks
 from diptych.testing._call import LawBroken
 from diptych.testing._engine import Family, Law, try_laws
 from diptych.testing._exercise import exercise_text
@@ -33,6 +33,10 @@ _FAMILIES: dict[str, Family] = {
         skipgram.SGNS_LOSS,
         skipgram.SGNS_GRADIENTS,
         skipgram.TRAIN,
+        metapath.COMMUTING_MATRIX,
+        metapath.PATHSIM,
+        metapath.PATHSIM_TOP_K,
+        metapath.PATHSIM_PAIRS,
         rng.SPLITMIX64,
     )
 }

@@ -69,8 +69,7 @@ class Subject:
 
     def __call__(self, case: Case) -> Any:
         """Call the function on a copy of `case`."""
-        copies = {key: value.copy() if hasattr(value, "copy") else value for key, value in case.items()}
-        answer = self.on(copies, case)
+        answer = self.on({key: copied(value) for key, value in case.items()}, case)
         if case is self.case:
             self.answer = answer
         return answer
@@ -163,6 +162,13 @@ class Family:
             return entered
 
         return enter
+
+
+def copied(value: Any) -> Any:
+    """Copy an argument, and the matrices of a list of them."""
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return value.copy() if hasattr(value, "copy") else value
 
 
 def examples(*cases: Case) -> Callable[[Random], Iterator[Case]]:

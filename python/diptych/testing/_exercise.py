@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diptych.testing import _exercise_skipgram
+from diptych.testing import _exercise_metapath, _exercise_skipgram
 
 _DBSCAN = '''\
 """Exercise: DBSCAN from its definition.
@@ -303,7 +303,9 @@ _TEXTS = {
     "walks.sample_alias": _SAMPLE_ALIAS,
     "walks.random_walks": _RANDOM_WALKS,
     "rng.splitmix64": _SPLITMIX64,
-} | _exercise_skipgram.TEXTS
+    **_exercise_skipgram.TEXTS,
+    **_exercise_metapath.TEXTS,
+}
 
 
 def exercise_text(name: str) -> str:

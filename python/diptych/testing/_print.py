@@ -14,12 +14,21 @@ def show_value(value: Any) -> str:
     if hasattr(value, "indptr"):
         parts = ", ".join(_show_array(part) for part in (value.data, value.indices, value.indptr))
         return f"scipy.sparse.csr_array(({parts}), shape={value.shape})"
+    if isinstance(value, list) and _is_table(value):
+        return f"[{', '.join(map(show_value, value))}]"
     if isinstance(value, tuple):
         inner = ", ".join(show_value(item) for item in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     if isinstance(value, np.generic):
         value = value.item()
     return _plain(repr(value))
+
+
+def _is_table(value: Any) -> bool:
+    """Tell arrays, sparse matrices and lists of them from numbers and words."""
+    if isinstance(value, list):
+        return any(_is_table(item) for item in value)
+    return np.ndim(value) > 0
 
 
 def _show_array(array: np.ndarray[Any, Any]) -> str:
@@ -44,13 +53,13 @@ def show_call(function: str, names: tuple[str, ...], positional: list[Any], name
     """Write the call as a few lines: the arrays first, then one line that passes them."""
     lines, arguments = [], []
     for name, value in zip((*names, *[""] * len(positional)), positional, strict=False):
-        if name and np.ndim(value) > 0:
+        if name and _is_table(value):
             lines.append(f"{name} = {show_value(value)}")
             arguments.append(name)
         else:
             arguments.append(show_value(value))
     for name, value in named.items():
-        if np.ndim(value) > 0:
+        if _is_table(value):
             lines.append(f"{name} = {show_value(value)}")
             arguments.append(f"{name}={name}")
         else:

@@ -1,7 +1,9 @@
 //! Kernel errors as Python exceptions.
 
 use diptych_kernels::Error;
-use pyo3::exceptions::{PyFloatingPointError, PyKeyboardInterrupt, PyMemoryError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{
+    PyFloatingPointError, PyKeyboardInterrupt, PyMemoryError, PyOverflowError, PyRuntimeError, PyValueError,
+};
 use pyo3::prelude::*;
 
 pyo3::create_exception!(
@@ -15,6 +17,7 @@ pyo3::create_exception!(
 pub(crate) fn exception(error: Error) -> PyErr {
     match error {
         Error::OutOfMemory { .. } => PyMemoryError::new_err(error.to_string()),
+        Error::Overflow(_) => PyOverflowError::new_err(error.to_string()),
         Error::Diverged { .. } => PyFloatingPointError::new_err(error.to_string()),
         Error::Interrupted => PyKeyboardInterrupt::new_err(()),
         other => PyValueError::new_err(other.to_string()),

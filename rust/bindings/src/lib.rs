@@ -3,6 +3,7 @@
 mod arrays;
 mod clustering;
 mod error;
+mod metapath;
 mod rng;
 mod run;
 mod skipgram;
@@ -22,6 +23,8 @@ mod _rust {
     };
     #[pymodule_export]
     use super::error::InternalError;
+    #[pymodule_export]
+    use super::metapath::{MetapathIndex, metapath_chain, metapath_pairs, metapath_pathsim, metapath_top_k};
     #[pymodule_export]
     use super::rng::splitmix64;
     #[pymodule_export]

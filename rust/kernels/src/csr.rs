@@ -3,21 +3,21 @@
 use crate::error::{Error, Result};
 
 /// A checked view of a CSR matrix: `indptr` rises from 0 to the number of entries, every column is in range.
-/// Its index arrays have one width, 64 or 32 bits.
+/// Its index arrays are of 64 or 32 bits, `indptr` (of type P) as `indices` where nothing else is said.
 #[derive(Clone, Copy, Debug)]
-pub struct Csr<'a, I = i64> {
-    indptr: &'a [I],
+pub struct Csr<'a, I = i64, T = f64, P = I> {
+    indptr: &'a [P],
     indices: &'a [I],
-    data: &'a [f64],
+    data: &'a [T],
     n_columns: usize,
 }
 
-impl<'a, I: Copy + Ord + Into<i64>> Csr<'a, I> {
+impl<'a, I: Copy + Ord + Into<i64>, T: Copy, P: Copy + Ord + Into<i64>> Csr<'a, I, T, P> {
     /// Checks the structure in O(rows + entries).
     ///
     /// # Errors
     /// [`Error::Invalid`] names the first entry that is wrong.
-    pub fn new(indptr: &'a [I], indices: &'a [I], data: &'a [f64], n_columns: usize) -> Result<Self> {
+    pub fn new(indptr: &'a [P], indices: &'a [I], data: &'a [T], n_columns: usize) -> Result<Self> {
         let fail = |message: String| {
             Err(Error::Invalid(format!("{message}; scipy does not check this, A.check_format() may.")))
         };
@@ -59,9 +59,20 @@ impl<'a, I: Copy + Ord + Into<i64>> Csr<'a, I> {
     }
 
     /// The stored entries of a row, as (column, value).
-    pub fn row(&self, row: usize) -> impl Iterator<Item = (usize, f64)> + 'a {
-        let (start, end) = (self.start(row), self.start(row + 1));
-        self.indices[start..end].iter().zip(&self.data[start..end]).map(|(&j, &value)| (j.into() as usize, value))
+    pub fn row(&self, row: usize) -> impl Iterator<Item = (usize, T)> + 'a {
+        let (columns, values) = self.parts(row);
+        columns.iter().zip(values).map(|(&j, &value)| (j.into() as usize, value))
+    }
+
+    /// The columns and the values of a row.
+    pub fn parts(&self, row: usize) -> (&'a [I], &'a [T]) {
+        let range = self.start(row)..self.start(row + 1);
+        (&self.indices[range.clone()], &self.data[range])
+    }
+
+    /// Number of stored entries.
+    pub fn n_entries(&self) -> usize {
+        self.indices.len()
     }
 
     /// Where the entries of a row start; for the number of rows, how many there are.

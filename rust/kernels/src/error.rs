@@ -15,6 +15,9 @@ pub enum Error {
         /// Its size.
         bytes: u128,
     },
+    /// A count is beyond what its type can hold; the text names it.
+    #[error("{0}")]
+    Overflow(String),
     /// Training left the range of numbers.
     #[error("training diverged in epoch {epoch}, at a learning rate of {rate}: lower learning_rate.")]
     Diverged {

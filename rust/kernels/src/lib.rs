@@ -10,6 +10,7 @@
 pub mod clustering;
 pub mod csr;
 mod error;
+pub mod metapath;
 mod parallel;
 pub mod rng;
 pub mod simd;

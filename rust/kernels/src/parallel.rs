@@ -89,9 +89,9 @@ pub(crate) fn advise_large_pages<T>(vector: &mut Vec<T>) {
 ///
 /// # Errors
 /// As [`reserve`].
-pub(crate) fn zeros(len: usize, what: &'static str) -> Result<Vec<i32>> {
-    drop(reserve::<i32>(len, what)?); // `vec!` would abort where this fails
-    Ok(vec![0; len])
+pub(crate) fn zeros<T: Clone + Default>(len: usize, what: &'static str) -> Result<Vec<T>> {
+    drop(reserve::<T>(len, what)?); // `vec!` would abort where this fails
+    Ok(vec![T::default(); len])
 }
 
 /// Makes room for `len` more elements in a vector that is used again and again.
@@ -135,13 +135,13 @@ pub(crate) fn collected<T>(items: impl ExactSizeIterator<Item = T>, what: &'stat
 
 /// Cuts `0..offsets.len() - 1` (cells) into runs that hold about `target` items each, where cell c holds the items
 /// `offsets[c]..offsets[c + 1]`. Depends on the data only, never on the number of threads.
-pub(crate) fn runs_of_cells(offsets: &[u32], target: usize) -> Vec<Range<usize>> {
+pub(crate) fn runs_of_cells<O: Copy + Into<u64>>(offsets: &[O], target: usize) -> Vec<Range<usize>> {
     let cells = offsets.len() - 1;
     let mut runs = Vec::new();
     let mut first = 0;
     while first < cells {
-        let limit = offsets[first] as usize + target;
-        let after = first + 1 + offsets[first + 1..cells].partition_point(|&end| (end as usize) < limit);
+        let limit = offsets[first].into() + target as u64;
+        let after = first + 1 + offsets[first + 1..cells].partition_point(|&end| end.into() < limit);
         runs.push(first..after.min(cells));
         first = after.min(cells);
     }

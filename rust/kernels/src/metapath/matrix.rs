@@ -1,0 +1,79 @@
+//! All similarities above a threshold.
+
+use super::half::{Half, Row, Scratches, Value, flops_before};
+use crate::parallel::{reserve, runs_of_cells, split_runs, zeros};
+use crate::{Error, Result, Task};
+use rayon::prelude::*;
+
+/// About how many multiplications make a block, the unit of parallel work.
+const BLOCK: usize = 1 << 18;
+
+/// A matrix of similarities in compressed rows, columns ascending.
+#[derive(Debug)]
+pub struct Similarities {
+    /// Where rows start.
+    pub indptr: Vec<i64>,
+    /// Columns.
+    pub indices: Vec<i32>,
+    /// Scores.
+    pub scores: Vec<f64>,
+}
+
+/// See [`super::PathSim::matrix`]. Rows are summed twice, to be counted and to be stored.
+pub(super) fn matrix<V: Value>(half: &Half<V>, threshold: f64, task: &Task) -> Result<Similarities> {
+    let n = half.len();
+    task.expect(2 * n);
+    half.with_columns(|columns| {
+        let blocks = runs_of_cells(&flops_before(&half.rows, 0..n)?, BLOCK);
+        let scratches = Scratches::new();
+        let search = |row: usize, scratch: &mut Row<V>, found: &mut dyn FnMut(u32, f64)| {
+            let xx = half.norms[row];
+            scratch.sum(half.rows.row(row), columns, |y, xy| {
+                let score = V::score(xy, xx, half.norms[y as usize]);
+                if score > 0.0 && score >= threshold {
+                    found(y, score);
+                }
+            });
+        };
+        let make = || Row::new(n);
+        let mut indptr = zeros::<i64>(n + 1, "the matrix of similarities")?;
+        let counts = split_runs(&mut indptr[1..], blocks.iter().map(|block| block.end));
+        blocks.par_iter().zip(counts).try_for_each(|(block, counts)| {
+            scratches.with(make, |scratch| {
+                for (row, count) in block.clone().zip(counts) {
+                    search(row, scratch, &mut |_, _| *count += 1);
+                }
+                task.advance(block.len())
+            })
+        })?;
+        for row in 0..n {
+            indptr[row + 1] += indptr[row];
+        }
+        let total = indptr[n] as usize;
+        let what = "the matrix of similarities (pathsim_top_k keeps the best of each row alone)";
+        let bytes = total as u128 * (size_of::<i32>() + size_of::<f64>()) as u128;
+        // Both at once, because a system may promise each of two that it cannot hold together.
+        let all = usize::try_from(bytes).map_err(|_| Error::OutOfMemory { what, bytes })?;
+        drop(reserve::<u8>(all, what)?);
+        let (mut indices, mut scores) = (zeros(total, what)?, zeros(total, what)?);
+        let ends = || blocks.iter().map(|block| indptr[block.end] as usize);
+        let (index_runs, score_runs) = (split_runs(&mut indices, ends()), split_runs(&mut scores, ends()));
+        blocks.par_iter().zip(index_runs).zip(score_runs).try_for_each(|((block, indices), scores)| {
+            scratches.with(make, |scratch| {
+                let mut entries = Vec::new();
+                let mut start = 0;
+                for row in block.clone() {
+                    entries.clear();
+                    search(row, scratch, &mut |y, score| entries.push((y, score)));
+                    entries.sort_unstable_by_key(|&(y, _)| y);
+                    for (at, &(y, score)) in entries.iter().enumerate() {
+                        (indices[start + at], scores[start + at]) = (y as i32, score);
+                    }
+                    start += entries.len();
+                }
+                task.advance(block.len())
+            })
+        })?;
+        Ok(Similarities { indptr, indices, scores })
+    })
+}

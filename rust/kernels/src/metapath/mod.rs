@@ -1,0 +1,209 @@
+//! Path counts and PathSim on typed graphs.
+//!
+//! A commuting matrix is a chain of sparse products, multiplied in the cheapest order ([`chain()`]). PathSim needs the
+//! half path's matrix W alone: M = W Wᵀ is never built, a row of it at most ([`PathSim`]).
+
+mod chain;
+mod half;
+mod matrix;
+mod product;
+mod score;
+mod select;
+mod tiles;
+mod top_k;
+mod twins;
+
+pub use chain::{Number, Product, chain};
+pub use matrix::Similarities;
+
+use crate::csr::Csr;
+use crate::parallel::{Task, filled, zeros};
+use crate::{Error, Result};
+use half::{Half, flops_before};
+use tiles::Tiles;
+
+/// A relation between two node types, or a product of relations: canonical, its entries positive and finite.
+pub type Relation<'a, T> = Csr<'a, i32, T, i64>;
+
+/// The half path's matrix, made ready.
+///
+/// Counts are kept as narrow as the greatest M_xx allows: with M_xy² <= M_xx · M_yy, what holds the diagonal holds all.
+#[derive(Debug)]
+pub struct PathSim {
+    kind: Kind,
+    /// Kept for many calls.
+    tiles: Option<Tiles>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// M_xx < 2³¹, so entries are below 2¹⁶ and doubled counts fit 32 bits.
+    Narrow(Half<u16>),
+    /// M_xx < 2⁶².
+    Wide(Half<u32>),
+    /// Weights.
+    Real(Half<f64>),
+}
+
+/// Calls a generic method of the half matrix.
+macro_rules! with_half {
+    ($path:expr, |$half:ident| $body:expr) => {
+        match &$path.kind {
+            Kind::Narrow($half) => $body,
+            Kind::Wide($half) => $body,
+            Kind::Real($half) => $body,
+        }
+    };
+}
+
+impl PathSim {
+    /// From path counts: O(entries).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a matrix that is not canonical or not positive, [`Error::Overflow`] where a doubled M_xx
+    /// is beyond 64 bits, [`Error::OutOfMemory`].
+    pub fn of_counts(half: Relation<'_, i64>) -> Result<Self> {
+        canonical(half, "half_path")?;
+        let greatest = half::greatest_norm(half)?;
+        let kind = if greatest < 1 << 31 {
+            Kind::Narrow(Half::new(half, |v| v as u16)?)
+        } else {
+            Kind::Wide(Half::new(half, |v| v as u32)?)
+        };
+        Ok(Self { kind, tiles: None })
+    }
+
+    /// From weights: O(entries).
+    ///
+    /// # Errors
+    /// As [`PathSim::of_counts`]; here [`Error::Overflow`] is a doubled M_xx that is not finite.
+    pub fn of_weights(half: Relation<'_, f64>) -> Result<Self> {
+        canonical(half, "half_path")?;
+        let half = Half::new(half, |v| v)?;
+        if let Some(row) = half.norms.iter().position(|&d| !(2.0 * d).is_finite()) {
+            return Err(Error::Overflow(format!(
+                "the weight of the paths from node {row} to itself, {:e}, is too large: twice of it must be finite.",
+                half.norms[row]
+            )));
+        }
+        Ok(Self { kind: Kind::Real(half), tiles: None })
+    }
+
+    /// Keeps what [`PathSim::top_k`] prepares, for many calls that ask little each: O(entries).
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn keep(mut self) -> Result<Self> {
+        let n = self.len();
+        let before = with_half!(self, |half| flops_before(&half.rows, 0..n))?;
+        match &mut self.kind {
+            Kind::Narrow(half) if Tiles::fit(half, before[n]) => self.tiles = Some(Tiles::new(half)?),
+            Kind::Narrow(half) => half.keep_columns()?,
+            Kind::Wide(half) => half.keep_columns()?,
+            Kind::Real(half) => half.keep_columns()?,
+        }
+        Ok(self)
+    }
+
+    /// Number of nodes.
+    pub fn len(&self) -> usize {
+        with_half!(self, |half| half.len())
+    }
+
+    /// Whether there is no node.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The k most similar nodes of each query (of all nodes where there are none given), and how similar they are;
+    /// k numbers per query, −1 and 0 after the last similar one. See `diptych.kernels.metapath.pathsim_top_k`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a query that is no node, [`Error::OutOfMemory`], [`Error::Interrupted`].
+    pub fn top_k(
+        &self,
+        k: usize,
+        queries: Option<&[i64]>,
+        include_self: bool,
+        task: &Task,
+    ) -> Result<(Vec<i64>, Vec<f64>)> {
+        if let Some(queries) = queries {
+            self.check(queries, "queries")?;
+        }
+        if k == 0 {
+            return Err(Error::Invalid("k=0: must be at least 1.".into()));
+        }
+        let q = queries.map_or(self.len(), <[i64]>::len);
+        let (what, size) = ("the arrays of similar nodes", q as u128 * k as u128);
+        let size = usize::try_from(size).map_err(|_| Error::OutOfMemory { what, bytes: size.saturating_mul(16) })?;
+        let (mut nodes, mut scores) = (filled(size, -1, what)?, zeros(size, what)?);
+        let out = (&mut nodes[..], &mut scores[..]);
+        task.expect(q);
+        if let Some(tiles) = &self.tiles {
+            tiles.top_k(k, queries, include_self, out, task)?;
+            return Ok((nodes, scores));
+        }
+        let query = |at: usize| queries.map_or(at, |queries| queries[at] as usize);
+        let before = with_half!(self, |half| flops_before(&half.rows, (0..q).map(query)))?;
+        match &self.kind {
+            Kind::Narrow(half) if Tiles::fit(half, before[q]) => {
+                Tiles::new(half)?.top_k(k, queries, include_self, out, task)?;
+            }
+            _ => with_half!(self, |half| top_k::top_k(half, k, queries, include_self, &before, out, task))?,
+        }
+        Ok((nodes, scores))
+    }
+
+    /// All similarities of at least `threshold` that are not 0.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], [`Error::Interrupted`].
+    pub fn matrix(&self, threshold: f64, task: &Task) -> Result<Similarities> {
+        with_half!(self, |half| matrix::matrix(half, threshold, task))
+    }
+
+    /// The similarity of each pair: O(entries of the two rows).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a node that does not exist or arrays of two lengths, [`Error::OutOfMemory`],
+    /// [`Error::Interrupted`].
+    pub fn pairs(&self, left: &[i64], right: &[i64], task: &Task) -> Result<Vec<f64>> {
+        if left.len() != right.len() {
+            return Err(Error::Invalid(format!("left has {} nodes, right has {}.", left.len(), right.len())));
+        }
+        self.check(left, "left")?;
+        self.check(right, "right")?;
+        with_half!(self, |half| half.pairs(left, right, task))
+    }
+
+    fn check(&self, nodes: &[i64], name: &str) -> Result<()> {
+        let n = self.len();
+        match nodes.iter().position(|&node| node < 0 || node as u64 >= n as u64) {
+            Some(at) => Err(Error::Invalid(format!("{name}[{at}]={}: there are {n} nodes.", nodes[at]))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Columns that ascend within each row, entries that are positive and finite, sizes that 32 bits number.
+fn canonical<T: Number>(relation: Relation<'_, T>, name: &str) -> Result<()> {
+    let (n, m) = (relation.n_rows(), relation.n_columns());
+    if n > i32::MAX as usize || m > i32::MAX as usize {
+        return Err(Error::Invalid(format!("{name} is {n} × {m}: more than {} nodes of a type.", i32::MAX)));
+    }
+    for row in 0..n {
+        let (columns, values) = relation.parts(row);
+        if let Some(at) = columns.windows(2).position(|pair| pair[0] >= pair[1]) {
+            let (a, b) = (columns[at], columns[at + 1]);
+            return Err(Error::Invalid(format!("{name} is not canonical: column {b} follows {a} in row {row}.")));
+        }
+        if let Some(at) = values.iter().position(|v| !v.is_proper()) {
+            let (column, value) = (columns[at], values[at]);
+            return Err(Error::Invalid(format!("{name}[{row}, {column}]={value:?}: must be positive and finite.")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

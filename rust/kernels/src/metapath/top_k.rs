@@ -1,0 +1,63 @@
+//! The k most similar nodes of each query, one row of M at a time.
+
+use super::half::{Half, Matrix, Row, Scratches, Value};
+use super::select::{Best, Match};
+use crate::parallel::{runs_of_cells, split_runs};
+use crate::{Result, Task};
+use rayon::prelude::*;
+
+/// About how many multiplications make a block, the unit of parallel work.
+const BLOCK: usize = 1 << 18;
+
+/// Fills the answers to the queries, k numbers each; `before` says what they cost, see [`super::half::flops_before`].
+pub(super) fn top_k<V: Value>(
+    half: &Half<V>,
+    k: usize,
+    queries: Option<&[i64]>,
+    include_self: bool,
+    before: &[u64],
+    (nodes, scores): (&mut [i64], &mut [f64]),
+    task: &Task,
+) -> Result<()> {
+    let query = |at: usize| queries.map_or(at, |queries| queries[at] as usize);
+    half.with_columns(|columns| {
+        let blocks = runs_of_cells(before, BLOCK);
+        let ends = || blocks.iter().map(|block| block.end * k);
+        let (nodes, scores) = (split_runs(nodes, ends()), split_runs(scores, ends()));
+        let scratches = Scratches::new();
+        blocks.par_iter().zip(nodes).zip(scores).try_for_each(|((block, nodes), scores)| {
+            scratches.with(
+                || Ok((Row::new(half.len())?, Best::default())),
+                |(row, best)| {
+                    let slots = nodes.chunks_exact_mut(k).zip(scores.chunks_exact_mut(k));
+                    for (at, (nodes, scores)) in block.clone().zip(slots) {
+                        search(half, columns, query(at), k, include_self, row, best);
+                        for (at, found) in best.finish().iter().enumerate() {
+                            (nodes[at], scores[at]) = (found.node.into(), found.score);
+                        }
+                    }
+                    task.advance(block.len())
+                },
+            )
+        })
+    })
+}
+
+fn search<V: Value>(
+    half: &Half<V>,
+    columns: &Matrix<V>,
+    x: usize,
+    k: usize,
+    include_self: bool,
+    row: &mut Row<V>,
+    best: &mut Best,
+) {
+    best.start(k);
+    let xx = half.norms[x];
+    row.sum(half.rows.row(x), columns, |y, xy| {
+        let score = V::score(xy, xx, half.norms[y as usize]);
+        if score > 0.0 && (include_self || y as usize != x) {
+            best.offer(Match { score, node: y });
+        }
+    });
+}

@@ -1,0 +1,176 @@
+"""Rust answers bit for bit as the reference: any matrix, counts to the edge of 64 bits, any weights."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from metapath_chains import plain_best, plain_scores
+from scipy.sparse import csr_array
+
+COUNTS = {  # most of an entry; sums of 8 entries stored for one place stay within int64
+    "ties": 1,
+    "small": 5,
+    "about 2**53": 2**26,
+    "about 2**62": 2**30,
+    "beyond 2**62": 2**40,
+    "beyond 2**63": 2**59,
+}
+WEIGHTS = {
+    "decimal": lambda rng, m: rng.random(m),
+    "halves": lambda rng, m: rng.integers(1, 9, m) / 2,
+    "steep": lambda rng, m: 10.0 ** rng.integers(-170, 150, m),
+    "tiny": lambda rng, m: 1e-162 * rng.random(m),
+    "great": lambda rng, m: 10.0 ** rng.uniform(150, 154.2, m),
+}
+EXACT = {"ties", "small", "halves"}  # in any order of multiplication, without overflow
+
+
+def stored(rng, shape, kind, most_in_row=8):
+    """Make a CSR array with rows out of order, places stored more than once, stored zeros, empty rows."""
+    n, m = shape
+    sizes = rng.integers(0, most_in_row, n, endpoint=True) if m else np.zeros(n, dtype=int)
+    indptr = np.append(0, np.cumsum(sizes))
+    indices = rng.integers(0, max(m, 1), indptr[-1])
+    if kind in COUNTS:
+        most = COUNTS[kind]
+        data = rng.integers(most // 2 + 1, most, len(indices), endpoint=True)
+    else:
+        data = WEIGHTS[kind](rng, len(indices))
+    data[rng.random(len(data)) < 0.1] = 0
+    if kind == "ties" and rng.random() < 0.5:
+        data = data.astype(bool)
+    index = rng.choice([np.int32, np.int64])
+    return csr_array((data, indices.astype(index), indptr.astype(index)), shape=shape)
+
+
+@st.composite
+def chains(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    kind = draw(st.sampled_from([*COUNTS, *WEIGHTS]))
+    sizes = draw(st.lists(st.integers(0, 7), min_size=2, max_size=5 if kind in EXACT else 3))
+    relations = [stored(rng, shape, kind) for shape in itertools.pairwise(sizes)]
+    if draw(st.booleans()):  # twins
+        relations[0] = relations[0][rng.integers(0, sizes[0], 2 * sizes[0])] if sizes[0] else relations[0]
+    return relations
+
+
+def outcome(call, *args, **options):
+    """Return an answer as plain arrays, or "overflow"."""
+    try:
+        answer = call(*args, **options)
+    except OverflowError:
+        return "overflow"
+    if isinstance(answer, csr_array):
+        return answer.indptr, answer.indices, answer.data, np.array(answer.shape)
+    return tuple(answer) if isinstance(answer, tuple) else (answer,)
+
+
+def agree(both_panels, name, *args, threads=(1, 2), **options):
+    """Return the outcome of the reference, after comparing it with Rust's."""
+    reference, rust = (getattr(panel.metapath, name) for panel in both_panels)
+    expected = outcome(reference, *args, **options)
+    for n_jobs in [None] if name == "commuting_matrix" else threads:
+        found = outcome(rust, *args, **options, **({} if n_jobs is None else {"n_jobs": n_jobs}))
+        assert (found == "overflow") == (expected == "overflow"), (found, expected)
+        for a, b in () if expected == "overflow" else zip(found, expected, strict=True):
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b, err_msg=f"{name}, n_jobs={n_jobs}")
+    return expected
+
+
+@settings(max_examples=250)
+@given(relations=chains())
+def test_commuting_matrices(both_panels, relations):
+    before = [part.copy() for A in relations for part in (A.indptr, A.indices, A.data)]
+    agree(both_panels, "commuting_matrix", relations)
+    after = [part for A in relations for part in (A.indptr, A.indices, A.data)]
+    for part, old in zip(after, before, strict=True):
+        np.testing.assert_array_equal(part, old)
+
+
+@settings(max_examples=250)
+@given(half=chains(), pick=st.integers(0, 10**6))
+def test_all_scores(both_panels, half, pick):
+    whole = agree(both_panels, "pathsim", half)
+    if whole != "overflow" and len(whole[2]):
+        at = whole[2][pick % len(whole[2])]
+        for threshold in (at, min(np.nextafter(at, 2), 1.0), 0.5, 1.0):
+            agree(both_panels, "pathsim", half, threshold=min(float(threshold), 1.0))
+
+
+@settings(max_examples=250)
+@given(
+    half=chains(),
+    k=st.sampled_from([1, 2, 3, 10, 40]),
+    include_self=st.booleans(),
+    queries=st.none() | st.lists(st.integers(0, 10**6), max_size=9),
+)
+def test_the_best_k(both_panels, half, k, include_self, queries):
+    n = half[0].shape[0]
+    asked = None if queries is None or n == 0 else [x % n for x in queries]
+    agree(both_panels, "pathsim_top_k", half, k, queries=asked, include_self=include_self)
+
+
+@settings(max_examples=150)
+@given(half=chains(), seed=st.integers(0, 10**6))
+def test_pairs(both_panels, half, seed):
+    n = half[0].shape[0]
+    left, right = np.random.default_rng(seed).integers(0, max(n, 1), (2, 9 if n else 0))
+    agree(both_panels, "pathsim_pairs", half, left, right)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(2**25, 2**31 - 1), min_size=2, max_size=6), st.integers(0, 2))
+def test_quotients_of_great_counts(both_panels, values, more):
+    # One path apart, about 2**53 and about 2**62: here rounding twice would show.
+    W = csr_array(np.array([[v, i % 2 * more] for i, v in enumerate(values)]))
+    agree(both_panels, "pathsim", [W])
+    agree(both_panels, "pathsim_top_k", [W], 3, include_self=True)
+
+
+def zipf(rng, shape, entries, most=3, dtype=np.int64):
+    """Make a relation where few columns are hit often, so that rows of all lengths and many ties occur."""
+    columns = (shape[1] * rng.random(entries) ** 3).astype(int)
+    rows = (shape[0] * rng.random(entries) ** 2).astype(int)
+    data = rng.integers(1, most, entries, endpoint=True).astype(dtype)
+    return csr_array((data, (rows, columns)), shape=shape)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+@pytest.mark.parametrize("k", [1, 10, 300])
+def test_hubs_ties_and_twins(both_panels, k, dtype):
+    half = [zipf(np.random.default_rng(k), (350, 40), 1200, dtype=dtype)]
+    for include_self in (False, True):
+        agree(both_panels, "pathsim_top_k", half, k, include_self=include_self, threads=(1, 3))
+
+
+@pytest.mark.parametrize("most", [1, 3, 2**14, 2**20])
+def test_many_blocks_and_threads(both_panels, most):
+    # Millions of multiplications, of which a block has far fewer; against sorted rows, since the reference
+    # would take long. Counts of each width that a kernel may choose.
+    _, rust = both_panels
+    rng = np.random.default_rng(1)
+    half = [zipf(rng, (1500, 60), 20_000, most)]
+    scores, queries = plain_scores(half), rng.integers(0, 1500, 400)
+    for k, n_jobs in itertools.product((1, 10, 2000), (1, 2, 3)):
+        found = rust.metapath.pathsim_top_k(half, k, queries=queries, n_jobs=n_jobs)
+        expected = plain_best(scores, k, queries)
+        np.testing.assert_array_equal(found.indices, expected[0])
+        np.testing.assert_array_equal(found.scores, expected[1])
+    for threshold, n_jobs in itertools.product((0.0, 0.9), (1, 2, 3)):
+        found = rust.metapath.pathsim(half, threshold=threshold, n_jobs=n_jobs)
+        np.testing.assert_array_equal(found.toarray(), np.where(scores >= threshold, scores, 0))
+    left, right = rng.integers(0, 1500, (2, 20_000))
+    for n_jobs in (1, 2, 3):
+        found = rust.metapath.pathsim_pairs(half, left, right, n_jobs=n_jobs)
+        np.testing.assert_array_equal(found, scores[left, right])
+
+
+def test_products_of_many_blocks(both_panels):
+    _, rust = both_panels
+    rng = np.random.default_rng(2)
+    relations = [zipf(rng, shape, 8000) for shape in ((900, 500), (500, 700), (700, 300))]
+    found = rust.metapath.commuting_matrix(relations)
+    np.testing.assert_array_equal(found.toarray(), (relations[0] @ relations[1] @ relations[2]).toarray())
