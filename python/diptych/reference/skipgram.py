@@ -174,8 +174,7 @@ def train(
     counts, losses = np.bincount(rows[rows >= 0], minlength=n_nodes), np.zeros(epochs)
     if counts.any():
         table = alias_table(noise_distribution(counts, exponent=exponent))
-        together = walks_at_once(len(rows), counts), inputs_at_once(counts)
-        corpus = Corpus(rows, T, window, shrink, table, negative, *together)
+        corpus = Corpus(rows, T, window, shrink, table, negative, *at_once(len(rows), counts))
         V, C = descend(V, C, corpus, losses, learning_rate, min_learning_rate)
     return SkipGram(V.astype(np.float32), C.astype(np.float32), losses)
 
@@ -263,14 +262,10 @@ def as_float32(table: Any) -> Floats:
     return np.asarray(table, dtype=np.float32).astype(np.float64)
 
 
-def walks_at_once(n_walks: int, visits: Indices) -> int:
-    """Return how many walks start from the same tables."""
-    return int(np.clip(VISITS * n_walks // visits.max(), 1, BATCH))
-
-
-def inputs_at_once(visits: Indices) -> int:
-    """Return how many inputs share negatives: so few that the most visited node seldom comes up twice."""
-    return int(np.clip(visits.sum() // (2 * visits.max()), 1, SHARE))
+def at_once(n_walks: int, visits: Indices) -> tuple[int, int]:
+    """Return how many walks start from the same tables, and how many inputs share negatives."""
+    walks, inputs = VISITS * n_walks // visits.max(), visits.sum() // (2 * visits.max())
+    return int(np.clip(walks, 1, BATCH)), int(np.clip(inputs, 1, SHARE))
 
 
 def training_key(rng: Any) -> int:
