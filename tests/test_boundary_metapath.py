@@ -241,7 +241,9 @@ def test_entries_beyond_the_last_row_are_not_looked_at():
     np.testing.assert_array_equal(commuting_matrix([A]).toarray(), WRITES.toarray())
 
 
-BUSY = [csr_array(np.random.default_rng(0).integers(0, 3, (20_000, 60)))]
+BUSY = [
+    csr_array(np.random.default_rng(0).integers(0, 3, (20_000, 60)).astype(float))
+]  # weights take longest
 
 
 def test_what_a_callback_raises_stops_the_work():
