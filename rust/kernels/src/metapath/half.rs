@@ -2,13 +2,16 @@
 
 use super::score::quotient;
 use super::{Number, Relation};
-use crate::parallel::{Task, filled, reserve, zeros};
+use crate::parallel::{Task, filled, reserve, runs_of_cells, split_runs, zeros};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::fmt::Debug;
+use std::ops::Range;
 
 /// Pairs that a thread scores at a time.
 const PAIRS: usize = 1 << 12;
+/// Into how many stripes a transpose is divided, at most.
+const STRIPES: usize = 16;
 
 /// An entry of the half matrix.
 pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send + Sync {
@@ -18,7 +21,12 @@ pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send +
     fn add_product(self, other: Self, sum: Self::Sum) -> Self::Sum;
     /// 2 M_xy / (M_xx + M_yy) for M_xy > 0.
     fn score(xy: Self::Sum, xx: Self::Sum, yy: Self::Sum) -> f64;
+    /// The least M_xy > 0 that may score `threshold` where M_yy is `yy` or more; rounding makes it less, never more.
+    fn least(threshold: f64, xx: Self::Sum, yy: Self::Sum) -> Self::Sum;
 }
+
+/// Lowers a bound by more than its own rounding.
+pub(super) const MARGIN: f64 = 1.0 - 1e-9;
 
 impl Value for u16 {
     type Sum = u32;
@@ -31,6 +39,13 @@ impl Value for u16 {
     #[inline(always)]
     fn score(xy: u32, xx: u32, yy: u32) -> f64 {
         f64::from(xy.wrapping_mul(2)) / f64::from(xx.wrapping_add(yy))
+    }
+
+    #[inline(always)]
+    fn least(threshold: f64, xx: u32, yy: u32) -> u32 {
+        let least = threshold * (f64::from(xx) + f64::from(yy)) / 2.0 * MARGIN;
+        let whole = least as u32; // `ceil` would be a call
+        (whole + u32::from(f64::from(whole) < least)).max(1)
     }
 }
 
@@ -46,6 +61,11 @@ impl Value for u32 {
     fn score(xy: u64, xx: u64, yy: u64) -> f64 {
         quotient(2 * xy, xx + yy)
     }
+
+    #[inline(always)]
+    fn least(threshold: f64, xx: u64, yy: u64) -> u64 {
+        ((threshold * (xx as f64 + yy as f64) / 2.0 * MARGIN) as u64).max(1) // may be one too few
+    }
 }
 
 impl Value for f64 {
@@ -59,6 +79,11 @@ impl Value for f64 {
     #[inline(always)]
     fn score(xy: f64, xx: f64, yy: f64) -> f64 {
         2.0 * xy / (xx + yy)
+    }
+
+    #[inline(always)]
+    fn least(threshold: f64, xx: f64, yy: f64) -> f64 {
+        (threshold * (xx + yy) / 2.0 * MARGIN).max(f64::from_bits(1))
     }
 }
 
@@ -75,14 +100,25 @@ impl<V: Value> Matrix<V> {
     /// The columns and values of a row.
     #[inline]
     pub fn row(&self, row: usize) -> (&[u32], &[V]) {
-        let range = self.starts[row]..self.starts[row + 1];
+        self.slices(self.range(row))
+    }
+
+    /// Where the entries of a row are.
+    #[inline]
+    pub fn range(&self, row: usize) -> Range<usize> {
+        self.starts[row]..self.starts[row + 1]
+    }
+
+    /// Columns and values of some entries.
+    #[inline]
+    pub fn slices(&self, range: Range<usize>) -> (&[u32], &[V]) {
         (&self.indices[range.clone()], &self.values[range])
     }
 
     /// Entries of a row.
     #[inline]
     pub fn row_len(&self, row: usize) -> usize {
-        self.starts[row + 1] - self.starts[row]
+        self.range(row).len()
     }
 
     /// Number of columns.
@@ -95,35 +131,42 @@ impl<V: Value> Matrix<V> {
         self.indices.len()
     }
 
-    /// Entries of each column.
-    pub fn column_counts(&self) -> Result<Vec<u32>> {
-        let mut counts = filled(self.n_columns, 0, "the counts of entries per column")?;
-        self.indices.iter().for_each(|&column| counts[column as usize] += 1);
-        Ok(counts)
-    }
-
-    fn transposed(&self) -> Result<Self> {
-        let mut starts = filled(self.n_columns + 2, 0, "the transpose of the half matrix")?;
-        for &column in &self.indices {
-            starts[column as usize + 2] += 1;
+    /// The transpose, given the number of entries of each column. Each thread fills a stripe of columns, and reads every
+    /// row for it: those parts of a row lie together, because its columns ascend.
+    fn transposed(&self, counts: &[u32]) -> Result<Self> {
+        const WHAT: &str = "the transpose of the half matrix";
+        let mut starts = filled(self.n_columns + 1, 0u64, WHAT)?;
+        for (column, &count) in counts.iter().enumerate() {
+            starts[column + 1] = starts[column] + u64::from(count);
         }
-        for column in 2..starts.len() {
-            starts[column] += starts[column - 1];
-        }
-        // starts[column + 1] is where the next entry of a column goes, and in the end where the column ends.
-        let mut indices = zeros(self.indices.len(), "the transpose of the half matrix")?;
-        let mut values = zeros(self.indices.len(), "the transpose of the half matrix")?;
-        for row in 0..self.starts.len() - 1 {
-            let (columns, entries) = self.row(row);
-            for (&column, &value) in columns.iter().zip(entries) {
-                let at = &mut starts[column as usize + 1];
-                indices[*at] = row as u32;
-                values[*at] = value;
-                *at += 1;
+        let (mut indices, mut values) = (zeros(self.indices.len(), WHAT)?, zeros(self.indices.len(), WHAT)?);
+        let stripes = runs_of_cells(&starts, self.indices.len().div_ceil(rayon::current_num_threads().min(STRIPES)));
+        let ends = || stripes.iter().map(|stripe| starts[stripe.end] as usize);
+        let (index_runs, value_runs) = (split_runs(&mut indices, ends()), split_runs(&mut values, ends()));
+        stripes.par_iter().zip(index_runs).zip(value_runs).try_for_each(|((stripe, indices), values)| {
+            let first = starts[stripe.start];
+            let mut next: Vec<u32> = reserve(stripe.len(), WHAT)?;
+            next.extend(starts[stripe.clone()].iter().map(|start| (start - first) as u32));
+            for row in 0..self.starts.len() - 1 {
+                let (columns, entries) = self.row(row);
+                let here = match stripe.start {
+                    0 => 0,
+                    start => columns.partition_point(|&column| (column as usize) < start),
+                };
+                for (&column, &value) in columns[here..].iter().zip(&entries[here..]) {
+                    if column as usize >= stripe.end {
+                        break;
+                    }
+                    let at = &mut next[column as usize - stripe.start];
+                    (indices[*at as usize], values[*at as usize]) = (row as u32, value);
+                    *at += 1;
+                }
             }
-        }
-        starts.truncate(self.n_columns + 1);
-        Ok(Self { starts, indices, values, n_columns: self.starts.len() - 1 })
+            Ok(())
+        })?;
+        let mut places = reserve(starts.len(), WHAT)?;
+        places.extend(starts.iter().map(|&start| start as usize));
+        Ok(Self { starts: places, indices, values, n_columns: self.starts.len() - 1 })
     }
 }
 
@@ -133,6 +176,10 @@ pub(super) struct Half<V: Value> {
     pub rows: Matrix<V>,
     /// M_xx of each row.
     pub norms: Vec<V::Sum>,
+    /// The least M_xx of a row with entries.
+    pub lightest: V::Sum,
+    /// Entries of each column.
+    pub counts: Vec<u32>,
     columns: Option<Matrix<V>>,
 }
 
@@ -145,6 +192,7 @@ impl<V: Value> Half<V> {
         let mut indices = reserve(half.n_entries(), WHAT)?;
         let mut values = reserve(half.n_entries(), WHAT)?;
         let mut norms = reserve(n, WHAT)?;
+        let mut lightest = None;
         starts.push(0);
         for row in 0..n {
             let (columns, entries) = half.parts(row);
@@ -157,10 +205,15 @@ impl<V: Value> Half<V> {
                 indices.extend(columns.iter().map(|&j| j as u32));
             }
             norms.push(norm);
+            if norm != V::Sum::default() && lightest.is_none_or(|lightest| norm < lightest) {
+                lightest = Some(norm);
+            }
             starts.push(values.len());
         }
+        let mut counts = filled(half.n_columns(), 0u32, WHAT)?;
+        indices.iter().for_each(|&column| counts[column as usize] += 1);
         let rows = Matrix { starts, indices, values, n_columns: half.n_columns() };
-        Ok(Self { rows, norms, columns: None })
+        Ok(Self { rows, norms, lightest: lightest.unwrap_or_default(), counts, columns: None })
     }
 
     /// Number of rows.
@@ -168,9 +221,22 @@ impl<V: Value> Half<V> {
         self.norms.len()
     }
 
+    /// Numbers of multiplications of rows of W Wᵀ, summed up to the one before each.
+    pub fn flops_before(&self, queries: impl ExactSizeIterator<Item = usize>) -> Result<Vec<u64>> {
+        let mut before = reserve(queries.len() + 1, "the plan of work")?;
+        let mut sum = 0;
+        before.push(0);
+        for x in queries {
+            // One more, so that blocks of rows without entries end as well.
+            sum += 1 + self.rows.row(x).0.iter().map(|&t| u64::from(self.counts[t as usize])).sum::<u64>();
+            before.push(sum);
+        }
+        Ok(before)
+    }
+
     /// Makes Wᵀ once for many calls.
     pub fn keep_columns(&mut self) -> Result<()> {
-        self.columns = Some(self.rows.transposed()?);
+        self.columns = Some(self.rows.transposed(&self.counts)?);
         Ok(())
     }
 
@@ -178,7 +244,7 @@ impl<V: Value> Half<V> {
     pub fn with_columns<R>(&self, work: impl FnOnce(&Matrix<V>) -> Result<R>) -> Result<R> {
         match &self.columns {
             Some(columns) => work(columns),
-            None => work(&self.rows.transposed()?),
+            None => work(&self.rows.transposed(&self.counts)?),
         }
     }
 
@@ -237,23 +303,6 @@ pub(super) fn greatest_norm(half: Relation<'_, i64>) -> Result<u64> {
     Ok(greatest)
 }
 
-/// Numbers of multiplications of rows of W Wᵀ, summed up to the one before each.
-pub(super) fn flops_before<V: Value>(
-    rows: &Matrix<V>,
-    queries: impl ExactSizeIterator<Item = usize>,
-) -> Result<Vec<u64>> {
-    let counts = rows.column_counts()?;
-    let mut before = reserve(queries.len() + 1, "the plan of work")?;
-    let mut sum = 0;
-    before.push(0);
-    for x in queries {
-        // One more, so that blocks of rows without entries end as well.
-        sum += 1 + rows.row(x).0.iter().map(|&t| u64::from(counts[t as usize])).sum::<u64>();
-        before.push(sum);
-    }
-    Ok(before)
-}
-
 /// What threads write into while they work on a row: made when a thread needs one, and used again.
 #[derive(Debug)]
 pub(super) struct Scratches<S>(std::sync::Mutex<Vec<S>>);
@@ -274,47 +323,5 @@ impl<S> Scratches<S> {
         let done = work(&mut scratch);
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(scratch);
         done
-    }
-}
-
-/// One row of M while it is summed.
-#[derive(Debug)]
-pub(super) struct Row<V: Value> {
-    sums: Vec<V::Sum>,
-    touched: Vec<u32>,
-}
-
-impl<V: Value> Row<V> {
-    /// Room for `n` sums.
-    pub fn new(n: usize) -> Result<Self> {
-        Ok(Self { sums: zeros(n, "one row of sums")?, touched: Vec::new() })
-    }
-
-    /// Sums row x of W Wᵀ and calls `found(y, M_xy)` for the entries that are not 0, in no particular order.
-    pub fn sum(
-        &mut self,
-        (x_columns, x_values): (&[u32], &[V]),
-        columns: &Matrix<V>,
-        mut found: impl FnMut(u32, V::Sum),
-    ) {
-        let zero = V::Sum::default();
-        for (&t, &w) in x_columns.iter().zip(x_values) {
-            let (ys, values) = columns.row(t as usize);
-            for (&y, &v) in ys.iter().zip(values) {
-                let sum = &mut self.sums[y as usize];
-                if *sum == zero {
-                    self.touched.push(y);
-                }
-                *sum = w.add_product(v, *sum);
-            }
-        }
-        // A sum that underflowed is touched again and again, but only its first visit finds it.
-        for &y in &self.touched {
-            let sum = std::mem::take(&mut self.sums[y as usize]);
-            if sum != zero {
-                found(y, sum);
-            }
-        }
-        self.touched.clear();
     }
 }

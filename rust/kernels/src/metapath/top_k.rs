@@ -1,6 +1,7 @@
 //! The k most similar nodes of each query, one row of M at a time.
 
-use super::half::{Half, Matrix, Row, Scratches, Value};
+use super::half::{Half, Matrix, Scratches, Value};
+use super::row::Row;
 use super::select::{Best, Match};
 use crate::parallel::{runs_of_cells, split_runs};
 use crate::{Result, Task};
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 /// About how many multiplications make a block, the unit of parallel work.
 const BLOCK: usize = 1 << 18;
 
-/// Fills the answers to the queries, k numbers each; `before` says what they cost, see [`super::half::flops_before`].
+/// Fills the answers to the queries, k numbers each; `before` says what they cost, see [`Half::flops_before`].
 pub(super) fn top_k<V: Value>(
     half: &Half<V>,
     k: usize,
@@ -53,8 +54,9 @@ fn search<V: Value>(
     best: &mut Best,
 ) {
     best.start(k);
-    let xx = half.norms[x];
-    row.sum(half.rows.row(x), columns, |y, xy| {
+    let (xx, lightest) = (half.norms[x], half.lightest);
+    let least = |best: &Best| V::least(best.threshold(), xx, lightest);
+    row.sum(half.rows.row(x), columns, best, least, |best, y, xy| {
         let score = V::score(xy, xx, half.norms[y as usize]);
         if score > 0.0 && (include_self || y as usize != x) {
             best.offer(Match { score, node: y });
