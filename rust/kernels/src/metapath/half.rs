@@ -1,8 +1,10 @@
 //! The half path's matrix by rows and, where it is needed, by columns.
 
+use super::columns::Columns;
 use super::score::quotient;
 use super::{Number, Relation};
-use crate::parallel::{Task, filled, reserve, runs_of_cells, split_runs, zeros};
+use crate::parallel::{Task, filled, reserve, zeros};
+use crate::simd::prefetch;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::fmt::Debug;
@@ -10,8 +12,6 @@ use std::ops::Range;
 
 /// Pairs that a thread scores at a time.
 const PAIRS: usize = 1 << 12;
-/// Into how many stripes a transpose is divided, at most.
-const STRIPES: usize = 16;
 
 /// An entry of the half matrix.
 pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send + Sync {
@@ -21,6 +21,8 @@ pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send +
     fn add_product(self, other: Self, sum: Self::Sum) -> Self::Sum;
     /// 2 M_xy / (M_xx + M_yy) for M_xy > 0.
     fn score(xy: Self::Sum, xx: Self::Sum, yy: Self::Sum) -> f64;
+    /// Something that does not fall where sums rise: how they are roughly ordered.
+    fn magnitude(sum: Self::Sum) -> u16;
     /// The least M_xy > 0 that may score `threshold` where M_yy is `yy` or more; rounding makes it less, never more.
     fn least(threshold: f64, xx: Self::Sum, yy: Self::Sum) -> Self::Sum;
 }
@@ -39,6 +41,11 @@ impl Value for u16 {
     #[inline(always)]
     fn score(xy: u32, xx: u32, yy: u32) -> f64 {
         f64::from(xy.wrapping_mul(2)) / f64::from(xx.wrapping_add(yy))
+    }
+
+    #[inline(always)]
+    fn magnitude(sum: Self::Sum) -> u16 {
+        magnitude(f64::from(sum))
     }
 
     #[inline(always)]
@@ -63,6 +70,11 @@ impl Value for u32 {
     }
 
     #[inline(always)]
+    fn magnitude(sum: Self::Sum) -> u16 {
+        magnitude(sum as f64)
+    }
+
+    #[inline(always)]
     fn least(threshold: f64, xx: u64, yy: u64) -> u64 {
         ((threshold * (xx as f64 + yy as f64) / 2.0 * MARGIN) as u64).max(1) // may be one too few
     }
@@ -82,9 +94,20 @@ impl Value for f64 {
     }
 
     #[inline(always)]
+    fn magnitude(sum: Self::Sum) -> u16 {
+        magnitude(sum)
+    }
+
+    #[inline(always)]
     fn least(threshold: f64, xx: f64, yy: f64) -> f64 {
         (threshold * (xx + yy) / 2.0 * MARGIN).max(f64::from_bits(1))
     }
+}
+
+/// The exponent and four more bits of a number that is not negative.
+#[inline(always)]
+fn magnitude(x: f64) -> u16 {
+    (x.to_bits() >> 48) as u16
 }
 
 /// A matrix in compressed rows, columns ascending.
@@ -121,6 +144,24 @@ impl<V: Value> Matrix<V> {
         self.range(row).len()
     }
 
+    /// From where rows start, and what they hold.
+    pub fn new(starts: Vec<usize>, indices: Vec<u32>, values: Vec<V>, n_columns: usize) -> Self {
+        Self { starts, indices, values, n_columns }
+    }
+
+    /// Asks the memory for where a row starts.
+    #[inline(always)]
+    pub fn prefetch_start(&self, row: usize) {
+        prefetch(&self.starts, row);
+    }
+
+    /// Asks the memory for the first entries of a row.
+    #[inline(always)]
+    pub fn prefetch_row(&self, row: usize) {
+        prefetch(&self.indices, self.starts[row]);
+        prefetch(&self.values, self.starts[row]);
+    }
+
     /// Number of columns.
     pub fn n_columns(&self) -> usize {
         self.n_columns
@@ -130,44 +171,6 @@ impl<V: Value> Matrix<V> {
     pub fn n_entries(&self) -> usize {
         self.indices.len()
     }
-
-    /// The transpose, given the number of entries of each column. Each thread fills a stripe of columns, and reads every
-    /// row for it: those parts of a row lie together, because its columns ascend.
-    fn transposed(&self, counts: &[u32]) -> Result<Self> {
-        const WHAT: &str = "the transpose of the half matrix";
-        let mut starts = filled(self.n_columns + 1, 0u64, WHAT)?;
-        for (column, &count) in counts.iter().enumerate() {
-            starts[column + 1] = starts[column] + u64::from(count);
-        }
-        let (mut indices, mut values) = (zeros(self.indices.len(), WHAT)?, zeros(self.indices.len(), WHAT)?);
-        let stripes = runs_of_cells(&starts, self.indices.len().div_ceil(rayon::current_num_threads().min(STRIPES)));
-        let ends = || stripes.iter().map(|stripe| starts[stripe.end] as usize);
-        let (index_runs, value_runs) = (split_runs(&mut indices, ends()), split_runs(&mut values, ends()));
-        stripes.par_iter().zip(index_runs).zip(value_runs).try_for_each(|((stripe, indices), values)| {
-            let first = starts[stripe.start];
-            let mut next: Vec<u32> = reserve(stripe.len(), WHAT)?;
-            next.extend(starts[stripe.clone()].iter().map(|start| (start - first) as u32));
-            for row in 0..self.starts.len() - 1 {
-                let (columns, entries) = self.row(row);
-                let here = match stripe.start {
-                    0 => 0,
-                    start => columns.partition_point(|&column| (column as usize) < start),
-                };
-                for (&column, &value) in columns[here..].iter().zip(&entries[here..]) {
-                    if column as usize >= stripe.end {
-                        break;
-                    }
-                    let at = &mut next[column as usize - stripe.start];
-                    (indices[*at as usize], values[*at as usize]) = (row as u32, value);
-                    *at += 1;
-                }
-            }
-            Ok(())
-        })?;
-        let mut places = reserve(starts.len(), WHAT)?;
-        places.extend(starts.iter().map(|&start| start as usize));
-        Ok(Self { starts: places, indices, values, n_columns: self.starts.len() - 1 })
-    }
 }
 
 /// W, the diagonal of W Wᵀ, and where it is kept Wᵀ.
@@ -176,11 +179,9 @@ pub(super) struct Half<V: Value> {
     pub rows: Matrix<V>,
     /// M_xx of each row.
     pub norms: Vec<V::Sum>,
-    /// The least M_xx of a row with entries.
-    pub lightest: V::Sum,
     /// Entries of each column.
     pub counts: Vec<u32>,
-    columns: Option<Matrix<V>>,
+    columns: Option<Columns<V>>,
 }
 
 impl<V: Value> Half<V> {
@@ -192,7 +193,6 @@ impl<V: Value> Half<V> {
         let mut indices = reserve(half.n_entries(), WHAT)?;
         let mut values = reserve(half.n_entries(), WHAT)?;
         let mut norms = reserve(n, WHAT)?;
-        let mut lightest = None;
         starts.push(0);
         for row in 0..n {
             let (columns, entries) = half.parts(row);
@@ -205,15 +205,12 @@ impl<V: Value> Half<V> {
                 indices.extend(columns.iter().map(|&j| j as u32));
             }
             norms.push(norm);
-            if norm != V::Sum::default() && lightest.is_none_or(|lightest| norm < lightest) {
-                lightest = Some(norm);
-            }
             starts.push(values.len());
         }
         let mut counts = filled(half.n_columns(), 0u32, WHAT)?;
         indices.iter().for_each(|&column| counts[column as usize] += 1);
         let rows = Matrix { starts, indices, values, n_columns: half.n_columns() };
-        Ok(Self { rows, norms, lightest: lightest.unwrap_or_default(), counts, columns: None })
+        Ok(Self { rows, norms, counts, columns: None })
     }
 
     /// Number of rows.
@@ -236,15 +233,15 @@ impl<V: Value> Half<V> {
 
     /// Makes Wᵀ once for many calls.
     pub fn keep_columns(&mut self) -> Result<()> {
-        self.columns = Some(self.rows.transposed(&self.counts)?);
+        self.columns = Some(Columns::new(self)?);
         Ok(())
     }
 
     /// Calls `work` with Wᵀ: the one that is kept, or one that is made.
-    pub fn with_columns<R>(&self, work: impl FnOnce(&Matrix<V>) -> Result<R>) -> Result<R> {
+    pub fn with_columns<R>(&self, work: impl FnOnce(&Columns<V>) -> Result<R>) -> Result<R> {
         match &self.columns {
             Some(columns) => work(columns),
-            None => work(&self.rows.transposed(&self.counts)?),
+            None => work(&Columns::new(self)?),
         }
     }
 

@@ -29,12 +29,11 @@ pub(super) fn matrix<V: Value>(half: &Half<V>, threshold: f64, task: &Task) -> R
         let scratches = Scratches::new();
         let search = |row: usize, scratch: &mut Row<V>, found: &mut dyn FnMut(u32, f64)| {
             let xx = half.norms[row];
-            let least = V::least(threshold, xx, half.lightest);
             scratch.sum(
                 half.rows.row(row),
                 columns,
                 &mut (),
-                |()| least,
+                |(), lightest| V::least(threshold, xx, lightest),
                 |(), y, xy| {
                     let score = V::score(xy, xx, half.norms[y as usize]);
                     if score > 0.0 && score >= threshold {

@@ -4,6 +4,7 @@
 //! half path's matrix W alone: M = W Wᵀ is never built, a row of it at most ([`PathSim`]).
 
 mod chain;
+mod columns;
 mod half;
 mod matrix;
 mod product;

@@ -1,11 +1,12 @@
 //! One row of M = W Wᵀ, a stretch of columns at a time.
 
-use super::half::{Matrix, Value};
+use super::columns::Columns;
+use super::half::Value;
 use crate::Result;
 use crate::parallel::zeros;
 
 /// Columns in a stretch: their sums stay in the second-level cache.
-const STRETCH: usize = 1 << 16;
+pub(super) const STRETCH: usize = 1 << 16;
 /// With an update per so many columns, or more, sums are cleared all at once.
 const FULL: usize = 16;
 
@@ -24,29 +25,28 @@ impl<V: Value> Row<V> {
         Ok(Self { sums: zeros(n.min(STRETCH), "a row of sums")?, cursors: Vec::new(), reached: Vec::new() })
     }
 
-    /// Sums a row, and calls `found(y, M_xy)` for the sums that are `least(state)` or more, which is asked for each stretch and is
-    /// above 0. Within a stretch they come in no particular order, stretches ascend.
+    /// Sums a row, and calls `found(y, M_xy)` for the sums that may count: `least` is asked for each stretch, with the least
+    /// M_yy there, how great they must be (above 0).
     pub fn sum<S>(
         &mut self,
         (x_columns, x_values): (&[u32], &[V]),
-        columns: &Matrix<V>,
+        Columns { lists, order, lightest }: &Columns<V>,
         state: &mut S,
-        least: impl Fn(&S) -> V::Sum,
+        least: impl Fn(&S, V::Sum) -> V::Sum,
         mut found: impl FnMut(&mut S, u32, V::Sum),
     ) {
         let Self { sums, cursors, reached } = self;
         cursors.clear();
         cursors.extend(x_columns.iter().zip(x_values).map(|(&t, &w)| {
-            let range = columns.range(t as usize);
+            let range = lists.range(t as usize);
             (w, range.start, range.end)
         }));
-        let n = columns.n_columns();
-        for start in (0..n).step_by(STRETCH) {
-            let end = (start + STRETCH).min(n);
-            let least = least(state);
+        for (start, &lightest) in (0..).step_by(STRETCH).zip(lightest) {
+            let end = (start + STRETCH).min(order.len());
+            let least = least(state, lightest);
             let mut updates = 0;
             for (w, next, last) in cursors.iter_mut() {
-                let (ys, values) = columns.slices(*next..*last);
+                let (ys, values) = lists.slices(*next..*last);
                 let mut read = 0;
                 for (&y, &v) in ys.iter().zip(values) {
                     if y as usize >= end {
@@ -64,13 +64,13 @@ impl<V: Value> Row<V> {
                 updates += read;
             }
             for y in reached.drain(..) {
-                found(state, y, sums[y as usize - start]);
+                found(state, order[y as usize], sums[y as usize - start]);
             }
             if updates * FULL >= end - start {
                 sums.fill(V::Sum::default());
             } else {
                 for (&t, &(_, next, _)) in x_columns.iter().zip(cursors.iter()) {
-                    let read = &columns.row(t as usize).0[..next - columns.range(t as usize).start];
+                    let read = &lists.row(t as usize).0[..next - lists.range(t as usize).start];
                     for &y in read.iter().rev().take_while(|&&y| y as usize >= start) {
                         sums[y as usize - start] = V::Sum::default();
                     }

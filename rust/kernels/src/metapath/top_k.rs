@@ -1,6 +1,7 @@
 //! The k most similar nodes of each query, one row of M at a time.
 
-use super::half::{Half, Matrix, Scratches, Value};
+use super::columns::Columns;
+use super::half::{Half, Scratches, Value};
 use super::row::Row;
 use super::select::{Best, Match};
 use crate::parallel::{runs_of_cells, split_runs};
@@ -46,7 +47,7 @@ pub(super) fn top_k<V: Value>(
 
 fn search<V: Value>(
     half: &Half<V>,
-    columns: &Matrix<V>,
+    columns: &Columns<V>,
     x: usize,
     k: usize,
     include_self: bool,
@@ -54,8 +55,8 @@ fn search<V: Value>(
     best: &mut Best,
 ) {
     best.start(k);
-    let (xx, lightest) = (half.norms[x], half.lightest);
-    let least = |best: &Best| V::least(best.threshold(), xx, lightest);
+    let xx = half.norms[x];
+    let least = |best: &Best, lightest| V::least(best.threshold(), xx, lightest);
     row.sum(half.rows.row(x), columns, best, least, |best, y, xy| {
         let score = V::score(xy, xx, half.norms[y as usize]);
         if score > 0.0 && (include_self || y as usize != x) {
