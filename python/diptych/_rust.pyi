@@ -222,6 +222,7 @@ def metapath_pairs(
     progress: _Progress,
     /,
 ) -> NDArray[np.float64]: ...
+
 @final
 class MetapathIndex:
     def __new__(cls, half: _Matrix, /) -> Self: ...
