@@ -34,19 +34,18 @@ def plain_product(relations):
     return product
 
 
-def plain_scores(relations):
-    """Return all scores, dense; for counts below 2**53, of which NumPy's quotient is rounded correctly."""
+def plain_scores(relations, queries=slice(None)):
+    """Return rows of scores, dense; for counts below 2**53, whose quotient NumPy rounds correctly."""
     W = plain_product(relations).toarray()
-    M = W @ W.T
-    total = M.diagonal()[:, None] + M.diagonal()[None, :]
-    return np.divide(2.0 * M, total, out=np.zeros(M.shape), where=M > 0)
+    M, d = W[queries] @ W.T, (W * W).sum(axis=1)
+    return np.divide(2.0 * M, d[queries][:, None] + d, out=np.zeros(M.shape), where=M > 0)
 
 
-def plain_best(scores, k, queries, include_self=False):
-    """Return indices and scores of the best k, by sorting each row."""
+def plain_best(rows, k, queries, include_self=False):
+    """Return indices and scores of the best k, by sorting the row of scores of each query."""
     indices, best = np.full((len(queries), k), -1), np.zeros((len(queries), k))
     for i, x in enumerate(queries):
-        row = scores[x].copy()
+        row = rows[i].copy()
         if not include_self:
             row[x] = 0.0
         order = np.lexsort((np.arange(len(row)), -row))[:k]

@@ -156,7 +156,7 @@ def test_many_blocks_and_threads(both_panels, most):
     scores, queries = plain_scores(half), rng.integers(0, 1500, 400)
     for k, n_jobs in itertools.product((1, 10, 2000), (1, 2, 3)):
         found = rust.metapath.pathsim_top_k(half, k, queries=queries, n_jobs=n_jobs)
-        expected = plain_best(scores, k, queries)
+        expected = plain_best(scores[queries], k, queries)
         np.testing.assert_array_equal(found.indices, expected[0])
         np.testing.assert_array_equal(found.scores, expected[1])
     for threshold, n_jobs in itertools.product((0.0, 0.9), (1, 2, 3)):
@@ -166,6 +166,27 @@ def test_many_blocks_and_threads(both_panels, most):
     for n_jobs in (1, 2, 3):
         found = rust.metapath.pathsim_pairs(half, left, right, n_jobs=n_jobs)
         np.testing.assert_array_equal(found, scores[left, right])
+
+
+@pytest.mark.parametrize("n", [63, 64, 65, 2047, 2048, 2049, 4097])
+def test_sizes_about_a_tile(both_panels, n):
+    # So many different rows, some of them more than once, in any order; columns full and nearly empty. With
+    # fewer twins the smallest would not be worth tiles.
+    _, rust = both_panels
+    rng = np.random.default_rng(n)
+    digits = np.arange(n)[:, None] >> np.arange(13) & 1
+    few = zipf(rng, (n, 80), 6 * n).toarray().clip(0, 20)
+    order = rng.permutation(np.append(np.arange(n), rng.integers(0, n, 900)))
+    half = [csr_array(np.hstack([digits, few])[order])]
+    some = rng.integers(0, len(order), 150)
+    rows = plain_scores(half, some)
+    for k, n_jobs in ((1, 1), (10, 1), (10, 2), (10, 3), (70, 2)):
+        found = rust.metapath.pathsim_top_k(half, k, n_jobs=n_jobs)
+        expected = plain_best(rows, k, some)
+        np.testing.assert_array_equal(found.indices[some], expected[0])
+        np.testing.assert_array_equal(found.scores[some], expected[1])
+    found = rust.metapath.pathsim_top_k(half, 2 * n, queries=some[:20], include_self=True)
+    np.testing.assert_array_equal(found.indices, plain_best(rows, 2 * n, some[:20], True)[0])
 
 
 def test_products_of_many_blocks(both_panels):

@@ -1,6 +1,7 @@
 //! Sparse matrices in compressed rows, checked once so that everything behind may index freely.
 
 use crate::error::{Error, Result};
+use crate::simd::prefetch;
 
 /// A checked view of a CSR matrix: `indptr` rises from 0 to the number of entries, every column is in range.
 /// Its index arrays are of 64 or 32 bits, `indptr` (of type P) as `indices` where nothing else is said.
@@ -68,6 +69,26 @@ impl<'a, I: Copy + Ord + Into<i64>, T: Copy, P: Copy + Ord + Into<i64>> Csr<'a, 
     pub fn parts(&self, row: usize) -> (&'a [I], &'a [T]) {
         let range = self.start(row)..self.start(row + 1);
         (&self.indices[range.clone()], &self.data[range])
+    }
+
+    /// The columns of all rows, one row after the other.
+    pub fn indices(&self) -> &'a [I] {
+        self.indices
+    }
+
+    /// Asks the memory for where a row starts.
+    #[inline(always)]
+    pub(crate) fn prefetch_start(&self, row: usize) {
+        prefetch(self.indptr, row);
+    }
+
+    /// Asks the memory for the first entries of a row.
+    #[inline(always)]
+    pub(crate) fn prefetch_row(&self, row: usize) {
+        let start = self.start(row);
+        prefetch(self.indices, start);
+        prefetch(self.data, start);
+        prefetch(self.data, start + 64 / size_of::<T>().max(1));
     }
 
     /// Number of stored entries.

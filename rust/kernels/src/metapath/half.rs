@@ -1,11 +1,14 @@
 //! The half path's matrix by rows and, where it is needed, by columns.
 
+use super::columns::Columns;
 use super::score::quotient;
 use super::{Number, Relation};
 use crate::parallel::{Task, filled, reserve, zeros};
+use crate::simd::prefetch;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::fmt::Debug;
+use std::ops::Range;
 
 /// Pairs that a thread scores at a time.
 const PAIRS: usize = 1 << 12;
@@ -18,7 +21,14 @@ pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send +
     fn add_product(self, other: Self, sum: Self::Sum) -> Self::Sum;
     /// 2 M_xy / (M_xx + M_yy) for M_xy > 0.
     fn score(xy: Self::Sum, xx: Self::Sum, yy: Self::Sum) -> f64;
+    /// Something that does not fall where sums rise: how they are roughly ordered.
+    fn magnitude(sum: Self::Sum) -> u16;
+    /// The least M_xy > 0 that may score `threshold` where M_yy is `yy` or more; rounding makes it less, never more.
+    fn least(threshold: f64, xx: Self::Sum, yy: Self::Sum) -> Self::Sum;
 }
+
+/// Lowers a bound by more than its own rounding.
+pub(super) const MARGIN: f64 = 1.0 - 1e-9;
 
 impl Value for u16 {
     type Sum = u32;
@@ -31,6 +41,18 @@ impl Value for u16 {
     #[inline(always)]
     fn score(xy: u32, xx: u32, yy: u32) -> f64 {
         f64::from(xy.wrapping_mul(2)) / f64::from(xx.wrapping_add(yy))
+    }
+
+    #[inline(always)]
+    fn magnitude(sum: Self::Sum) -> u16 {
+        magnitude(f64::from(sum))
+    }
+
+    #[inline(always)]
+    fn least(threshold: f64, xx: u32, yy: u32) -> u32 {
+        let least = threshold * (f64::from(xx) + f64::from(yy)) / 2.0 * MARGIN;
+        let whole = least as u32; // `ceil` would be a call
+        (whole + u32::from(f64::from(whole) < least)).max(1)
     }
 }
 
@@ -46,6 +68,16 @@ impl Value for u32 {
     fn score(xy: u64, xx: u64, yy: u64) -> f64 {
         quotient(2 * xy, xx + yy)
     }
+
+    #[inline(always)]
+    fn magnitude(sum: Self::Sum) -> u16 {
+        magnitude(sum as f64)
+    }
+
+    #[inline(always)]
+    fn least(threshold: f64, xx: u64, yy: u64) -> u64 {
+        ((threshold * (xx as f64 + yy as f64) / 2.0 * MARGIN) as u64).max(1) // may be one too few
+    }
 }
 
 impl Value for f64 {
@@ -60,6 +92,22 @@ impl Value for f64 {
     fn score(xy: f64, xx: f64, yy: f64) -> f64 {
         2.0 * xy / (xx + yy)
     }
+
+    #[inline(always)]
+    fn magnitude(sum: Self::Sum) -> u16 {
+        magnitude(sum)
+    }
+
+    #[inline(always)]
+    fn least(threshold: f64, xx: f64, yy: f64) -> f64 {
+        (threshold * (xx + yy) / 2.0 * MARGIN).max(f64::from_bits(1))
+    }
+}
+
+/// The exponent and four more bits of a number that is not negative.
+#[inline(always)]
+fn magnitude(x: f64) -> u16 {
+    (x.to_bits() >> 48) as u16
 }
 
 /// A matrix in compressed rows, columns ascending.
@@ -75,14 +123,43 @@ impl<V: Value> Matrix<V> {
     /// The columns and values of a row.
     #[inline]
     pub fn row(&self, row: usize) -> (&[u32], &[V]) {
-        let range = self.starts[row]..self.starts[row + 1];
+        self.slices(self.range(row))
+    }
+
+    /// Where the entries of a row are.
+    #[inline]
+    pub fn range(&self, row: usize) -> Range<usize> {
+        self.starts[row]..self.starts[row + 1]
+    }
+
+    /// Columns and values of some entries.
+    #[inline]
+    pub fn slices(&self, range: Range<usize>) -> (&[u32], &[V]) {
         (&self.indices[range.clone()], &self.values[range])
     }
 
     /// Entries of a row.
     #[inline]
     pub fn row_len(&self, row: usize) -> usize {
-        self.starts[row + 1] - self.starts[row]
+        self.range(row).len()
+    }
+
+    /// From where rows start, and what they hold.
+    pub fn new(starts: Vec<usize>, indices: Vec<u32>, values: Vec<V>, n_columns: usize) -> Self {
+        Self { starts, indices, values, n_columns }
+    }
+
+    /// Asks the memory for where a row starts.
+    #[inline(always)]
+    pub fn prefetch_start(&self, row: usize) {
+        prefetch(&self.starts, row);
+    }
+
+    /// Asks the memory for the first entries of a row.
+    #[inline(always)]
+    pub fn prefetch_row(&self, row: usize) {
+        prefetch(&self.indices, self.starts[row]);
+        prefetch(&self.values, self.starts[row]);
     }
 
     /// Number of columns.
@@ -94,37 +171,6 @@ impl<V: Value> Matrix<V> {
     pub fn n_entries(&self) -> usize {
         self.indices.len()
     }
-
-    /// Entries of each column.
-    pub fn column_counts(&self) -> Result<Vec<u32>> {
-        let mut counts = filled(self.n_columns, 0, "the counts of entries per column")?;
-        self.indices.iter().for_each(|&column| counts[column as usize] += 1);
-        Ok(counts)
-    }
-
-    fn transposed(&self) -> Result<Self> {
-        let mut starts = filled(self.n_columns + 2, 0, "the transpose of the half matrix")?;
-        for &column in &self.indices {
-            starts[column as usize + 2] += 1;
-        }
-        for column in 2..starts.len() {
-            starts[column] += starts[column - 1];
-        }
-        // starts[column + 1] is where the next entry of a column goes, and in the end where the column ends.
-        let mut indices = zeros(self.indices.len(), "the transpose of the half matrix")?;
-        let mut values = zeros(self.indices.len(), "the transpose of the half matrix")?;
-        for row in 0..self.starts.len() - 1 {
-            let (columns, entries) = self.row(row);
-            for (&column, &value) in columns.iter().zip(entries) {
-                let at = &mut starts[column as usize + 1];
-                indices[*at] = row as u32;
-                values[*at] = value;
-                *at += 1;
-            }
-        }
-        starts.truncate(self.n_columns + 1);
-        Ok(Self { starts, indices, values, n_columns: self.starts.len() - 1 })
-    }
 }
 
 /// W, the diagonal of W Wᵀ, and where it is kept Wᵀ.
@@ -133,7 +179,9 @@ pub(super) struct Half<V: Value> {
     pub rows: Matrix<V>,
     /// M_xx of each row.
     pub norms: Vec<V::Sum>,
-    columns: Option<Matrix<V>>,
+    /// Entries of each column.
+    pub counts: Vec<u32>,
+    columns: Option<Columns<V>>,
 }
 
 impl<V: Value> Half<V> {
@@ -159,8 +207,10 @@ impl<V: Value> Half<V> {
             norms.push(norm);
             starts.push(values.len());
         }
+        let mut counts = filled(half.n_columns(), 0u32, WHAT)?;
+        indices.iter().for_each(|&column| counts[column as usize] += 1);
         let rows = Matrix { starts, indices, values, n_columns: half.n_columns() };
-        Ok(Self { rows, norms, columns: None })
+        Ok(Self { rows, norms, counts, columns: None })
     }
 
     /// Number of rows.
@@ -168,17 +218,30 @@ impl<V: Value> Half<V> {
         self.norms.len()
     }
 
+    /// Numbers of multiplications of rows of W Wᵀ, summed up to the one before each.
+    pub fn flops_before(&self, queries: impl ExactSizeIterator<Item = usize>) -> Result<Vec<u64>> {
+        let mut before = reserve(queries.len() + 1, "the plan of work")?;
+        let mut sum = 0;
+        before.push(0);
+        for x in queries {
+            // One more, so that blocks of rows without entries end as well.
+            sum += 1 + self.rows.row(x).0.iter().map(|&t| u64::from(self.counts[t as usize])).sum::<u64>();
+            before.push(sum);
+        }
+        Ok(before)
+    }
+
     /// Makes Wᵀ once for many calls.
     pub fn keep_columns(&mut self) -> Result<()> {
-        self.columns = Some(self.rows.transposed()?);
+        self.columns = Some(Columns::new(self)?);
         Ok(())
     }
 
     /// Calls `work` with Wᵀ: the one that is kept, or one that is made.
-    pub fn with_columns<R>(&self, work: impl FnOnce(&Matrix<V>) -> Result<R>) -> Result<R> {
+    pub fn with_columns<R>(&self, work: impl FnOnce(&Columns<V>) -> Result<R>) -> Result<R> {
         match &self.columns {
             Some(columns) => work(columns),
-            None => work(&self.rows.transposed()?),
+            None => work(&Columns::new(self)?),
         }
     }
 
@@ -237,23 +300,6 @@ pub(super) fn greatest_norm(half: Relation<'_, i64>) -> Result<u64> {
     Ok(greatest)
 }
 
-/// Numbers of multiplications of rows of W Wᵀ, summed up to the one before each.
-pub(super) fn flops_before<V: Value>(
-    rows: &Matrix<V>,
-    queries: impl ExactSizeIterator<Item = usize>,
-) -> Result<Vec<u64>> {
-    let counts = rows.column_counts()?;
-    let mut before = reserve(queries.len() + 1, "the plan of work")?;
-    let mut sum = 0;
-    before.push(0);
-    for x in queries {
-        // One more, so that blocks of rows without entries end as well.
-        sum += 1 + rows.row(x).0.iter().map(|&t| u64::from(counts[t as usize])).sum::<u64>();
-        before.push(sum);
-    }
-    Ok(before)
-}
-
 /// What threads write into while they work on a row: made when a thread needs one, and used again.
 #[derive(Debug)]
 pub(super) struct Scratches<S>(std::sync::Mutex<Vec<S>>);
@@ -274,47 +320,5 @@ impl<S> Scratches<S> {
         let done = work(&mut scratch);
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(scratch);
         done
-    }
-}
-
-/// One row of M while it is summed.
-#[derive(Debug)]
-pub(super) struct Row<V: Value> {
-    sums: Vec<V::Sum>,
-    touched: Vec<u32>,
-}
-
-impl<V: Value> Row<V> {
-    /// Room for `n` sums.
-    pub fn new(n: usize) -> Result<Self> {
-        Ok(Self { sums: zeros(n, "one row of sums")?, touched: Vec::new() })
-    }
-
-    /// Sums row x of W Wᵀ and calls `found(y, M_xy)` for the entries that are not 0, in no particular order.
-    pub fn sum(
-        &mut self,
-        (x_columns, x_values): (&[u32], &[V]),
-        columns: &Matrix<V>,
-        mut found: impl FnMut(u32, V::Sum),
-    ) {
-        let zero = V::Sum::default();
-        for (&t, &w) in x_columns.iter().zip(x_values) {
-            let (ys, values) = columns.row(t as usize);
-            for (&y, &v) in ys.iter().zip(values) {
-                let sum = &mut self.sums[y as usize];
-                if *sum == zero {
-                    self.touched.push(y);
-                }
-                *sum = w.add_product(v, *sum);
-            }
-        }
-        // A sum that underflowed is touched again and again, but only its first visit finds it.
-        for &y in &self.touched {
-            let sum = std::mem::take(&mut self.sums[y as usize]);
-            if sum != zero {
-                found(y, sum);
-            }
-        }
-        self.touched.clear();
     }
 }

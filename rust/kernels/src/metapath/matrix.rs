@@ -1,6 +1,7 @@
 //! All similarities above a threshold.
 
-use super::half::{Half, Row, Scratches, Value, flops_before};
+use super::half::{Half, Scratches, Value};
+use super::row::Row;
 use crate::parallel::{reserve, runs_of_cells, split_runs, zeros};
 use crate::{Error, Result, Task};
 use rayon::prelude::*;
@@ -24,16 +25,22 @@ pub(super) fn matrix<V: Value>(half: &Half<V>, threshold: f64, task: &Task) -> R
     let n = half.len();
     task.expect(2 * n);
     half.with_columns(|columns| {
-        let blocks = runs_of_cells(&flops_before(&half.rows, 0..n)?, BLOCK);
+        let blocks = runs_of_cells(&half.flops_before(0..n)?, BLOCK);
         let scratches = Scratches::new();
         let search = |row: usize, scratch: &mut Row<V>, found: &mut dyn FnMut(u32, f64)| {
             let xx = half.norms[row];
-            scratch.sum(half.rows.row(row), columns, |y, xy| {
-                let score = V::score(xy, xx, half.norms[y as usize]);
-                if score > 0.0 && score >= threshold {
-                    found(y, score);
-                }
-            });
+            scratch.sum(
+                half.rows.row(row),
+                columns,
+                &mut (),
+                |(), lightest| V::least(threshold, xx, lightest),
+                |(), y, xy| {
+                    let score = V::score(xy, xx, half.norms[y as usize]);
+                    if score > 0.0 && score >= threshold {
+                        found(y, score);
+                    }
+                },
+            );
         };
         let make = || Row::new(n);
         let mut indptr = zeros::<i64>(n + 1, "the matrix of similarities")?;

@@ -4,9 +4,11 @@
 //! half path's matrix W alone: M = W Wᵀ is never built, a row of it at most ([`PathSim`]).
 
 mod chain;
+mod columns;
 mod half;
 mod matrix;
 mod product;
+mod row;
 mod score;
 mod select;
 mod tiles;
@@ -19,7 +21,7 @@ pub use matrix::Similarities;
 use crate::csr::Csr;
 use crate::parallel::{Task, filled, zeros};
 use crate::{Error, Result};
-use half::{Half, flops_before};
+use half::Half;
 use tiles::Tiles;
 
 /// A relation between two node types, or a product of relations: canonical, its entries positive and finite.
@@ -95,7 +97,7 @@ impl PathSim {
     /// [`Error::OutOfMemory`].
     pub fn keep(mut self) -> Result<Self> {
         let n = self.len();
-        let before = with_half!(self, |half| flops_before(&half.rows, 0..n))?;
+        let before = with_half!(self, |half| half.flops_before(0..n))?;
         match &mut self.kind {
             Kind::Narrow(half) if Tiles::fit(half, before[n]) => self.tiles = Some(Tiles::new(half)?),
             Kind::Narrow(half) => half.keep_columns()?,
@@ -144,7 +146,7 @@ impl PathSim {
             return Ok((nodes, scores));
         }
         let query = |at: usize| queries.map_or(at, |queries| queries[at] as usize);
-        let before = with_half!(self, |half| flops_before(&half.rows, (0..q).map(query)))?;
+        let before = with_half!(self, |half| half.flops_before((0..q).map(query)))?;
         match &self.kind {
             Kind::Narrow(half) if Tiles::fit(half, before[q]) => {
                 Tiles::new(half)?.top_k(k, queries, include_self, out, task)?;

@@ -1,8 +1,8 @@
 //! Sparse times sparse: Gustavson's rows.
 //!
-//! Two passes, so that nothing but the result is stored: rows are counted, then summed into their place. Both mark the
-//! columns of a row in a bitmap, whose words are marked in a second one, so that they are read back in ascending order
-//! without sorting. A row with one entry needs neither: it is a row of the right matrix, scaled.
+//! Two passes, so that nothing but the result is stored: rows are counted, then summed into their place. While a row is
+//! summed, a byte is set for every 8 columns it reaches, and one for every 512: that is how its entries are found in
+//! ascending order, without sorting. A row with one entry needs none of this: it is a row of the right matrix, scaled.
 //!
 //! O(multiplications + entries + rows · columns / 4096), in parallel over rows.
 
@@ -18,39 +18,79 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const BLOCK: usize = 1 << 15;
 const WHAT: &str = "the commuting matrix";
 
-/// Columns of one row: a bit each, and a bit per word of those.
-#[derive(Debug)]
-struct Marks {
-    words: Vec<u64>,
-    summary: Vec<u64>,
+/// How many entries of the left matrix ahead the rows of the right one are asked for.
+const AHEAD: usize = 8;
+
+/// Asks for rows that are needed soon, as many as the row has entries: they lie anywhere.
+#[inline(always)]
+fn look_ahead<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usize) {
+    for at in left.start(row)..left.start(row + 1) {
+        if let Some(&far) = left.indices().get(at + 2 * AHEAD) {
+            right.prefetch_start(far as usize);
+            right.prefetch_row(left.indices()[at + AHEAD] as usize);
+        }
+    }
 }
 
-impl Marks {
+/// One row of the product while it is summed.
+#[derive(Debug)]
+struct Sums<T> {
+    sums: Vec<T>,
+    /// Whether some of 8 columns was reached.
+    fine: Vec<u8>,
+    /// Whether some of 512 was.
+    coarse: Vec<u8>,
+}
+
+impl<T: Number> Sums<T> {
     fn new(n_columns: usize) -> Result<Self> {
-        let words = n_columns.div_ceil(64);
-        Ok(Self {
-            words: zeros(words, "the marks of columns")?,
-            summary: zeros(words.div_ceil(64), "the marks of columns")?,
-        })
+        const WHAT: &str = "one row of sums";
+        let words = n_columns.div_ceil(512).next_multiple_of(8);
+        Ok(Self { sums: zeros(512 * words, WHAT)?, fine: zeros(64 * words, WHAT)?, coarse: zeros(words, WHAT)? })
     }
 
     #[inline(always)]
-    fn set(&mut self, column: i32) {
+    fn add(&mut self, column: i32, left: T, right: T, overflow: &mut bool) {
         let column = column as usize;
-        self.words[column >> 6] |= 1 << (column & 63);
-        self.summary[column >> 12] |= 1 << (column >> 6 & 63);
+        let sum = &mut self.sums[column];
+        *sum = left.add_product(right, *sum, overflow);
+        self.fine[column / 8] = 1;
+        self.coarse[column / 512] = 1;
     }
 
-    /// Calls `found` with the marked words in ascending order (64 columns from `first` on), and clears them.
+    /// Calls `found` with the sums that are not 0, columns ascending, and clears them.
     #[inline(always)]
-    fn drain(&mut self, mut found: impl FnMut(usize, u64)) {
-        for (group, summary) in self.summary.iter_mut().enumerate() {
-            let mut rest = std::mem::take(summary);
-            while rest != 0 {
-                let word = group << 6 | rest.trailing_zeros() as usize;
-                rest &= rest - 1;
-                found(word << 6, std::mem::take(&mut self.words[word]));
-            }
+    fn drain(&mut self, mut found: impl FnMut(usize, T)) {
+        for_each_set(&mut self.coarse, |group| {
+            for_each_set(&mut self.fine[64 * group..][..64], |eight| {
+                let first = 8 * (64 * group + eight);
+                let eight = &mut self.sums[first..][..8];
+                let mut reached = 0u8;
+                for (at, &sum) in eight.iter().enumerate() {
+                    reached |= u8::from(sum != T::default()) << at;
+                }
+                while reached != 0 {
+                    let at = reached.trailing_zeros() as usize;
+                    reached &= reached - 1;
+                    found(first + at, std::mem::take(&mut eight[at]));
+                }
+            });
+        });
+    }
+}
+
+/// Calls `found` with the places of the bytes that are 1, and clears them; there are a multiple of 8, and none above 1.
+#[inline(always)]
+fn for_each_set(bytes: &mut [u8], mut found: impl FnMut(usize)) {
+    for (at, bytes) in bytes.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        let mut rest = u64::from_le_bytes(*bytes);
+        if rest == 0 {
+            continue;
+        }
+        *bytes = [0; 8];
+        while rest != 0 {
+            found(8 * at + rest.trailing_zeros() as usize / 8);
+            rest &= rest - 1;
         }
     }
 }
@@ -73,18 +113,17 @@ pub(super) fn product<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, 
     drop(before);
 
     let mut indptr = zeros::<i64>(n + 1, WHAT)?;
-    let marks = Scratches::new();
+    let last_rows = Scratches::new();
     let counts = split_runs(&mut indptr[1..], blocks.iter().map(|block| block.end));
     blocks.par_iter().zip(counts).try_for_each(|(block, counts)| {
-        marks.with(
-            || Marks::new(n_columns),
-            |marks| {
-                for (row, count) in block.clone().zip(counts) {
-                    *count = count_row(left, right, row, marks);
-                }
-                task.advance(block.len())
-            },
-        )
+        let make = || zeros::<u32>(n_columns, "one row of marks");
+        last_rows.with(make, |last_rows| {
+            for (row, count) in block.clone().zip(counts) {
+                look_ahead(left, right, row);
+                *count = count_row(left, right, row, last_rows);
+            }
+            task.advance(block.len())
+        })
     })?;
     for row in 0..n {
         indptr[row + 1] += indptr[row];
@@ -97,24 +136,27 @@ pub(super) fn product<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, 
     let (overflow, vanished) = (AtomicBool::new(false), AtomicBool::new(false));
     let sums = Scratches::new();
     blocks.par_iter().zip(index_runs).zip(data_runs).try_for_each(|((block, indices), data)| {
-        let make = || Ok((Marks::new(n_columns)?, zeros::<T>(n_columns, "one row of sums")?));
-        sums.with(make, |(marks, sums)| {
-            let mut beyond = false;
-            let start = indptr[block.start];
-            for row in block.clone() {
-                let place = (indptr[row] - start) as usize..(indptr[row + 1] - start) as usize;
-                let (indices, data) = (&mut indices[place.clone()], &mut data[place]);
-                sum_row(left, right, row, marks, sums, (indices, data), &mut beyond);
-            }
-            if beyond {
-                overflow.store(true, Ordering::Relaxed);
-            }
-            // A float that underflowed is no entry.
-            if data.contains(&T::default()) {
-                vanished.store(true, Ordering::Relaxed);
-            }
-            task.advance(block.len())
-        })
+        sums.with(
+            || Sums::new(n_columns),
+            |sums| {
+                let mut beyond = false;
+                let start = indptr[block.start];
+                for row in block.clone() {
+                    look_ahead(left, right, row);
+                    let place = (indptr[row] - start) as usize..(indptr[row + 1] - start) as usize;
+                    let (indices, data) = (&mut indices[place.clone()], &mut data[place]);
+                    sum_row(left, right, row, sums, (indices, data), &mut beyond);
+                }
+                if beyond {
+                    overflow.store(true, Ordering::Relaxed);
+                }
+                // A float that underflowed is no entry.
+                if data.contains(&T::default()) {
+                    vanished.store(true, Ordering::Relaxed);
+                }
+                task.advance(block.len())
+            },
+        )
     })?;
     if overflow.into_inner() {
         let (m, k) = (n_columns, right.n_rows());
@@ -126,16 +168,20 @@ pub(super) fn product<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, 
     Ok(Product::new(indptr, indices, data, n_columns))
 }
 
-fn count_row<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usize, marks: &mut Marks) -> i64 {
+/// Columns of a row of the product; `last_rows` says for each column which row reached it last, from 1 on.
+fn count_row<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usize, last_rows: &mut [u32]) -> i64 {
     match left.parts(row).0 {
         [] => 0,
         [only] => right.parts(*only as usize).0.len() as i64,
         several => {
+            let (this, mut count) = (row as u32 + 1, 0);
             for &k in several {
-                right.parts(k as usize).0.iter().for_each(|&column| marks.set(column));
+                for &column in right.parts(k as usize).0 {
+                    let last = &mut last_rows[column as usize];
+                    count += i64::from(*last != this);
+                    *last = this;
+                }
             }
-            let mut count = 0;
-            marks.drain(|_, bits| count += i64::from(bits.count_ones()));
             count
         }
     }
@@ -145,8 +191,7 @@ fn sum_row<T: Number>(
     left: Relation<'_, T>,
     right: Relation<'_, T>,
     row: usize,
-    marks: &mut Marks,
-    sums: &mut [T],
+    sums: &mut Sums<T>,
     (indices, data): (&mut [i32], &mut [T]),
     overflow: &mut bool,
 ) {
@@ -162,20 +207,13 @@ fn sum_row<T: Number>(
     for (&k, &factor) in inner.iter().zip(factors) {
         let (columns, values) = right.parts(k as usize);
         for (&column, &value) in columns.iter().zip(values) {
-            marks.set(column);
-            let sum = &mut sums[column as usize];
-            *sum = factor.add_product(value, *sum, overflow);
+            sums.add(column, factor, value, overflow);
         }
     }
     let mut at = 0;
-    marks.drain(|first, mut bits| {
-        while bits != 0 {
-            let column = first + bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-            indices[at] = column as i32;
-            data[at] = std::mem::take(&mut sums[column]);
-            at += 1;
-        }
+    sums.drain(|column, sum| {
+        (indices[at], data[at]) = (column as i32, sum);
+        at += 1;
     });
 }
 

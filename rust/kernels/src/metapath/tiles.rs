@@ -11,7 +11,7 @@
 //! Not for hubs with 256 paths or more over one middle node ([`Tiles::fit`] says no), nor for queries with little work each,
 //! which the preparation would outweigh.
 
-use super::half::{Half, Scratches, Value};
+use super::half::{Half, MARGIN, Scratches, Value};
 use super::select::{Best, Match};
 use super::twins::{NONE, Twins};
 use crate::parallel::{filled, reserve, zeros};
@@ -31,9 +31,6 @@ const DENSE: usize = 48;
 const DENSE_BYTES: usize = 32 << 20;
 /// Multiplications per stored entry from which the preparation pays.
 const WORTH: u64 = 64;
-/// Lowers a bound by more than its own rounding.
-const MARGIN: f64 = 1.0 - 1e-9;
-
 /// The half matrix with its classes, its full columns and its lists.
 #[derive(Debug)]
 pub(super) struct Tiles {
@@ -309,8 +306,7 @@ impl Query<'_> {
 
     /// The least M_xy that may be among the best where M_yy is `norm` or more.
     fn least(self, norm: u32, best: &Best) -> u32 {
-        let least = best.threshold() * (f64::from(self.norm) + f64::from(norm)) / 2.0 * MARGIN;
-        (least.ceil() as u32).max(1)
+        u16::least(best.threshold(), self.norm, norm)
     }
 }
 

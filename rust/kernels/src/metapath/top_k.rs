@@ -1,6 +1,8 @@
 //! The k most similar nodes of each query, one row of M at a time.
 
-use super::half::{Half, Matrix, Row, Scratches, Value};
+use super::columns::Columns;
+use super::half::{Half, Scratches, Value};
+use super::row::Row;
 use super::select::{Best, Match};
 use crate::parallel::{runs_of_cells, split_runs};
 use crate::{Result, Task};
@@ -9,7 +11,7 @@ use rayon::prelude::*;
 /// About how many multiplications make a block, the unit of parallel work.
 const BLOCK: usize = 1 << 18;
 
-/// Fills the answers to the queries, k numbers each; `before` says what they cost, see [`super::half::flops_before`].
+/// Fills the answers to the queries, k numbers each; `before` says what they cost, see [`Half::flops_before`].
 pub(super) fn top_k<V: Value>(
     half: &Half<V>,
     k: usize,
@@ -45,7 +47,7 @@ pub(super) fn top_k<V: Value>(
 
 fn search<V: Value>(
     half: &Half<V>,
-    columns: &Matrix<V>,
+    columns: &Columns<V>,
     x: usize,
     k: usize,
     include_self: bool,
@@ -54,7 +56,8 @@ fn search<V: Value>(
 ) {
     best.start(k);
     let xx = half.norms[x];
-    row.sum(half.rows.row(x), columns, |y, xy| {
+    let least = |best: &Best, lightest| V::least(best.threshold(), xx, lightest);
+    row.sum(half.rows.row(x), columns, best, least, |best, y, xy| {
         let score = V::score(xy, xx, half.norms[y as usize]);
         if score > 0.0 && (include_self || y as usize != x) {
             best.offer(Match { score, node: y });

@@ -1,0 +1,95 @@
+//! The half matrix by columns, its rows in rising order of M_xx, roughly.
+//!
+//! What rows may score is bounded by their M_xx, so rows that are alike in it are better looked at together. An order by
+//! magnitude is as good as a true one, and takes two passes.
+
+use super::half::{Half, Matrix, Value};
+use super::row::STRETCH;
+use crate::Result;
+use crate::parallel::{filled, reserve, runs_of_cells, split_runs, zeros};
+use rayon::prelude::*;
+
+/// Into how many stripes the work is divided, at most.
+const STRIPES: usize = 16;
+/// How many rows ahead entries are asked for.
+const AHEAD: usize = 12;
+const WHAT: &str = "the transpose of the half matrix";
+
+/// Wᵀ, and which row of W each of its columns is.
+#[derive(Debug)]
+pub(super) struct Columns<V: Value> {
+    /// Row t holds the places, in `order`, of the rows of W with an entry in column t.
+    pub lists: Matrix<V>,
+    /// The rows of W.
+    pub order: Vec<u32>,
+    /// The least M_xx in each stretch of `order`.
+    pub lightest: Vec<V::Sum>,
+}
+
+impl<V: Value> Columns<V> {
+    /// Each thread fills a stripe of columns, and reads every row for it: those parts of a row lie together, because its
+    /// columns ascend.
+    pub fn new(half: &Half<V>) -> Result<Self> {
+        let order = order::<V>(&half.norms)?;
+        let rows = &half.rows;
+        let mut starts = filled(half.counts.len() + 1, 0u64, WHAT)?;
+        for (column, &count) in half.counts.iter().enumerate() {
+            starts[column + 1] = starts[column] + u64::from(count);
+        }
+        let n_entries = rows.n_entries();
+        let (mut indices, mut values) = (zeros(n_entries, WHAT)?, zeros(n_entries, WHAT)?);
+        let stripes = runs_of_cells(&starts, n_entries.div_ceil(rayon::current_num_threads().min(STRIPES)).max(1));
+        let ends = || stripes.iter().map(|stripe| starts[stripe.end] as usize);
+        let (index_runs, value_runs) = (split_runs(&mut indices, ends()), split_runs(&mut values, ends()));
+        stripes.par_iter().zip(index_runs).zip(value_runs).try_for_each(|((stripe, indices), values)| {
+            let first = starts[stripe.start];
+            let mut next: Vec<u32> = reserve(stripe.len(), WHAT)?;
+            next.extend(starts[stripe.clone()].iter().map(|start| (start - first) as u32));
+            for (place, &row) in order.iter().enumerate() {
+                if let Some(&far) = order.get(place + 2 * AHEAD) {
+                    rows.prefetch_start(far as usize);
+                    rows.prefetch_row(order[place + AHEAD] as usize);
+                }
+                let (columns, entries) = rows.row(row as usize);
+                let here = match stripe.start {
+                    0 => 0,
+                    start => columns.partition_point(|&column| (column as usize) < start),
+                };
+                for (&column, &value) in columns[here..].iter().zip(&entries[here..]) {
+                    if column as usize >= stripe.end {
+                        break;
+                    }
+                    let at = &mut next[column as usize - stripe.start];
+                    (indices[*at as usize], values[*at as usize]) = (place as u32, value);
+                    *at += 1;
+                }
+            }
+            Ok(())
+        })?;
+        let mut places = reserve(starts.len(), WHAT)?;
+        places.extend(starts.iter().map(|&start| start as usize));
+        let mut lightest = reserve(order.len().div_ceil(STRETCH), WHAT)?;
+        lightest.extend(order.chunks(STRETCH).map(|rows| {
+            let norms = rows.iter().map(|&row| half.norms[row as usize]).filter(|&norm| norm != V::Sum::default());
+            norms.reduce(|a, b| if b < a { b } else { a }).unwrap_or_default()
+        }));
+        Ok(Self { lists: Matrix::new(places, indices, values, order.len()), order, lightest })
+    }
+}
+
+/// Rows in the order of their norms' magnitudes, and of their numbers where those agree.
+fn order<V: Value>(norms: &[V::Sum]) -> Result<Vec<u32>> {
+    let mut starts = filled(1 << 16, 0u32, WHAT)?;
+    norms.iter().for_each(|&norm| starts[usize::from(V::magnitude(norm))] += 1);
+    let mut sum = 0;
+    for start in &mut starts {
+        sum += std::mem::replace(start, sum);
+    }
+    let mut order = zeros(norms.len(), WHAT)?;
+    for (row, &norm) in norms.iter().enumerate() {
+        let at = &mut starts[usize::from(V::magnitude(norm))];
+        order[*at as usize] = row as u32;
+        *at += 1;
+    }
+    Ok(order)
+}
