@@ -3,7 +3,7 @@
 //! What rows may score is bounded by their M_xx, so rows that are alike in it are better looked at together. An order by
 //! magnitude is as good as a true one, and takes two passes.
 
-use super::half::{Half, Matrix, Value};
+use super::half::{Half, Value};
 use super::row::STRETCH;
 use crate::Result;
 use crate::parallel::{filled, reserve, runs_of_cells, split_runs, zeros};
@@ -18,8 +18,10 @@ const WHAT: &str = "the transpose of the half matrix";
 /// Wᵀ, and which row of W each of its columns is.
 #[derive(Debug)]
 pub(super) struct Columns<V: Value> {
-    /// Row t holds the places, in `order`, of the rows of W with an entry in column t.
-    pub lists: Matrix<V>,
+    starts: Vec<u64>,
+    /// Column after column, the places in `order` of the rows of W that have an entry there, and the entries. Side by side,
+    /// because most of the work of making them is to wait for the place they go to.
+    entries: Vec<(u32, V)>,
     /// The rows of W.
     pub order: Vec<u32>,
     /// The least M_xx in each stretch of `order`.
@@ -37,11 +39,10 @@ impl<V: Value> Columns<V> {
             starts[column + 1] = starts[column] + u64::from(count);
         }
         let n_entries = rows.n_entries();
-        let (mut indices, mut values) = (zeros(n_entries, WHAT)?, zeros(n_entries, WHAT)?);
+        let mut entries = zeros(n_entries, WHAT)?;
         let stripes = runs_of_cells(&starts, n_entries.div_ceil(rayon::current_num_threads().min(STRIPES)).max(1));
-        let ends = || stripes.iter().map(|stripe| starts[stripe.end] as usize);
-        let (index_runs, value_runs) = (split_runs(&mut indices, ends()), split_runs(&mut values, ends()));
-        stripes.par_iter().zip(index_runs).zip(value_runs).try_for_each(|((stripe, indices), values)| {
+        let runs = split_runs(&mut entries, stripes.iter().map(|stripe| starts[stripe.end] as usize));
+        stripes.par_iter().zip(runs).try_for_each(|(stripe, run)| {
             let first = starts[stripe.start];
             let mut next: Vec<u32> = reserve(stripe.len(), WHAT)?;
             next.extend(starts[stripe.clone()].iter().map(|start| (start - first) as u32));
@@ -50,30 +51,34 @@ impl<V: Value> Columns<V> {
                     rows.prefetch_start(far as usize);
                     rows.prefetch_row(order[place + AHEAD] as usize);
                 }
-                let (columns, entries) = rows.row(row as usize);
+                let (columns, values) = rows.row(row as usize);
                 let here = match stripe.start {
                     0 => 0,
                     start => columns.partition_point(|&column| (column as usize) < start),
                 };
-                for (&column, &value) in columns[here..].iter().zip(&entries[here..]) {
+                for (&column, &value) in columns[here..].iter().zip(&values[here..]) {
                     if column as usize >= stripe.end {
                         break;
                     }
                     let at = &mut next[column as usize - stripe.start];
-                    (indices[*at as usize], values[*at as usize]) = (place as u32, value);
+                    run[*at as usize] = (place as u32, value);
                     *at += 1;
                 }
             }
             Ok(())
         })?;
-        let mut places = reserve(starts.len(), WHAT)?;
-        places.extend(starts.iter().map(|&start| start as usize));
         let mut lightest = reserve(order.len().div_ceil(STRETCH), WHAT)?;
         lightest.extend(order.chunks(STRETCH).map(|rows| {
             let norms = rows.iter().map(|&row| half.norms[row as usize]).filter(|&norm| norm != V::Sum::default());
             norms.reduce(|a, b| if b < a { b } else { a }).unwrap_or_default()
         }));
-        Ok(Self { lists: Matrix::new(places, indices, values, order.len()), order, lightest })
+        Ok(Self { starts, entries, order, lightest })
+    }
+
+    /// The list of a column.
+    #[inline]
+    pub fn list(&self, column: usize) -> &[(u32, V)] {
+        &self.entries[self.starts[column] as usize..self.starts[column + 1] as usize]
     }
 }
 

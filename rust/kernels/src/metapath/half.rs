@@ -8,7 +8,6 @@ use crate::simd::prefetch;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::fmt::Debug;
-use std::ops::Range;
 
 /// Pairs that a thread scores at a time.
 const PAIRS: usize = 1 << 12;
@@ -123,30 +122,14 @@ impl<V: Value> Matrix<V> {
     /// The columns and values of a row.
     #[inline]
     pub fn row(&self, row: usize) -> (&[u32], &[V]) {
-        self.slices(self.range(row))
-    }
-
-    /// Where the entries of a row are.
-    #[inline]
-    pub fn range(&self, row: usize) -> Range<usize> {
-        self.starts[row]..self.starts[row + 1]
-    }
-
-    /// Columns and values of some entries.
-    #[inline]
-    pub fn slices(&self, range: Range<usize>) -> (&[u32], &[V]) {
+        let range = self.starts[row]..self.starts[row + 1];
         (&self.indices[range.clone()], &self.values[range])
     }
 
     /// Entries of a row.
     #[inline]
     pub fn row_len(&self, row: usize) -> usize {
-        self.range(row).len()
-    }
-
-    /// From where rows start, and what they hold.
-    pub fn new(starts: Vec<usize>, indices: Vec<u32>, values: Vec<V>, n_columns: usize) -> Self {
-        Self { starts, indices, values, n_columns }
+        self.starts[row + 1] - self.starts[row]
     }
 
     /// Asks the memory for where a row starts.
