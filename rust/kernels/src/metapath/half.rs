@@ -2,8 +2,8 @@
 
 use super::columns::Columns;
 use super::score::quotient;
-use super::{Number, Relation};
-use crate::parallel::{Task, filled, reserve, zeros};
+use super::{Number, ROWS, Relation};
+use crate::parallel::{Task, filled, reserve, split_runs, zeros};
 use crate::simd::prefetch;
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -169,27 +169,39 @@ pub(super) struct Half<V: Value> {
 
 impl<V: Value> Half<V> {
     /// Copies a matrix that was checked. Rows whose M_xx underflows to 0 have no path, so they lose their entries.
-    pub fn new<T: Number>(half: Relation<'_, T>, narrow: impl Fn(T) -> V) -> Result<Self> {
+    pub fn new<T: Number>(half: Relation<'_, T>, narrow: impl Fn(T) -> V + Sync) -> Result<Self> {
         const WHAT: &str = "a copy of the half matrix";
         let n = half.n_rows();
+        let mut norms = zeros(n, WHAT)?;
+        norms.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, norm)| {
+            let values = half.parts(row).1.iter().map(|&v| narrow(v));
+            *norm = values.fold(V::Sum::default(), |sum, v| v.add_product(v, sum));
+        });
+        let lengths = (0..n).map(|row| match norms[row] == V::Sum::default() {
+            true => 0,
+            false => half.parts(row).0.len(),
+        });
         let mut starts = reserve(n + 1, WHAT)?;
-        let mut indices = reserve(half.n_entries(), WHAT)?;
-        let mut values = reserve(half.n_entries(), WHAT)?;
-        let mut norms = reserve(n, WHAT)?;
         starts.push(0);
-        for row in 0..n {
-            let (columns, entries) = half.parts(row);
-            let start = values.len();
-            values.extend(entries.iter().map(|&v| narrow(v)));
-            let norm = values[start..].iter().fold(V::Sum::default(), |sum, &v| v.add_product(v, sum));
-            if norm == V::Sum::default() {
-                values.truncate(start);
-            } else {
-                indices.extend(columns.iter().map(|&j| j as u32));
+        starts.extend(lengths.scan(0, |sum, length| {
+            *sum += length;
+            Some(*sum)
+        }));
+        let (mut indices, mut values) = (zeros(starts[n], WHAT)?, zeros(starts[n], WHAT)?);
+        let ends = || (0..n).step_by(ROWS).map(|row| starts[n.min(row + ROWS)]);
+        let (index_runs, value_runs) = (split_runs(&mut indices, ends()), split_runs(&mut values, ends()));
+        index_runs.into_par_iter().zip(value_runs).enumerate().for_each(|(run, (indices, values))| {
+            let first = starts[run * ROWS];
+            for row in run * ROWS..n.min((run + 1) * ROWS) {
+                let (columns, entries) = half.parts(row);
+                let place = starts[row] - first..starts[row + 1] - first;
+                for ((index, &column), (value, &entry)) in
+                    indices[place.clone()].iter_mut().zip(columns).zip(values[place].iter_mut().zip(entries))
+                {
+                    (*index, *value) = (column as u32, narrow(entry));
+                }
             }
-            norms.push(norm);
-            starts.push(values.len());
-        }
+        });
         let mut counts = filled(half.n_columns(), 0u32, WHAT)?;
         indices.iter().for_each(|&column| counts[column as usize] += 1);
         let rows = Matrix { starts, indices, values, n_columns: half.n_columns() };
@@ -264,23 +276,16 @@ impl<V: Value> Half<V> {
 /// # Errors
 /// [`Error::Overflow`] where M_xx + M_yy could be beyond 63 bits.
 pub(super) fn greatest_norm(half: Relation<'_, i64>) -> Result<u64> {
-    let mut greatest = 0;
-    for row in 0..half.n_rows() {
-        let norm = half.parts(row).1.iter().try_fold(0, |sum: u128, &v| {
-            let v = u128::from(v.unsigned_abs());
-            sum.checked_add(v * v)
-        });
-        match norm {
-            Some(norm) if norm < 1 << 62 => greatest = greatest.max(norm as u64),
-            _ => {
-                let norm = half.parts(row).1.iter().map(|&v| (v as f64) * (v as f64)).sum::<f64>();
-                return Err(Error::Overflow(format!(
-                    "node {row} has about {norm:.3e} paths to itself: counts must be below 2**62."
-                )));
-            }
-        }
+    let norm = |row: usize| {
+        let squares = half.parts(row).1.iter().map(|&v| u128::from(v.unsigned_abs()).pow(2));
+        squares.fold(Some(0), |sum: Option<u128>, square| sum?.checked_add(square)).filter(|&norm| norm < 1 << 62)
+    };
+    let rows = || (0..half.n_rows()).into_par_iter().with_min_len(ROWS);
+    if let Some(row) = rows().find_first(|&row| norm(row).is_none()) {
+        let norm = half.parts(row).1.iter().map(|&v| (v as f64).powi(2)).sum::<f64>();
+        return Err(Error::Overflow(format!("node {row} has about {norm:.3e} paths to itself: must be below 2**62.")));
     }
-    Ok(greatest)
+    Ok(rows().filter_map(norm).max().unwrap_or(0) as u64)
 }
 
 /// What threads write into while they work on a row: made when a thread needs one, and used again.

@@ -22,7 +22,11 @@ use crate::csr::Csr;
 use crate::parallel::{Task, filled, zeros};
 use crate::{Error, Result};
 use half::Half;
+use rayon::prelude::*;
 use tiles::Tiles;
+
+/// Rows that are checked or copied together.
+const ROWS: usize = 1 << 12;
 
 /// A relation between two node types, or a product of relations: canonical, its entries positive and finite.
 pub type Relation<'a, T> = Csr<'a, i32, T, i64>;
@@ -193,18 +197,20 @@ fn canonical<T: Number>(relation: Relation<'_, T>, name: &str) -> Result<()> {
     if n > i32::MAX as usize || m > i32::MAX as usize {
         return Err(Error::Invalid(format!("{name} is {n} × {m}: more than {} nodes of a type.", i32::MAX)));
     }
-    for row in 0..n {
+    let fault = |row: usize| {
         let (columns, values) = relation.parts(row);
         if let Some(at) = columns.windows(2).position(|pair| pair[0] >= pair[1]) {
             let (a, b) = (columns[at], columns[at + 1]);
-            return Err(Error::Invalid(format!("{name} is not canonical: column {b} follows {a} in row {row}.")));
+            return Some(format!("{name} is not canonical: column {b} follows {a} in row {row}."));
         }
-        if let Some(at) = values.iter().position(|v| !v.is_proper()) {
-            let (column, value) = (columns[at], values[at]);
-            return Err(Error::Invalid(format!("{name}[{row}, {column}]={value:?}: must be positive and finite.")));
-        }
+        let at = values.iter().position(|v| !v.is_proper())?;
+        let (column, value) = (columns[at], values[at]);
+        Some(format!("{name}[{row}, {column}]={value:?}: must be positive and finite."))
+    };
+    match (0..n).into_par_iter().with_min_len(ROWS).find_map_first(fault) {
+        Some(fault) => Err(Error::Invalid(fault)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]

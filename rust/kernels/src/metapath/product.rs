@@ -1,8 +1,10 @@
 //! Sparse times sparse: Gustavson's rows.
 //!
-//! Two passes, so that nothing but the result is stored: rows are counted, then summed into their place. While a row is
-//! summed, a byte is set for every 8 columns it reaches, and one for every 512: that is how its entries are found in
-//! ascending order, without sorting. A row with one entry needs none of this: it is a row of the right matrix, scaled.
+//! Rows are summed into the place of the result. For that they are counted first, unless their number of multiplications,
+//! which they cannot exceed, is of the order of what was given: then the gaps are closed afterwards.
+//!
+//! While a row is summed, a byte is set for every 8 columns it reaches, and one for every 512: that is how its entries are
+//! found in ascending order, without sorting. A row with one entry needs none of this: it is a row of the right matrix, scaled.
 //!
 //! O(multiplications + entries + rows · columns / 4096), in parallel over rows.
 
@@ -12,10 +14,13 @@ use super::half::Scratches;
 use crate::parallel::{Task, collected, reserve, runs_of_cells, split_runs, zeros};
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// About how many multiplications make a block, the unit of parallel work.
 const BLOCK: usize = 1 << 15;
+/// How many times what was given the result may have room for, to save counting.
+const ROOM: u64 = 4;
 const WHAT: &str = "the commuting matrix";
 
 /// How many entries of the left matrix ahead the rows of the right one are asked for.
@@ -110,75 +115,93 @@ pub(super) fn product<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, 
         before.push(sum);
     }
     let blocks = runs_of_cells(&before, BLOCK);
-    drop(before);
-
+    // Where the rows of each block go, and then where rows end.
+    let given = left.n_entries() as u64 + right.n_entries() as u64;
     let mut indptr = zeros::<i64>(n + 1, WHAT)?;
-    let last_rows = Scratches::new();
-    let counts = split_runs(&mut indptr[1..], blocks.iter().map(|block| block.end));
-    blocks.par_iter().zip(counts).try_for_each(|(block, counts)| {
-        let make = || zeros::<u32>(n_columns, "one row of marks");
-        last_rows.with(make, |last_rows| {
-            for (row, count) in block.clone().zip(counts) {
-                look_ahead(left, right, row);
-                *count = count_row(left, right, row, last_rows);
-            }
-            task.advance(block.len())
-        })
-    })?;
-    for row in 0..n {
-        indptr[row + 1] += indptr[row];
-    }
-
-    let total = indptr[n] as usize;
-    let (mut indices, mut data) = (zeros::<i32>(total, WHAT)?, zeros::<T>(total, WHAT)?);
-    let ends = || blocks.iter().map(|block| indptr[block.end] as usize);
-    let (index_runs, data_runs) = (split_runs(&mut indices, ends()), split_runs(&mut data, ends()));
-    let (overflow, vanished) = (AtomicBool::new(false), AtomicBool::new(false));
-    let sums = Scratches::new();
-    blocks.par_iter().zip(index_runs).zip(data_runs).try_for_each(|((block, indices), data)| {
-        sums.with(
-            || Sums::new(n_columns),
-            |sums| {
-                let mut beyond = false;
-                let start = indptr[block.start];
+    let room: Vec<usize> = if before[n] <= ROOM * given {
+        task.advance(n)?;
+        blocks.iter().map(|block| (before[block.end] - before[block.start]) as usize - block.len()).collect()
+    } else {
+        let last_rows = Scratches::new();
+        let count = |block: &Range<usize>| {
+            let make = || zeros::<u32>(n_columns, "one row of marks");
+            last_rows.with(make, |last_rows| {
+                let mut count = 0;
                 for row in block.clone() {
                     look_ahead(left, right, row);
-                    let place = (indptr[row] - start) as usize..(indptr[row + 1] - start) as usize;
-                    let (indices, data) = (&mut indices[place.clone()], &mut data[place]);
-                    sum_row(left, right, row, sums, (indices, data), &mut beyond);
+                    count += count_row(left, right, row, last_rows);
                 }
-                if beyond {
-                    overflow.store(true, Ordering::Relaxed);
-                }
-                // A float that underflowed is no entry.
-                if data.contains(&T::default()) {
-                    vanished.store(true, Ordering::Relaxed);
-                }
-                task.advance(block.len())
-            },
-        )
-    })?;
+                task.advance(block.len())?;
+                Ok(count)
+            })
+        };
+        blocks.par_iter().map(count).collect::<Result<_>>()?
+    };
+    drop(before);
+    let starts: Vec<usize> = std::iter::once(0)
+        .chain(room.iter().scan(0, |sum, &room| {
+            *sum += room;
+            Some(*sum)
+        }))
+        .collect();
+
+    let total = starts[blocks.len()];
+    let (mut indices, mut data) = (zeros::<i32>(total, WHAT)?, zeros::<T>(total, WHAT)?);
+    let ends = || starts[1..].iter().copied();
+    let (index_runs, data_runs) = (split_runs(&mut indices, ends()), split_runs(&mut data, ends()));
+    let counts = split_runs(&mut indptr[1..], blocks.iter().map(|block| block.end));
+    let overflow = AtomicBool::new(false);
+    let sums = Scratches::new();
+    blocks.par_iter().zip(counts).zip(index_runs).zip(data_runs).try_for_each(
+        |(((block, counts), indices), data)| {
+            sums.with(
+                || Sums::new(n_columns),
+                |sums| {
+                    let (mut beyond, mut at) = (false, 0);
+                    for (row, count) in block.clone().zip(counts) {
+                        look_ahead(left, right, row);
+                        let found = sum_row(left, right, row, sums, (&mut indices[at..], &mut data[at..]), &mut beyond);
+                        at += found;
+                        *count = found as i64;
+                    }
+                    if beyond {
+                        overflow.store(true, Ordering::Relaxed);
+                    }
+                    task.advance(block.len())
+                },
+            )
+        },
+    )?;
     if overflow.into_inner() {
         let (m, k) = (n_columns, right.n_rows());
         return Err(Error::Overflow(format!("{}, in the product of {n} × {k} and {k} × {m} relations.", T::BEYOND)));
     }
-    if vanished.into_inner() {
-        drop_zeros(&mut indptr, &mut indices, &mut data);
+    for row in 0..n {
+        indptr[row + 1] += indptr[row];
     }
+    for (block, &start) in blocks.iter().zip(&starts) {
+        let place = indptr[block.start] as usize..indptr[block.end] as usize;
+        if place.start < start {
+            indices.copy_within(start..start + place.len(), place.start);
+            data.copy_within(start..start + place.len(), place.start);
+        }
+    }
+    indices.truncate(indptr[n] as usize);
+    data.truncate(indptr[n] as usize);
     Ok(Product::new(indptr, indices, data, n_columns))
 }
 
 /// Columns of a row of the product; `last_rows` says for each column which row reached it last, from 1 on.
-fn count_row<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usize, last_rows: &mut [u32]) -> i64 {
+fn count_row<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usize, last_rows: &mut [u32]) -> usize {
     match left.parts(row).0 {
         [] => 0,
-        [only] => right.parts(*only as usize).0.len() as i64,
+        [only] => right.parts(*only as usize).0.len(),
         several => {
             let (this, mut count) = (row as u32 + 1, 0);
             for &k in several {
                 for &column in right.parts(k as usize).0 {
                     let last = &mut last_rows[column as usize];
-                    count += i64::from(*last != this);
+                    count += usize::from(*last != this);
                     *last = this;
                 }
             }
@@ -187,6 +210,7 @@ fn count_row<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usiz
     }
 }
 
+/// Writes a row of the product, and says how many entries it has: none whose sum underflowed.
 fn sum_row<T: Number>(
     left: Relation<'_, T>,
     right: Relation<'_, T>,
@@ -194,15 +218,17 @@ fn sum_row<T: Number>(
     sums: &mut Sums<T>,
     (indices, data): (&mut [i32], &mut [T]),
     overflow: &mut bool,
-) {
+) -> usize {
     let (inner, factors) = left.parts(row);
+    let mut at = 0;
     if let ([k], [factor]) = (inner, factors) {
         let (columns, values) = right.parts(*k as usize);
-        indices.copy_from_slice(columns);
-        for (to, &value) in data.iter_mut().zip(values) {
-            *to = factor.add_product(value, T::default(), overflow);
+        for (&column, &value) in columns.iter().zip(values) {
+            let sum = factor.add_product(value, T::default(), overflow);
+            (indices[at], data[at]) = (column, sum);
+            at += usize::from(sum != T::default());
         }
-        return;
+        return at;
     }
     for (&k, &factor) in inner.iter().zip(factors) {
         let (columns, values) = right.parts(k as usize);
@@ -210,26 +236,9 @@ fn sum_row<T: Number>(
             sums.add(column, factor, value, overflow);
         }
     }
-    let mut at = 0;
     sums.drain(|column, sum| {
         (indices[at], data[at]) = (column as i32, sum);
         at += 1;
     });
-}
-
-fn drop_zeros<T: Number>(indptr: &mut [i64], indices: &mut Vec<i32>, data: &mut Vec<T>) {
-    let mut kept = 0;
-    let mut start = 0;
-    for row in 1..indptr.len() {
-        for at in start..indptr[row] as usize {
-            if data[at] != T::default() {
-                (indices[kept], data[kept]) = (indices[at], data[at]);
-                kept += 1;
-            }
-        }
-        start = indptr[row] as usize;
-        indptr[row] = kept as i64;
-    }
-    indices.truncate(kept);
-    data.truncate(kept);
+    at
 }
