@@ -277,8 +277,8 @@ impl<V: Value> Half<V> {
 /// [`Error::Overflow`] where M_xx + M_yy could be beyond 63 bits.
 pub(super) fn greatest_norm(half: Relation<'_, i64>) -> Result<u64> {
     let norm = |row: usize| {
-        let squares = half.parts(row).1.iter().map(|&v| u128::from(v.unsigned_abs()).pow(2));
-        squares.fold(Some(0), |sum: Option<u128>, square| sum?.checked_add(square)).filter(|&norm| norm < 1 << 62)
+        let mut squares = half.parts(row).1.iter().map(|&v| u128::from(v.unsigned_abs()).pow(2));
+        squares.try_fold(0u128, u128::checked_add).filter(|&norm| norm < 1 << 62)
     };
     let rows = || (0..half.n_rows()).into_par_iter().with_min_len(ROWS);
     if let Some(row) = rows().find_first(|&row| norm(row).is_none()) {

@@ -11,7 +11,7 @@
 use super::Relation;
 use super::chain::{Number, Product};
 use super::half::Scratches;
-use crate::parallel::{Task, collected, reserve, runs_of_cells, split_runs, zeros};
+use crate::parallel::{Task, reserve, runs_of_cells, split_runs, zeros};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::ops::Range;
