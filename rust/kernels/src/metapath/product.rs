@@ -3,10 +3,9 @@
 //! Rows are summed into the place of the result. For that they are counted first, unless their number of multiplications,
 //! which they cannot exceed, is of the order of what was given: then the gaps are closed afterwards.
 //!
-//! While a row is summed, a byte is set for every 8 columns it reaches, and one for every 512: that is how its entries are
-//! found in ascending order, without sorting. A row with one entry needs none of this: it is a row of the right matrix, scaled.
+//! A row with one entry needs no sums: it is a row of the right matrix, scaled. The columns of others are sorted.
 //!
-//! O(multiplications + entries + rows · columns / 4096), in parallel over rows.
+//! O(multiplications + entries · log of the entries in a row), in parallel over rows.
 
 use super::Relation;
 use super::chain::{Number, Product};
@@ -19,6 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// About how many multiplications make a block, the unit of parallel work.
 const BLOCK: usize = 1 << 15;
+/// With one entry in so many columns, or more, a row is read off column by column instead of sorted.
+const FULL: usize = 16;
 /// How many times what was given the result may have room for, to save counting.
 const ROOM: u64 = 4;
 const WHAT: &str = "the commuting matrix";
@@ -41,61 +42,53 @@ fn look_ahead<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usi
 #[derive(Debug)]
 struct Sums<T> {
     sums: Vec<T>,
-    /// Whether some of 8 columns was reached.
-    fine: Vec<u8>,
-    /// Whether some of 512 was.
-    coarse: Vec<u8>,
+    /// Columns with a sum, as far as `n_reached`.
+    reached: Vec<i32>,
+    n_reached: usize,
 }
 
 impl<T: Number> Sums<T> {
     fn new(n_columns: usize) -> Result<Self> {
-        const WHAT: &str = "one row of sums";
-        let words = n_columns.div_ceil(512).next_multiple_of(8);
-        Ok(Self { sums: zeros(512 * words, WHAT)?, fine: zeros(64 * words, WHAT)?, coarse: zeros(words, WHAT)? })
+        Ok(Self { sums: zeros(n_columns, "one row of sums")?, reached: Vec::new(), n_reached: 0 })
     }
 
+    /// Adds a row of the right matrix, times a factor.
     #[inline(always)]
-    fn add(&mut self, column: i32, left: T, right: T, overflow: &mut bool) {
-        let column = column as usize;
-        let sum = &mut self.sums[column];
-        *sum = left.add_product(right, *sum, overflow);
-        self.fine[column / 8] = 1;
-        self.coarse[column / 512] = 1;
+    fn add(&mut self, (columns, values): (&[i32], &[T]), factor: T, overflow: &mut bool) {
+        // Every column is written down, but only those that are new stay: which they are cannot be predicted.
+        let mut n_reached = self.n_reached;
+        if self.reached.len() < n_reached + columns.len() {
+            self.reached.resize(n_reached + columns.len(), 0);
+        }
+        for (&column, &value) in columns.iter().zip(values) {
+            let sum = &mut self.sums[column as usize];
+            self.reached[n_reached] = column;
+            n_reached += usize::from(*sum == T::default());
+            *sum = factor.add_product(value, *sum, overflow);
+        }
+        self.n_reached = n_reached;
     }
 
     /// Calls `found` with the sums that are not 0, columns ascending, and clears them.
     #[inline(always)]
     fn drain(&mut self, mut found: impl FnMut(usize, T)) {
-        for_each_set(&mut self.coarse, |group| {
-            for_each_set(&mut self.fine[64 * group..][..64], |eight| {
-                let first = 8 * (64 * group + eight);
-                let eight = &mut self.sums[first..][..8];
-                let mut reached = 0u8;
-                for (at, &sum) in eight.iter().enumerate() {
-                    reached |= u8::from(sum != T::default()) << at;
+        let reached = &mut self.reached[..std::mem::take(&mut self.n_reached)];
+        if reached.len() * FULL >= self.sums.len() {
+            for (column, sum) in self.sums.iter_mut().enumerate() {
+                let sum = std::mem::take(sum);
+                if sum != T::default() {
+                    found(column, sum);
                 }
-                while reached != 0 {
-                    let at = reached.trailing_zeros() as usize;
-                    reached &= reached - 1;
-                    found(first + at, std::mem::take(&mut eight[at]));
+            }
+        } else {
+            reached.sort_unstable();
+            for &column in reached.iter() {
+                // What underflowed may have been reached again, and what overflowed may be anything.
+                let sum = std::mem::take(&mut self.sums[column as usize]);
+                if sum != T::default() {
+                    found(column as usize, sum);
                 }
-            });
-        });
-    }
-}
-
-/// Calls `found` with the places of the bytes that are 1, and clears them; there are a multiple of 8, and none above 1.
-#[inline(always)]
-fn for_each_set(bytes: &mut [u8], mut found: impl FnMut(usize)) {
-    for (at, bytes) in bytes.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-        let mut rest = u64::from_le_bytes(*bytes);
-        if rest == 0 {
-            continue;
-        }
-        *bytes = [0; 8];
-        while rest != 0 {
-            found(8 * at + rest.trailing_zeros() as usize / 8);
-            rest &= rest - 1;
+            }
         }
     }
 }
@@ -231,10 +224,7 @@ fn sum_row<T: Number>(
         return at;
     }
     for (&k, &factor) in inner.iter().zip(factors) {
-        let (columns, values) = right.parts(k as usize);
-        for (&column, &value) in columns.iter().zip(values) {
-            sums.add(column, factor, value, overflow);
-        }
+        sums.add(right.parts(k as usize), factor, overflow);
     }
     sums.drain(|column, sum| {
         (indices[at], data[at]) = (column as i32, sum);
