@@ -3,10 +3,11 @@
 use super::columns::Columns;
 use super::score::quotient;
 use super::{Number, ROWS, Relation};
-use crate::parallel::{Task, filled, reserve, split_runs, zeros};
+use crate::parallel::{Task, collected, filled, reserve, zeros};
 use crate::simd::prefetch;
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 /// Pairs that a thread scores at a time.
@@ -14,8 +15,12 @@ const PAIRS: usize = 1 << 12;
 
 /// An entry of the half matrix.
 pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send + Sync {
+    /// As what it is given.
+    type Given: Number;
     /// A sum of products.
     type Sum: Copy + Debug + Default + PartialEq + PartialOrd + Send + Sync;
+    /// What was given, which is known to fit.
+    fn of(given: Self::Given) -> Self;
     /// sum + self · other; counts cannot overflow, weights are rounded twice.
     fn add_product(self, other: Self, sum: Self::Sum) -> Self::Sum;
     /// 2 M_xy / (M_xx + M_yy) for M_xy > 0.
@@ -30,7 +35,13 @@ pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send +
 pub(super) const MARGIN: f64 = 1.0 - 1e-9;
 
 impl Value for u16 {
+    type Given = i64;
     type Sum = u32;
+
+    #[inline(always)]
+    fn of(given: i64) -> Self {
+        given as u16
+    }
 
     #[inline(always)]
     fn add_product(self, other: Self, sum: u32) -> u32 {
@@ -56,7 +67,13 @@ impl Value for u16 {
 }
 
 impl Value for u32 {
+    type Given = i64;
     type Sum = u64;
+
+    #[inline(always)]
+    fn of(given: i64) -> Self {
+        given as u32
+    }
 
     #[inline(always)]
     fn add_product(self, other: Self, sum: u64) -> u64 {
@@ -80,7 +97,13 @@ impl Value for u32 {
 }
 
 impl Value for f64 {
+    type Given = f64;
     type Sum = f64;
+
+    #[inline(always)]
+    fn of(given: f64) -> Self {
+        given
+    }
 
     #[inline(always)]
     fn add_product(self, other: Self, sum: f64) -> f64 {
@@ -109,57 +132,12 @@ fn magnitude(x: f64) -> u16 {
     (x.to_bits() >> 48) as u16
 }
 
-/// A matrix in compressed rows, columns ascending.
-#[derive(Debug)]
-pub(super) struct Matrix<V> {
-    starts: Vec<usize>,
-    indices: Vec<u32>,
-    values: Vec<V>,
-    n_columns: usize,
-}
-
-impl<V: Value> Matrix<V> {
-    /// The columns and values of a row.
-    #[inline]
-    pub fn row(&self, row: usize) -> (&[u32], &[V]) {
-        let range = self.starts[row]..self.starts[row + 1];
-        (&self.indices[range.clone()], &self.values[range])
-    }
-
-    /// Entries of a row.
-    #[inline]
-    pub fn row_len(&self, row: usize) -> usize {
-        self.starts[row + 1] - self.starts[row]
-    }
-
-    /// Asks the memory for where a row starts.
-    #[inline(always)]
-    pub fn prefetch_start(&self, row: usize) {
-        prefetch(&self.starts, row);
-    }
-
-    /// Asks the memory for the first entries of a row.
-    #[inline(always)]
-    pub fn prefetch_row(&self, row: usize) {
-        prefetch(&self.indices, self.starts[row]);
-        prefetch(&self.values, self.starts[row]);
-    }
-
-    /// Number of columns.
-    pub fn n_columns(&self) -> usize {
-        self.n_columns
-    }
-
-    /// Number of entries.
-    pub fn n_entries(&self) -> usize {
-        self.indices.len()
-    }
-}
-
 /// W, the diagonal of W Wᵀ, and where it is kept Wᵀ.
 #[derive(Debug)]
-pub(super) struct Half<V: Value> {
-    pub rows: Matrix<V>,
+pub(super) struct Half<'a, V: Value> {
+    starts: Cow<'a, [i64]>,
+    indices: Cow<'a, [i32]>,
+    values: Cow<'a, [V::Given]>,
     /// M_xx of each row.
     pub norms: Vec<V::Sum>,
     /// Entries of each column.
@@ -167,45 +145,64 @@ pub(super) struct Half<V: Value> {
     columns: Option<Columns<V>>,
 }
 
-impl<V: Value> Half<V> {
-    /// Copies a matrix that was checked. Rows whose M_xx underflows to 0 have no path, so they lose their entries.
-    pub fn new<T: Number>(half: Relation<'_, T>, narrow: impl Fn(T) -> V + Sync) -> Result<Self> {
-        const WHAT: &str = "a copy of the half matrix";
-        let n = half.n_rows();
-        let mut norms = zeros(n, WHAT)?;
-        norms.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, norm)| {
-            let values = half.parts(row).1.iter().map(|&v| narrow(v));
-            *norm = values.fold(V::Sum::default(), |sum, v| v.add_product(v, sum));
-        });
-        let lengths = (0..n).map(|row| match norms[row] == V::Sum::default() {
-            true => 0,
-            false => half.parts(row).0.len(),
-        });
-        let mut starts = reserve(n + 1, WHAT)?;
-        starts.push(0);
-        starts.extend(lengths.scan(0, |sum, length| {
-            *sum += length;
-            Some(*sum)
-        }));
-        let (mut indices, mut values) = (zeros(starts[n], WHAT)?, zeros(starts[n], WHAT)?);
-        let ends = || (0..n).step_by(ROWS).map(|row| starts[n.min(row + ROWS)]);
-        let (index_runs, value_runs) = (split_runs(&mut indices, ends()), split_runs(&mut values, ends()));
-        index_runs.into_par_iter().zip(value_runs).enumerate().for_each(|(run, (indices, values))| {
-            let first = starts[run * ROWS];
-            for row in run * ROWS..n.min((run + 1) * ROWS) {
-                let (columns, entries) = half.parts(row);
-                let place = starts[row] - first..starts[row + 1] - first;
-                for ((index, &column), (value, &entry)) in
-                    indices[place.clone()].iter_mut().zip(columns).zip(values[place].iter_mut().zip(entries))
-                {
-                    (*index, *value) = (column as u32, narrow(entry));
-                }
-            }
-        });
-        let mut counts = filled(half.n_columns(), 0u32, WHAT)?;
+impl<'a, V: Value> Half<'a, V> {
+    /// A matrix that was checked, and its norms.
+    pub fn new(half: Relation<'a, V::Given>, norms: Vec<V::Sum>) -> Result<Self> {
+        let (starts, indices, values) = half.arrays();
+        let mut counts = filled(half.n_columns(), 0, "the counts of entries per column")?;
         indices.iter().for_each(|&column| counts[column as usize] += 1);
-        let rows = Matrix { starts, indices, values, n_columns: half.n_columns() };
-        Ok(Self { rows, norms, counts, columns: None })
+        for row in (0..half.n_rows()).filter(|&row| norms[row] == V::Sum::default()) {
+            half.parts(row).0.iter().for_each(|&column| counts[column as usize] -= 1); // see `row`
+        }
+        let (starts, indices, values) = (starts.into(), indices.into(), values.into());
+        Ok(Self { starts, indices, values, norms, counts, columns: None })
+    }
+
+    /// With a copy of the matrix.
+    pub fn into_owned(self) -> Result<Half<'static, V>> {
+        const WHAT: &str = "a copy of the half matrix";
+        Ok(Half {
+            starts: collected(self.starts.iter().copied(), WHAT)?.into(),
+            indices: collected(self.indices.iter().copied(), WHAT)?.into(),
+            values: collected(self.values.iter().copied(), WHAT)?.into(),
+            norms: self.norms,
+            counts: self.counts,
+            columns: self.columns,
+        })
+    }
+
+    /// The columns and values of a row. It has none when its M_xx underflowed to 0: then it has no path.
+    #[inline]
+    pub fn row(&self, row: usize) -> (&[i32], &[V::Given]) {
+        if self.norms[row] == V::Sum::default() {
+            return (&[], &[]);
+        }
+        let range = self.starts[row] as usize..self.starts[row + 1] as usize;
+        (&self.indices[range.clone()], &self.values[range])
+    }
+
+    /// Asks the memory for where a row starts.
+    #[inline(always)]
+    pub fn prefetch_start(&self, row: usize) {
+        prefetch(&self.starts, row);
+        prefetch(&self.norms, row);
+    }
+
+    /// Asks the memory for the first entries of a row.
+    #[inline(always)]
+    pub fn prefetch_row(&self, row: usize) {
+        prefetch(&self.indices, self.starts[row] as usize);
+        prefetch(&self.values, self.starts[row] as usize);
+    }
+
+    /// Number of columns.
+    pub fn n_columns(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Number of entries.
+    pub fn n_entries(&self) -> usize {
+        self.indices.len()
     }
 
     /// Number of rows.
@@ -220,7 +217,7 @@ impl<V: Value> Half<V> {
         before.push(0);
         for x in queries {
             // One more, so that blocks of rows without entries end as well.
-            sum += 1 + self.rows.row(x).0.iter().map(|&t| u64::from(self.counts[t as usize])).sum::<u64>();
+            sum += 1 + self.row(x).0.iter().map(|&t| u64::from(self.counts[t as usize])).sum::<u64>();
             before.push(sum);
         }
         Ok(before)
@@ -228,15 +225,19 @@ impl<V: Value> Half<V> {
 
     /// Makes Wᵀ once for many calls.
     pub fn keep_columns(&mut self) -> Result<()> {
-        self.columns = Some(Columns::new(self)?);
+        self.columns = Some(Columns::new(self, 0..self.len())?);
         Ok(())
     }
 
-    /// Calls `work` with Wᵀ: the one that is kept, or one that is made.
-    pub fn with_columns<R>(&self, work: impl FnOnce(&Columns<V>) -> Result<R>) -> Result<R> {
+    /// Calls `work` with Wᵀ: the one that is kept, or one that is made for these queries.
+    pub fn with_columns<R>(
+        &self,
+        queries: impl Iterator<Item = usize>,
+        work: impl FnOnce(&Columns<V>) -> Result<R>,
+    ) -> Result<R> {
         match &self.columns {
             Some(columns) => work(columns),
-            None => work(&Columns::new(self)?),
+            None => work(&Columns::new(self, queries)?),
         }
     }
 
@@ -256,13 +257,13 @@ impl<V: Value> Half<V> {
     }
 
     fn pair(&self, x: usize, y: usize) -> f64 {
-        let ((x_columns, x_values), (y_columns, y_values)) = (self.rows.row(x), self.rows.row(y));
+        let ((x_columns, x_values), (y_columns, y_values)) = (self.row(x), self.row(y));
         let mut sum = V::Sum::default();
         let (mut i, mut j) = (0, 0);
         while i < x_columns.len() && j < y_columns.len() {
             let (a, b) = (x_columns[i], y_columns[j]);
             if a == b {
-                sum = x_values[i].add_product(y_values[j], sum);
+                sum = V::of(x_values[i]).add_product(V::of(y_values[j]), sum);
             }
             i += usize::from(a <= b);
             j += usize::from(b <= a);
@@ -271,21 +272,42 @@ impl<V: Value> Half<V> {
     }
 }
 
-/// The greatest M_xx.
+/// M_xx of each row of counts.
 ///
 /// # Errors
-/// [`Error::Overflow`] where M_xx + M_yy could be beyond 63 bits.
-pub(super) fn greatest_norm(half: Relation<'_, i64>) -> Result<u64> {
-    let norm = |row: usize| {
-        let mut squares = half.parts(row).1.iter().map(|&v| u128::from(v.unsigned_abs()).pow(2));
-        squares.try_fold(0u128, u128::checked_add).filter(|&norm| norm < 1 << 62)
-    };
-    let rows = || (0..half.n_rows()).into_par_iter().with_min_len(ROWS);
-    if let Some(row) = rows().find_first(|&row| norm(row).is_none()) {
+/// [`Error::Overflow`] where M_xx + M_yy could be beyond 63 bits, [`Error::OutOfMemory`].
+pub(super) fn norms_of_counts(half: Relation<'_, i64>) -> Result<Vec<u64>> {
+    const BEYOND: u64 = 1 << 62;
+    let mut norms = zeros(half.n_rows(), "the diagonal")?;
+    norms.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, norm)| {
+        *norm = half.parts(row).1.iter().fold(0, |sum: u64, &v| match v.checked_mul(v) {
+            Some(square) => sum.saturating_add(square as u64),
+            None => BEYOND,
+        });
+    });
+    if let Some(row) = norms.iter().position(|&norm| norm >= BEYOND) {
         let norm = half.parts(row).1.iter().map(|&v| (v as f64).powi(2)).sum::<f64>();
         return Err(Error::Overflow(format!("node {row} has about {norm:.3e} paths to itself: must be below 2**62.")));
     }
-    Ok(rows().filter_map(norm).max().unwrap_or(0) as u64)
+    Ok(norms)
+}
+
+/// M_xx of each row of weights.
+///
+/// # Errors
+/// [`Error::Overflow`] where twice of it is not finite, [`Error::OutOfMemory`].
+pub(super) fn norms_of_weights(half: Relation<'_, f64>) -> Result<Vec<f64>> {
+    let mut norms = zeros(half.n_rows(), "the diagonal")?;
+    norms.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, norm)| {
+        *norm = half.parts(row).1.iter().fold(0.0, |sum, &v| Value::add_product(v, v, sum));
+    });
+    if let Some(row) = norms.iter().position(|&norm: &f64| !(2.0 * norm).is_finite()) {
+        return Err(Error::Overflow(format!(
+            "the weight of the paths from node {row} to itself, {:e}, is too large: twice of it must be finite.",
+            norms[row]
+        )));
+    }
+    Ok(norms)
 }
 
 /// What threads write into while they work on a row: made when a thread needs one, and used again.

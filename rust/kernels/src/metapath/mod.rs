@@ -19,7 +19,7 @@ pub use chain::{Number, Product, chain};
 pub use matrix::Similarities;
 
 use crate::csr::Csr;
-use crate::parallel::{Task, filled, zeros};
+use crate::parallel::{Task, collected, filled, zeros};
 use crate::{Error, Result};
 use half::Half;
 use rayon::prelude::*;
@@ -35,20 +35,20 @@ pub type Relation<'a, T> = Csr<'a, i32, T, i64>;
 ///
 /// Counts are kept as narrow as the greatest M_xx allows: with M_xy² <= M_xx · M_yy, what holds the diagonal holds all.
 #[derive(Debug)]
-pub struct PathSim {
-    kind: Kind,
+pub struct PathSim<'a> {
+    kind: Kind<'a>,
     /// Kept for many calls.
     tiles: Option<Tiles>,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Kind<'a> {
     /// M_xx < 2³¹, so entries are below 2¹⁶ and doubled counts fit 32 bits.
-    Narrow(Half<u16>),
+    Narrow(Half<'a, u16>),
     /// M_xx < 2⁶².
-    Wide(Half<u32>),
+    Wide(Half<'a, u32>),
     /// Weights.
-    Real(Half<f64>),
+    Real(Half<'a, f64>),
 }
 
 /// Calls a generic method of the half matrix.
@@ -62,19 +62,19 @@ macro_rules! with_half {
     };
 }
 
-impl PathSim {
+impl<'a> PathSim<'a> {
     /// From path counts: O(entries).
     ///
     /// # Errors
     /// [`Error::Invalid`] for a matrix that is not canonical or not positive, [`Error::Overflow`] where a doubled M_xx
     /// is beyond 64 bits, [`Error::OutOfMemory`].
-    pub fn of_counts(half: Relation<'_, i64>) -> Result<Self> {
+    pub fn of_counts(half: Relation<'a, i64>) -> Result<Self> {
         canonical(half, "half_path")?;
-        let greatest = half::greatest_norm(half)?;
-        let kind = if greatest < 1 << 31 {
-            Kind::Narrow(Half::new(half, |v| v as u16)?)
+        let norms = half::norms_of_counts(half)?;
+        let kind = if norms.iter().all(|&norm| norm < 1 << 31) {
+            Kind::Narrow(Half::new(half, collected(norms.into_iter().map(|norm| norm as u32), "the diagonal")?)?)
         } else {
-            Kind::Wide(Half::new(half, |v| v as u32)?)
+            Kind::Wide(Half::new(half, norms)?)
         };
         Ok(Self { kind, tiles: None })
     }
@@ -83,23 +83,16 @@ impl PathSim {
     ///
     /// # Errors
     /// As [`PathSim::of_counts`]; here [`Error::Overflow`] is a doubled M_xx that is not finite.
-    pub fn of_weights(half: Relation<'_, f64>) -> Result<Self> {
+    pub fn of_weights(half: Relation<'a, f64>) -> Result<Self> {
         canonical(half, "half_path")?;
-        let half = Half::new(half, |v| v)?;
-        if let Some(row) = half.norms.iter().position(|&d| !(2.0 * d).is_finite()) {
-            return Err(Error::Overflow(format!(
-                "the weight of the paths from node {row} to itself, {:e}, is too large: twice of it must be finite.",
-                half.norms[row]
-            )));
-        }
-        Ok(Self { kind: Kind::Real(half), tiles: None })
+        Ok(Self { kind: Kind::Real(Half::new(half, half::norms_of_weights(half)?)?), tiles: None })
     }
 
-    /// Keeps what [`PathSim::top_k`] prepares, for many calls that ask little each: O(entries).
+    /// Keeps a copy of the matrix and what [`PathSim::top_k`] prepares, for many calls that ask little each: O(entries).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub fn keep(mut self) -> Result<Self> {
+    pub fn keep(mut self) -> Result<PathSim<'static>> {
         let n = self.len();
         let before = with_half!(self, |half| half.flops_before(0..n))?;
         match &mut self.kind {
@@ -108,7 +101,12 @@ impl PathSim {
             Kind::Wide(half) => half.keep_columns()?,
             Kind::Real(half) => half.keep_columns()?,
         }
-        Ok(self)
+        let kind = match self.kind {
+            Kind::Narrow(half) => Kind::Narrow(half.into_owned()?),
+            Kind::Wide(half) => Kind::Wide(half.into_owned()?),
+            Kind::Real(half) => Kind::Real(half.into_owned()?),
+        };
+        Ok(PathSim { kind, tiles: self.tiles })
     }
 
     /// Number of nodes.

@@ -4,9 +4,10 @@ use super::columns::Columns;
 use super::half::Value;
 use crate::Result;
 use crate::parallel::zeros;
+use crate::simd::prefetch;
 
 /// Columns in a stretch: their sums stay in the second-level cache.
-pub(super) const STRETCH: usize = 1 << 16;
+pub(super) const STRETCH: usize = 1 << 15;
 /// With an update per so many columns, or more, sums are cleared all at once.
 const FULL: usize = 16;
 
@@ -25,15 +26,15 @@ impl<V: Value> Row<V> {
         Ok(Self { sums: zeros(n.min(STRETCH), "a row of sums")?, read: Vec::new(), reached: Vec::new() })
     }
 
-    /// Sums a row, and calls `found(y, M_xy)` for the sums that may count: `least` is asked for each stretch, with the least
+    /// Sums a row, and calls `found(y, M_yy, M_xy)` for the sums that may count: `least` is asked for each stretch, with the least
     /// M_yy there, how great they must be (above 0).
     pub fn sum<S>(
         &mut self,
-        (x_columns, x_values): (&[u32], &[V]),
+        (x_columns, x_values): (&[i32], &[V::Given]),
         columns: &Columns<V>,
         state: &mut S,
         least: impl Fn(&S, V::Sum) -> V::Sum,
-        mut found: impl FnMut(&mut S, u32, V::Sum),
+        mut found: impl FnMut(&mut S, u32, V::Sum, V::Sum),
     ) {
         let Self { sums, read, reached } = self;
         let (order, zero) = (&columns.order, V::Sum::default());
@@ -44,6 +45,7 @@ impl<V: Value> Row<V> {
             let least = least(state, lightest);
             let mut updates = 0;
             for ((&t, &w), read) in x_columns.iter().zip(x_values).zip(read.iter_mut()) {
+                let w = V::of(w);
                 let rest = &columns.list(t as usize)[*read..];
                 let before = *read;
                 for &(y, v) in rest.iter().take_while(|&&(y, _)| (y as usize) < end) {
@@ -51,6 +53,7 @@ impl<V: Value> Row<V> {
                     let new = w.add_product(v, *sum);
                     if new >= least && *sum < least {
                         reached.push(y);
+                        prefetch(order, y as usize);
                     }
                     *sum = new;
                     *read += 1;
@@ -58,7 +61,8 @@ impl<V: Value> Row<V> {
                 updates += *read - before;
             }
             for y in reached.drain(..) {
-                found(state, order[y as usize], sums[y as usize - start]);
+                let (node, norm) = order[y as usize];
+                found(state, node, norm, sums[y as usize - start]);
             }
             if updates * FULL >= end - start {
                 sums.fill(zero);

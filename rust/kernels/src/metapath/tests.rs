@@ -65,16 +65,19 @@ fn best(scores: &[f64], x: usize, k: usize, include_self: bool) -> (Vec<i64>, Ve
     found
 }
 
+fn weights(parts: &Parts<i64>) -> Parts<f64> {
+    (parts.0.clone(), parts.1.clone(), parts.2.iter().map(|&v| v as f64).collect(), parts.3)
+}
+
 /// The three kinds of half matrix, whose results are the same for numbers that all of them hold.
-fn kinds(parts: &Parts<i64>) -> Vec<PathSim> {
-    let weights = (parts.0.clone(), parts.1.clone(), parts.2.iter().map(|&v| v as f64).collect(), parts.3);
-    let wide = Kind::Wide(Half::new(view(parts), |v| v as u32).unwrap());
+fn kinds<'a>(parts: &'a Parts<i64>, weights: &'a Parts<f64>) -> Vec<PathSim<'a>> {
+    let wide = Kind::Wide(Half::new(view(parts), half::norms_of_counts(view(parts)).unwrap()).unwrap());
     vec![
         PathSim::of_counts(view(parts)).unwrap(),
         PathSim::of_counts(view(parts)).unwrap().keep().unwrap(),
         PathSim { kind: wide, tiles: None },
-        PathSim::of_weights(view(&weights)).unwrap(),
-        PathSim::of_weights(view(&weights)).unwrap().keep().unwrap(),
+        PathSim::of_weights(view(weights)).unwrap(),
+        PathSim::of_weights(view(weights)).unwrap().keep().unwrap(),
     ]
 }
 
@@ -84,7 +87,7 @@ fn small_matrices_agree_with_the_definition() {
     for (n, m, greatest) in [(1, 1, 1), (5, 3, 2), (63, 4, 3), (64, 9, 1), (65, 30, 5), (193, 12, 2)] {
         let parts = random(n, m, greatest, n as u64);
         let all: Vec<Vec<f64>> = (0..n).map(|x| scores(&parts, x)).collect();
-        for path in kinds(&parts) {
+        for path in kinds(&parts, &weights(&parts)) {
             for (k, include_self) in [(1, true), (1, false), (3, false), (10, true), (n + 5, false)] {
                 let found = path.top_k(k, None, include_self, &task).unwrap();
                 let expected: Vec<_> = (0..n).map(|x| best(&all[x], x, k, include_self)).collect();
@@ -110,7 +113,8 @@ fn small_matrices_agree_with_the_definition() {
 fn tiles_agree_with_the_definition() {
     for (n, m, k) in [(1, 1, 1), (200, 8, 10), (7000, 40, 10), (7000, 5, 3), (9500, 70, 40)] {
         let parts = random(n, m, 4, n as u64 + k as u64);
-        let half = Half::new(view(&parts), |v| v as u16).unwrap();
+        let norms = half::norms_of_counts(view(&parts)).unwrap().into_iter().map(|norm| norm as u32).collect();
+        let half = Half::<u16>::new(view(&parts), norms).unwrap();
         let tiles = Tiles::new(&half).unwrap();
         let queries: Vec<i64> = (0..n as i64).rev().step_by(1 + n / 60).chain([0, 0]).collect();
         for include_self in [false, true] {
@@ -130,7 +134,7 @@ fn many_nodes_agree_with_the_definition() {
     // More than a stretch of rows, of very different norms.
     let parts = random(70_000, 12, 90, 5);
     let queries = [0, 1, 69_998, 40_000, 2, 6];
-    for path in kinds(&parts) {
+    for path in kinds(&parts, &weights(&parts)) {
         let found = path.top_k(7, Some(&queries), false, &Task::new()).unwrap();
         for (at, &x) in queries.iter().enumerate() {
             let expected = best(&scores(&parts, x as usize), x as usize, 7, false);
