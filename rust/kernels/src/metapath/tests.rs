@@ -180,10 +180,11 @@ fn what_is_out_of_range_is_refused() {
     assert_eq!((found.indptr, found.data), (vec![0, 0], vec![]));
     assert!(matches!(PathSim::of_counts(view(&one(1 << 31))), Err(Error::Overflow(_))));
     assert!(matches!(PathSim::of_weights(view(&weight(1e154))), Err(Error::Overflow(_))));
-    let tiny = PathSim::of_weights(view(&weight(1e-200))).unwrap();
+    let (tiny, large) = (weight(1e-200), one((1 << 31) - 1));
+    let tiny = PathSim::of_weights(view(&tiny)).unwrap();
     assert_eq!(tiny.pairs(&[0], &[0], &Task::new()).unwrap(), [0.0]);
     assert_eq!(tiny.top_k(1, None, true, &Task::new()).unwrap(), (vec![-1], vec![0.0]));
-    let large = PathSim::of_counts(view(&one((1 << 31) - 1))).unwrap();
+    let large = PathSim::of_counts(view(&large)).unwrap();
     assert_eq!(large.top_k(1, None, true, &Task::new()).unwrap(), (vec![0], vec![1.0]));
 }
 
