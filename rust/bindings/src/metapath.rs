@@ -53,8 +53,8 @@ enum Half<'a> {
     Weights(kernel::Relation<'a, f64>),
 }
 
-impl Half<'_> {
-    fn prepared(self) -> Result<kernel::PathSim> {
+impl<'a> Half<'a> {
+    fn prepared(self) -> Result<kernel::PathSim<'a>> {
         match self {
             Half::Counts(half) => kernel::PathSim::of_counts(half),
             Half::Weights(half) => kernel::PathSim::of_weights(half),
@@ -151,7 +151,7 @@ fn table(py: Python<'_>, k: usize, (nodes, scores): (Vec<i64>, Vec<f64>)) -> PyR
 
 /// A half path's matrix made ready for many small questions.
 #[pyclass(frozen, module = "diptych._rust")]
-pub(crate) struct MetapathIndex(kernel::PathSim);
+pub(crate) struct MetapathIndex(kernel::PathSim<'static>);
 
 #[pymethods]
 impl MetapathIndex {

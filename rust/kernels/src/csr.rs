@@ -76,6 +76,11 @@ impl<'a, I: Copy + Ord + Into<i64>, T: Copy, P: Copy + Ord + Into<i64>> Csr<'a, 
         self.indices
     }
 
+    /// Where rows start, and the columns and values of all of them.
+    pub fn arrays(&self) -> (&'a [P], &'a [I], &'a [T]) {
+        (self.indptr, self.indices, self.data)
+    }
+
     /// Asks the memory for where a row starts.
     #[inline(always)]
     pub(crate) fn prefetch_start(&self, row: usize) {

@@ -18,6 +18,8 @@ pub trait Number: Copy + Debug + Default + Display + PartialEq + Send + Sync {
     fn add_product(self, other: Self, sum: Self, overflow: &mut bool) -> Self;
     /// Whether it is positive and finite.
     fn is_proper(self) -> bool;
+    /// Its bits.
+    fn bits(self) -> u64;
 }
 
 impl Number for i64 {
@@ -34,6 +36,10 @@ impl Number for i64 {
     fn is_proper(self) -> bool {
         self > 0
     }
+
+    fn bits(self) -> u64 {
+        self as u64
+    }
 }
 
 impl Number for f64 {
@@ -48,6 +54,10 @@ impl Number for f64 {
 
     fn is_proper(self) -> bool {
         self > 0.0 && self.is_finite()
+    }
+
+    fn bits(self) -> u64 {
+        self.to_bits()
     }
 }
 

@@ -3,25 +3,30 @@
 //! What rows may score is bounded by their M_xx, so rows that are alike in it are better looked at together. An order by
 //! magnitude is as good as a true one, and takes two passes.
 
-use super::half::{Half, Matrix, Value};
+use super::half::{Half, Value};
 use super::row::STRETCH;
 use crate::Result;
 use crate::parallel::{filled, reserve, runs_of_cells, split_runs, zeros};
+use crate::simd::prefetch;
 use rayon::prelude::*;
 
 /// Into how many stripes the work is divided, at most.
 const STRIPES: usize = 16;
 /// How many rows ahead entries are asked for.
 const AHEAD: usize = 12;
+/// How many entries of a list are asked for beforehand.
+const FAR: usize = 512;
 const WHAT: &str = "the transpose of the half matrix";
 
 /// Wᵀ, and which row of W each of its columns is.
 #[derive(Debug)]
 pub(super) struct Columns<V: Value> {
-    /// Row t holds the places, in `order`, of the rows of W with an entry in column t.
-    pub lists: Matrix<V>,
-    /// The rows of W.
-    pub order: Vec<u32>,
+    starts: Vec<u64>,
+    /// Column after column, the places in `order` of the rows of W that have an entry there, and the entries. Side by side,
+    /// because most of the work of making them is to wait for the place they go to.
+    entries: Vec<(u32, V)>,
+    /// The rows of W, with their M_xx.
+    pub order: Vec<(u32, V::Sum)>,
     /// The least M_xx in each stretch of `order`.
     pub lightest: Vec<V::Sum>,
 }
@@ -29,66 +34,84 @@ pub(super) struct Columns<V: Value> {
 impl<V: Value> Columns<V> {
     /// Each thread fills a stripe of columns, and reads every row for it: those parts of a row lie together, because its
     /// columns ascend.
-    pub fn new(half: &Half<V>) -> Result<Self> {
+    ///
+    /// Only the columns that these rows have an entry in are made, and most work is where few rows have theirs.
+    pub fn new(half: &Half<'_, V>, queries: impl Iterator<Item = usize>) -> Result<Self> {
         let order = order::<V>(&half.norms)?;
-        let rows = &half.rows;
+        let mut wanted = filled(half.counts.len(), false, WHAT)?;
+        queries.for_each(|row| half.row(row).0.iter().for_each(|&column| wanted[column as usize] = true));
         let mut starts = filled(half.counts.len() + 1, 0u64, WHAT)?;
         for (column, &count) in half.counts.iter().enumerate() {
-            starts[column + 1] = starts[column] + u64::from(count);
+            starts[column + 1] = starts[column] + if wanted[column] { u64::from(count) } else { 0 };
         }
-        let n_entries = rows.n_entries();
-        let (mut indices, mut values) = (zeros(n_entries, WHAT)?, zeros(n_entries, WHAT)?);
+        let n_entries = starts[wanted.len()] as usize;
+        let mut entries = zeros(n_entries, WHAT)?;
         let stripes = runs_of_cells(&starts, n_entries.div_ceil(rayon::current_num_threads().min(STRIPES)).max(1));
-        let ends = || stripes.iter().map(|stripe| starts[stripe.end] as usize);
-        let (index_runs, value_runs) = (split_runs(&mut indices, ends()), split_runs(&mut values, ends()));
-        stripes.par_iter().zip(index_runs).zip(value_runs).try_for_each(|((stripe, indices), values)| {
+        let runs = split_runs(&mut entries, stripes.iter().map(|stripe| starts[stripe.end] as usize));
+        stripes.par_iter().zip(runs).try_for_each(|(stripe, run)| {
             let first = starts[stripe.start];
             let mut next: Vec<u32> = reserve(stripe.len(), WHAT)?;
             next.extend(starts[stripe.clone()].iter().map(|start| (start - first) as u32));
-            for (place, &row) in order.iter().enumerate() {
-                if let Some(&far) = order.get(place + 2 * AHEAD) {
-                    rows.prefetch_start(far as usize);
-                    rows.prefetch_row(order[place + AHEAD] as usize);
+            for (place, &(row, _)) in order.iter().enumerate() {
+                if let Some(&(far, _)) = order.get(place + 2 * AHEAD) {
+                    half.prefetch_start(far as usize);
+                    half.prefetch_row(order[place + AHEAD].0 as usize);
                 }
-                let (columns, entries) = rows.row(row as usize);
+                let (columns, values) = half.row(row as usize);
                 let here = match stripe.start {
                     0 => 0,
                     start => columns.partition_point(|&column| (column as usize) < start),
                 };
-                for (&column, &value) in columns[here..].iter().zip(&entries[here..]) {
+                for (&column, &value) in columns[here..].iter().zip(&values[here..]) {
                     if column as usize >= stripe.end {
                         break;
                     }
+                    if !wanted[column as usize] {
+                        continue;
+                    }
                     let at = &mut next[column as usize - stripe.start];
-                    (indices[*at as usize], values[*at as usize]) = (place as u32, value);
+                    run[*at as usize] = (place as u32, V::of(value));
                     *at += 1;
                 }
             }
             Ok(())
         })?;
-        let mut places = reserve(starts.len(), WHAT)?;
-        places.extend(starts.iter().map(|&start| start as usize));
         let mut lightest = reserve(order.len().div_ceil(STRETCH), WHAT)?;
         lightest.extend(order.chunks(STRETCH).map(|rows| {
-            let norms = rows.iter().map(|&row| half.norms[row as usize]).filter(|&norm| norm != V::Sum::default());
+            let norms = rows.iter().map(|&(_, norm)| norm).filter(|&norm| norm != V::Sum::default());
             norms.reduce(|a, b| if b < a { b } else { a }).unwrap_or_default()
         }));
-        Ok(Self { lists: Matrix::new(places, indices, values, order.len()), order, lightest })
+        Ok(Self { starts, entries, order, lightest })
+    }
+
+    /// Asks the memory for the lists of a row that is to be summed next.
+    #[inline]
+    pub fn prefetch(&self, columns: &[i32]) {
+        for &column in columns {
+            let list = self.list(column as usize);
+            (0..list.len().min(FAR)).step_by(8).for_each(|at| prefetch(list, at));
+        }
+    }
+
+    /// The list of a column.
+    #[inline]
+    pub fn list(&self, column: usize) -> &[(u32, V)] {
+        &self.entries[self.starts[column] as usize..self.starts[column + 1] as usize]
     }
 }
 
 /// Rows in the order of their norms' magnitudes, and of their numbers where those agree.
-fn order<V: Value>(norms: &[V::Sum]) -> Result<Vec<u32>> {
+fn order<V: Value>(norms: &[V::Sum]) -> Result<Vec<(u32, V::Sum)>> {
     let mut starts = filled(1 << 16, 0u32, WHAT)?;
     norms.iter().for_each(|&norm| starts[usize::from(V::magnitude(norm))] += 1);
     let mut sum = 0;
     for start in &mut starts {
         sum += std::mem::replace(start, sum);
     }
-    let mut order = zeros(norms.len(), WHAT)?;
+    let mut order = filled(norms.len(), (0, V::Sum::default()), WHAT)?;
     for (row, &norm) in norms.iter().enumerate() {
         let at = &mut starts[usize::from(V::magnitude(norm))];
-        order[*at as usize] = row as u32;
+        order[*at as usize] = (row as u32, norm);
         *at += 1;
     }
     Ok(order)

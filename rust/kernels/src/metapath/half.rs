@@ -2,21 +2,25 @@
 
 use super::columns::Columns;
 use super::score::quotient;
-use super::{Number, Relation};
-use crate::parallel::{Task, filled, reserve, zeros};
+use super::{Number, ROWS, Relation};
+use crate::parallel::{Task, collected, filled, reserve, zeros};
 use crate::simd::prefetch;
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::fmt::Debug;
-use std::ops::Range;
 
 /// Pairs that a thread scores at a time.
 const PAIRS: usize = 1 << 12;
 
 /// An entry of the half matrix.
 pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send + Sync {
+    /// As what it is given.
+    type Given: Number;
     /// A sum of products.
     type Sum: Copy + Debug + Default + PartialEq + PartialOrd + Send + Sync;
+    /// What was given, which is known to fit.
+    fn of(given: Self::Given) -> Self;
     /// sum + self · other; counts cannot overflow, weights are rounded twice.
     fn add_product(self, other: Self, sum: Self::Sum) -> Self::Sum;
     /// 2 M_xy / (M_xx + M_yy) for M_xy > 0.
@@ -31,7 +35,13 @@ pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send +
 pub(super) const MARGIN: f64 = 1.0 - 1e-9;
 
 impl Value for u16 {
+    type Given = i64;
     type Sum = u32;
+
+    #[inline(always)]
+    fn of(given: i64) -> Self {
+        given as u16
+    }
 
     #[inline(always)]
     fn add_product(self, other: Self, sum: u32) -> u32 {
@@ -57,7 +67,13 @@ impl Value for u16 {
 }
 
 impl Value for u32 {
+    type Given = i64;
     type Sum = u64;
+
+    #[inline(always)]
+    fn of(given: i64) -> Self {
+        given as u32
+    }
 
     #[inline(always)]
     fn add_product(self, other: Self, sum: u64) -> u64 {
@@ -81,7 +97,13 @@ impl Value for u32 {
 }
 
 impl Value for f64 {
+    type Given = f64;
     type Sum = f64;
+
+    #[inline(always)]
+    fn of(given: f64) -> Self {
+        given
+    }
 
     #[inline(always)]
     fn add_product(self, other: Self, sum: f64) -> f64 {
@@ -110,73 +132,12 @@ fn magnitude(x: f64) -> u16 {
     (x.to_bits() >> 48) as u16
 }
 
-/// A matrix in compressed rows, columns ascending.
-#[derive(Debug)]
-pub(super) struct Matrix<V> {
-    starts: Vec<usize>,
-    indices: Vec<u32>,
-    values: Vec<V>,
-    n_columns: usize,
-}
-
-impl<V: Value> Matrix<V> {
-    /// The columns and values of a row.
-    #[inline]
-    pub fn row(&self, row: usize) -> (&[u32], &[V]) {
-        self.slices(self.range(row))
-    }
-
-    /// Where the entries of a row are.
-    #[inline]
-    pub fn range(&self, row: usize) -> Range<usize> {
-        self.starts[row]..self.starts[row + 1]
-    }
-
-    /// Columns and values of some entries.
-    #[inline]
-    pub fn slices(&self, range: Range<usize>) -> (&[u32], &[V]) {
-        (&self.indices[range.clone()], &self.values[range])
-    }
-
-    /// Entries of a row.
-    #[inline]
-    pub fn row_len(&self, row: usize) -> usize {
-        self.range(row).len()
-    }
-
-    /// From where rows start, and what they hold.
-    pub fn new(starts: Vec<usize>, indices: Vec<u32>, values: Vec<V>, n_columns: usize) -> Self {
-        Self { starts, indices, values, n_columns }
-    }
-
-    /// Asks the memory for where a row starts.
-    #[inline(always)]
-    pub fn prefetch_start(&self, row: usize) {
-        prefetch(&self.starts, row);
-    }
-
-    /// Asks the memory for the first entries of a row.
-    #[inline(always)]
-    pub fn prefetch_row(&self, row: usize) {
-        prefetch(&self.indices, self.starts[row]);
-        prefetch(&self.values, self.starts[row]);
-    }
-
-    /// Number of columns.
-    pub fn n_columns(&self) -> usize {
-        self.n_columns
-    }
-
-    /// Number of entries.
-    pub fn n_entries(&self) -> usize {
-        self.indices.len()
-    }
-}
-
 /// W, the diagonal of W Wᵀ, and where it is kept Wᵀ.
 #[derive(Debug)]
-pub(super) struct Half<V: Value> {
-    pub rows: Matrix<V>,
+pub(super) struct Half<'a, V: Value> {
+    starts: Cow<'a, [i64]>,
+    indices: Cow<'a, [i32]>,
+    values: Cow<'a, [V::Given]>,
     /// M_xx of each row.
     pub norms: Vec<V::Sum>,
     /// Entries of each column.
@@ -184,33 +145,64 @@ pub(super) struct Half<V: Value> {
     columns: Option<Columns<V>>,
 }
 
-impl<V: Value> Half<V> {
-    /// Copies a matrix that was checked. Rows whose M_xx underflows to 0 have no path, so they lose their entries.
-    pub fn new<T: Number>(half: Relation<'_, T>, narrow: impl Fn(T) -> V) -> Result<Self> {
-        const WHAT: &str = "a copy of the half matrix";
-        let n = half.n_rows();
-        let mut starts = reserve(n + 1, WHAT)?;
-        let mut indices = reserve(half.n_entries(), WHAT)?;
-        let mut values = reserve(half.n_entries(), WHAT)?;
-        let mut norms = reserve(n, WHAT)?;
-        starts.push(0);
-        for row in 0..n {
-            let (columns, entries) = half.parts(row);
-            let start = values.len();
-            values.extend(entries.iter().map(|&v| narrow(v)));
-            let norm = values[start..].iter().fold(V::Sum::default(), |sum, &v| v.add_product(v, sum));
-            if norm == V::Sum::default() {
-                values.truncate(start);
-            } else {
-                indices.extend(columns.iter().map(|&j| j as u32));
-            }
-            norms.push(norm);
-            starts.push(values.len());
-        }
-        let mut counts = filled(half.n_columns(), 0u32, WHAT)?;
+impl<'a, V: Value> Half<'a, V> {
+    /// A matrix that was checked, and its norms.
+    pub fn new(half: Relation<'a, V::Given>, norms: Vec<V::Sum>) -> Result<Self> {
+        let (starts, indices, values) = half.arrays();
+        let mut counts = filled(half.n_columns(), 0, "the counts of entries per column")?;
         indices.iter().for_each(|&column| counts[column as usize] += 1);
-        let rows = Matrix { starts, indices, values, n_columns: half.n_columns() };
-        Ok(Self { rows, norms, counts, columns: None })
+        for row in (0..half.n_rows()).filter(|&row| norms[row] == V::Sum::default()) {
+            half.parts(row).0.iter().for_each(|&column| counts[column as usize] -= 1); // see `row`
+        }
+        let (starts, indices, values) = (starts.into(), indices.into(), values.into());
+        Ok(Self { starts, indices, values, norms, counts, columns: None })
+    }
+
+    /// With a copy of the matrix.
+    pub fn into_owned(self) -> Result<Half<'static, V>> {
+        const WHAT: &str = "a copy of the half matrix";
+        Ok(Half {
+            starts: collected(self.starts.iter().copied(), WHAT)?.into(),
+            indices: collected(self.indices.iter().copied(), WHAT)?.into(),
+            values: collected(self.values.iter().copied(), WHAT)?.into(),
+            norms: self.norms,
+            counts: self.counts,
+            columns: self.columns,
+        })
+    }
+
+    /// The columns and values of a row. It has none when its M_xx underflowed to 0: then it has no path.
+    #[inline]
+    pub fn row(&self, row: usize) -> (&[i32], &[V::Given]) {
+        if self.norms[row] == V::Sum::default() {
+            return (&[], &[]);
+        }
+        let range = self.starts[row] as usize..self.starts[row + 1] as usize;
+        (&self.indices[range.clone()], &self.values[range])
+    }
+
+    /// Asks the memory for where a row starts.
+    #[inline(always)]
+    pub fn prefetch_start(&self, row: usize) {
+        prefetch(&self.starts, row);
+        prefetch(&self.norms, row);
+    }
+
+    /// Asks the memory for the first entries of a row.
+    #[inline(always)]
+    pub fn prefetch_row(&self, row: usize) {
+        prefetch(&self.indices, self.starts[row] as usize);
+        prefetch(&self.values, self.starts[row] as usize);
+    }
+
+    /// Number of columns.
+    pub fn n_columns(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Number of entries.
+    pub fn n_entries(&self) -> usize {
+        self.indices.len()
     }
 
     /// Number of rows.
@@ -225,7 +217,7 @@ impl<V: Value> Half<V> {
         before.push(0);
         for x in queries {
             // One more, so that blocks of rows without entries end as well.
-            sum += 1 + self.rows.row(x).0.iter().map(|&t| u64::from(self.counts[t as usize])).sum::<u64>();
+            sum += 1 + self.row(x).0.iter().map(|&t| u64::from(self.counts[t as usize])).sum::<u64>();
             before.push(sum);
         }
         Ok(before)
@@ -233,15 +225,19 @@ impl<V: Value> Half<V> {
 
     /// Makes Wᵀ once for many calls.
     pub fn keep_columns(&mut self) -> Result<()> {
-        self.columns = Some(Columns::new(self)?);
+        self.columns = Some(Columns::new(self, 0..self.len())?);
         Ok(())
     }
 
-    /// Calls `work` with Wᵀ: the one that is kept, or one that is made.
-    pub fn with_columns<R>(&self, work: impl FnOnce(&Columns<V>) -> Result<R>) -> Result<R> {
+    /// Calls `work` with Wᵀ: the one that is kept, or one that is made for these queries.
+    pub fn with_columns<R>(
+        &self,
+        queries: impl Iterator<Item = usize>,
+        work: impl FnOnce(&Columns<V>) -> Result<R>,
+    ) -> Result<R> {
         match &self.columns {
             Some(columns) => work(columns),
-            None => work(&Columns::new(self)?),
+            None => work(&Columns::new(self, queries)?),
         }
     }
 
@@ -261,13 +257,13 @@ impl<V: Value> Half<V> {
     }
 
     fn pair(&self, x: usize, y: usize) -> f64 {
-        let ((x_columns, x_values), (y_columns, y_values)) = (self.rows.row(x), self.rows.row(y));
+        let ((x_columns, x_values), (y_columns, y_values)) = (self.row(x), self.row(y));
         let mut sum = V::Sum::default();
         let (mut i, mut j) = (0, 0);
         while i < x_columns.len() && j < y_columns.len() {
             let (a, b) = (x_columns[i], y_columns[j]);
             if a == b {
-                sum = x_values[i].add_product(y_values[j], sum);
+                sum = V::of(x_values[i]).add_product(V::of(y_values[j]), sum);
             }
             i += usize::from(a <= b);
             j += usize::from(b <= a);
@@ -276,28 +272,42 @@ impl<V: Value> Half<V> {
     }
 }
 
-/// The greatest M_xx.
+/// M_xx of each row of counts.
 ///
 /// # Errors
-/// [`Error::Overflow`] where M_xx + M_yy could be beyond 63 bits.
-pub(super) fn greatest_norm(half: Relation<'_, i64>) -> Result<u64> {
-    let mut greatest = 0;
-    for row in 0..half.n_rows() {
-        let norm = half.parts(row).1.iter().try_fold(0, |sum: u128, &v| {
-            let v = u128::from(v.unsigned_abs());
-            sum.checked_add(v * v)
+/// [`Error::Overflow`] where M_xx + M_yy could be beyond 63 bits, [`Error::OutOfMemory`].
+pub(super) fn norms_of_counts(half: Relation<'_, i64>) -> Result<Vec<u64>> {
+    const BEYOND: u64 = 1 << 62;
+    let mut norms = zeros(half.n_rows(), "the diagonal")?;
+    norms.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, norm)| {
+        *norm = half.parts(row).1.iter().fold(0, |sum: u64, &v| match v.checked_mul(v) {
+            Some(square) => sum.saturating_add(square as u64),
+            None => BEYOND,
         });
-        match norm {
-            Some(norm) if norm < 1 << 62 => greatest = greatest.max(norm as u64),
-            _ => {
-                let norm = half.parts(row).1.iter().map(|&v| (v as f64) * (v as f64)).sum::<f64>();
-                return Err(Error::Overflow(format!(
-                    "node {row} has about {norm:.3e} paths to itself: counts must be below 2**62."
-                )));
-            }
-        }
+    });
+    if let Some(row) = norms.iter().position(|&norm| norm >= BEYOND) {
+        let norm = half.parts(row).1.iter().map(|&v| (v as f64).powi(2)).sum::<f64>();
+        return Err(Error::Overflow(format!("node {row} has about {norm:.3e} paths to itself: must be below 2**62.")));
     }
-    Ok(greatest)
+    Ok(norms)
+}
+
+/// M_xx of each row of weights.
+///
+/// # Errors
+/// [`Error::Overflow`] where twice of it is not finite, [`Error::OutOfMemory`].
+pub(super) fn norms_of_weights(half: Relation<'_, f64>) -> Result<Vec<f64>> {
+    let mut norms = zeros(half.n_rows(), "the diagonal")?;
+    norms.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, norm)| {
+        *norm = half.parts(row).1.iter().fold(0.0, |sum, &v| Value::add_product(v, v, sum));
+    });
+    if let Some(row) = norms.iter().position(|&norm: &f64| !(2.0 * norm).is_finite()) {
+        return Err(Error::Overflow(format!(
+            "the weight of the paths from node {row} to itself, {:e}, is too large: twice of it must be finite.",
+            norms[row]
+        )));
+    }
+    Ok(norms)
 }
 
 /// What threads write into while they work on a row: made when a thread needs one, and used again.

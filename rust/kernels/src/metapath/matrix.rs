@@ -21,21 +21,21 @@ pub struct Similarities {
 }
 
 /// See [`super::PathSim::matrix`]. Rows are summed twice, to be counted and to be stored.
-pub(super) fn matrix<V: Value>(half: &Half<V>, threshold: f64, task: &Task) -> Result<Similarities> {
+pub(super) fn matrix<V: Value>(half: &Half<'_, V>, threshold: f64, task: &Task) -> Result<Similarities> {
     let n = half.len();
     task.expect(2 * n);
-    half.with_columns(|columns| {
+    half.with_columns(0..n, |columns| {
         let blocks = runs_of_cells(&half.flops_before(0..n)?, BLOCK);
         let scratches = Scratches::new();
         let search = |row: usize, scratch: &mut Row<V>, found: &mut dyn FnMut(u32, f64)| {
             let xx = half.norms[row];
             scratch.sum(
-                half.rows.row(row),
+                half.row(row),
                 columns,
                 &mut (),
                 |(), lightest| V::least(threshold, xx, lightest),
-                |(), y, xy| {
-                    let score = V::score(xy, xx, half.norms[y as usize]);
+                |(), y, yy, xy| {
+                    let score = V::score(xy, xx, yy);
                     if score > 0.0 && score >= threshold {
                         found(y, score);
                     }

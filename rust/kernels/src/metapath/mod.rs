@@ -19,10 +19,14 @@ pub use chain::{Number, Product, chain};
 pub use matrix::Similarities;
 
 use crate::csr::Csr;
-use crate::parallel::{Task, filled, zeros};
+use crate::parallel::{Task, collected, filled, zeros};
 use crate::{Error, Result};
 use half::Half;
+use rayon::prelude::*;
 use tiles::Tiles;
+
+/// Rows that are checked or copied together.
+const ROWS: usize = 1 << 12;
 
 /// A relation between two node types, or a product of relations: canonical, its entries positive and finite.
 pub type Relation<'a, T> = Csr<'a, i32, T, i64>;
@@ -31,20 +35,20 @@ pub type Relation<'a, T> = Csr<'a, i32, T, i64>;
 ///
 /// Counts are kept as narrow as the greatest M_xx allows: with M_xy² <= M_xx · M_yy, what holds the diagonal holds all.
 #[derive(Debug)]
-pub struct PathSim {
-    kind: Kind,
+pub struct PathSim<'a> {
+    kind: Kind<'a>,
     /// Kept for many calls.
     tiles: Option<Tiles>,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Kind<'a> {
     /// M_xx < 2³¹, so entries are below 2¹⁶ and doubled counts fit 32 bits.
-    Narrow(Half<u16>),
+    Narrow(Half<'a, u16>),
     /// M_xx < 2⁶².
-    Wide(Half<u32>),
+    Wide(Half<'a, u32>),
     /// Weights.
-    Real(Half<f64>),
+    Real(Half<'a, f64>),
 }
 
 /// Calls a generic method of the half matrix.
@@ -58,19 +62,19 @@ macro_rules! with_half {
     };
 }
 
-impl PathSim {
+impl<'a> PathSim<'a> {
     /// From path counts: O(entries).
     ///
     /// # Errors
     /// [`Error::Invalid`] for a matrix that is not canonical or not positive, [`Error::Overflow`] where a doubled M_xx
     /// is beyond 64 bits, [`Error::OutOfMemory`].
-    pub fn of_counts(half: Relation<'_, i64>) -> Result<Self> {
+    pub fn of_counts(half: Relation<'a, i64>) -> Result<Self> {
         canonical(half, "half_path")?;
-        let greatest = half::greatest_norm(half)?;
-        let kind = if greatest < 1 << 31 {
-            Kind::Narrow(Half::new(half, |v| v as u16)?)
+        let norms = half::norms_of_counts(half)?;
+        let kind = if norms.iter().all(|&norm| norm < 1 << 31) {
+            Kind::Narrow(Half::new(half, collected(norms.into_iter().map(|norm| norm as u32), "the diagonal")?)?)
         } else {
-            Kind::Wide(Half::new(half, |v| v as u32)?)
+            Kind::Wide(Half::new(half, norms)?)
         };
         Ok(Self { kind, tiles: None })
     }
@@ -79,23 +83,16 @@ impl PathSim {
     ///
     /// # Errors
     /// As [`PathSim::of_counts`]; here [`Error::Overflow`] is a doubled M_xx that is not finite.
-    pub fn of_weights(half: Relation<'_, f64>) -> Result<Self> {
+    pub fn of_weights(half: Relation<'a, f64>) -> Result<Self> {
         canonical(half, "half_path")?;
-        let half = Half::new(half, |v| v)?;
-        if let Some(row) = half.norms.iter().position(|&d| !(2.0 * d).is_finite()) {
-            return Err(Error::Overflow(format!(
-                "the weight of the paths from node {row} to itself, {:e}, is too large: twice of it must be finite.",
-                half.norms[row]
-            )));
-        }
-        Ok(Self { kind: Kind::Real(half), tiles: None })
+        Ok(Self { kind: Kind::Real(Half::new(half, half::norms_of_weights(half)?)?), tiles: None })
     }
 
-    /// Keeps what [`PathSim::top_k`] prepares, for many calls that ask little each: O(entries).
+    /// Keeps a copy of the matrix and what [`PathSim::top_k`] prepares, for many calls that ask little each: O(entries).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub fn keep(mut self) -> Result<Self> {
+    pub fn keep(mut self) -> Result<PathSim<'static>> {
         let n = self.len();
         let before = with_half!(self, |half| half.flops_before(0..n))?;
         match &mut self.kind {
@@ -104,7 +101,12 @@ impl PathSim {
             Kind::Wide(half) => half.keep_columns()?,
             Kind::Real(half) => half.keep_columns()?,
         }
-        Ok(self)
+        let kind = match self.kind {
+            Kind::Narrow(half) => Kind::Narrow(half.into_owned()?),
+            Kind::Wide(half) => Kind::Wide(half.into_owned()?),
+            Kind::Real(half) => Kind::Real(half.into_owned()?),
+        };
+        Ok(PathSim { kind, tiles: self.tiles })
     }
 
     /// Number of nodes.
@@ -193,18 +195,20 @@ fn canonical<T: Number>(relation: Relation<'_, T>, name: &str) -> Result<()> {
     if n > i32::MAX as usize || m > i32::MAX as usize {
         return Err(Error::Invalid(format!("{name} is {n} × {m}: more than {} nodes of a type.", i32::MAX)));
     }
-    for row in 0..n {
+    let fault = |row: usize| {
         let (columns, values) = relation.parts(row);
         if let Some(at) = columns.windows(2).position(|pair| pair[0] >= pair[1]) {
             let (a, b) = (columns[at], columns[at + 1]);
-            return Err(Error::Invalid(format!("{name} is not canonical: column {b} follows {a} in row {row}.")));
+            return Some(format!("{name} is not canonical: column {b} follows {a} in row {row}."));
         }
-        if let Some(at) = values.iter().position(|v| !v.is_proper()) {
-            let (column, value) = (columns[at], values[at]);
-            return Err(Error::Invalid(format!("{name}[{row}, {column}]={value:?}: must be positive and finite.")));
-        }
+        let at = values.iter().position(|v| !v.is_proper())?;
+        let (column, value) = (columns[at], values[at]);
+        Some(format!("{name}[{row}, {column}]={value:?}: must be positive and finite."))
+    };
+    match (0..n).into_par_iter().with_min_len(ROWS).find_map_first(fault) {
+        Some(fault) => Err(Error::Invalid(fault)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,21 +1,27 @@
 //! Sparse times sparse: Gustavson's rows.
 //!
-//! Two passes, so that nothing but the result is stored: rows are counted, then summed into their place. While a row is
-//! summed, a byte is set for every 8 columns it reaches, and one for every 512: that is how its entries are found in
-//! ascending order, without sorting. A row with one entry needs none of this: it is a row of the right matrix, scaled.
+//! Rows are summed into the place of the result. For that they are counted first, unless their number of multiplications,
+//! which they cannot exceed, is of the order of what was given: then the gaps are closed afterwards.
 //!
-//! O(multiplications + entries + rows · columns / 4096), in parallel over rows.
+//! A row with one entry needs no sums: it is a row of the right matrix, scaled. The columns of others are sorted.
+//!
+//! O(multiplications + entries · log of the entries in a row), in parallel over rows.
 
 use super::Relation;
 use super::chain::{Number, Product};
 use super::half::Scratches;
-use crate::parallel::{Task, collected, reserve, runs_of_cells, split_runs, zeros};
+use crate::parallel::{Task, reserve, runs_of_cells, split_runs, zeros};
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// About how many multiplications make a block, the unit of parallel work.
 const BLOCK: usize = 1 << 15;
+/// With one entry in so many columns, or more, a row is read off column by column instead of sorted.
+const FULL: usize = 16;
+/// How many times what was given the result may have room for, to save counting.
+const ROOM: u64 = 4;
 const WHAT: &str = "the commuting matrix";
 
 /// How many entries of the left matrix ahead the rows of the right one are asked for.
@@ -36,61 +42,53 @@ fn look_ahead<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usi
 #[derive(Debug)]
 struct Sums<T> {
     sums: Vec<T>,
-    /// Whether some of 8 columns was reached.
-    fine: Vec<u8>,
-    /// Whether some of 512 was.
-    coarse: Vec<u8>,
+    /// Columns with a sum, as far as `n_reached`.
+    reached: Vec<i32>,
+    n_reached: usize,
 }
 
 impl<T: Number> Sums<T> {
     fn new(n_columns: usize) -> Result<Self> {
-        const WHAT: &str = "one row of sums";
-        let words = n_columns.div_ceil(512).next_multiple_of(8);
-        Ok(Self { sums: zeros(512 * words, WHAT)?, fine: zeros(64 * words, WHAT)?, coarse: zeros(words, WHAT)? })
+        Ok(Self { sums: zeros(n_columns, "one row of sums")?, reached: Vec::new(), n_reached: 0 })
     }
 
+    /// Adds a row of the right matrix, times a factor.
     #[inline(always)]
-    fn add(&mut self, column: i32, left: T, right: T, overflow: &mut bool) {
-        let column = column as usize;
-        let sum = &mut self.sums[column];
-        *sum = left.add_product(right, *sum, overflow);
-        self.fine[column / 8] = 1;
-        self.coarse[column / 512] = 1;
+    fn add(&mut self, (columns, values): (&[i32], &[T]), factor: T, overflow: &mut bool) {
+        // Every column is written down, but only those that are new stay: which they are cannot be predicted.
+        let mut n_reached = self.n_reached;
+        if self.reached.len() < n_reached + columns.len() {
+            self.reached.resize(n_reached + columns.len(), 0);
+        }
+        for (&column, &value) in columns.iter().zip(values) {
+            let sum = &mut self.sums[column as usize];
+            self.reached[n_reached] = column;
+            n_reached += usize::from(*sum == T::default());
+            *sum = factor.add_product(value, *sum, overflow);
+        }
+        self.n_reached = n_reached;
     }
 
     /// Calls `found` with the sums that are not 0, columns ascending, and clears them.
     #[inline(always)]
     fn drain(&mut self, mut found: impl FnMut(usize, T)) {
-        for_each_set(&mut self.coarse, |group| {
-            for_each_set(&mut self.fine[64 * group..][..64], |eight| {
-                let first = 8 * (64 * group + eight);
-                let eight = &mut self.sums[first..][..8];
-                let mut reached = 0u8;
-                for (at, &sum) in eight.iter().enumerate() {
-                    reached |= u8::from(sum != T::default()) << at;
+        let reached = &mut self.reached[..std::mem::take(&mut self.n_reached)];
+        if reached.len() * FULL >= self.sums.len() {
+            for (column, sum) in self.sums.iter_mut().enumerate() {
+                let sum = std::mem::take(sum);
+                if sum != T::default() {
+                    found(column, sum);
                 }
-                while reached != 0 {
-                    let at = reached.trailing_zeros() as usize;
-                    reached &= reached - 1;
-                    found(first + at, std::mem::take(&mut eight[at]));
+            }
+        } else {
+            reached.sort_unstable();
+            for &column in reached.iter() {
+                // What underflowed may have been reached again, and what overflowed may be anything.
+                let sum = std::mem::take(&mut self.sums[column as usize]);
+                if sum != T::default() {
+                    found(column as usize, sum);
                 }
-            });
-        });
-    }
-}
-
-/// Calls `found` with the places of the bytes that are 1, and clears them; there are a multiple of 8, and none above 1.
-#[inline(always)]
-fn for_each_set(bytes: &mut [u8], mut found: impl FnMut(usize)) {
-    for (at, bytes) in bytes.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-        let mut rest = u64::from_le_bytes(*bytes);
-        if rest == 0 {
-            continue;
-        }
-        *bytes = [0; 8];
-        while rest != 0 {
-            found(8 * at + rest.trailing_zeros() as usize / 8);
-            rest &= rest - 1;
+            }
         }
     }
 }
@@ -110,75 +108,93 @@ pub(super) fn product<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, 
         before.push(sum);
     }
     let blocks = runs_of_cells(&before, BLOCK);
-    drop(before);
-
+    // Where the rows of each block go, and then where rows end.
+    let given = left.n_entries() as u64 + right.n_entries() as u64;
     let mut indptr = zeros::<i64>(n + 1, WHAT)?;
-    let last_rows = Scratches::new();
-    let counts = split_runs(&mut indptr[1..], blocks.iter().map(|block| block.end));
-    blocks.par_iter().zip(counts).try_for_each(|(block, counts)| {
-        let make = || zeros::<u32>(n_columns, "one row of marks");
-        last_rows.with(make, |last_rows| {
-            for (row, count) in block.clone().zip(counts) {
-                look_ahead(left, right, row);
-                *count = count_row(left, right, row, last_rows);
-            }
-            task.advance(block.len())
-        })
-    })?;
-    for row in 0..n {
-        indptr[row + 1] += indptr[row];
-    }
-
-    let total = indptr[n] as usize;
-    let (mut indices, mut data) = (zeros::<i32>(total, WHAT)?, zeros::<T>(total, WHAT)?);
-    let ends = || blocks.iter().map(|block| indptr[block.end] as usize);
-    let (index_runs, data_runs) = (split_runs(&mut indices, ends()), split_runs(&mut data, ends()));
-    let (overflow, vanished) = (AtomicBool::new(false), AtomicBool::new(false));
-    let sums = Scratches::new();
-    blocks.par_iter().zip(index_runs).zip(data_runs).try_for_each(|((block, indices), data)| {
-        sums.with(
-            || Sums::new(n_columns),
-            |sums| {
-                let mut beyond = false;
-                let start = indptr[block.start];
+    let room: Vec<usize> = if before[n] <= ROOM * given {
+        task.advance(n)?;
+        blocks.iter().map(|block| (before[block.end] - before[block.start]) as usize - block.len()).collect()
+    } else {
+        let last_rows = Scratches::new();
+        let count = |block: &Range<usize>| {
+            let make = || zeros::<u32>(n_columns, "one row of marks");
+            last_rows.with(make, |last_rows| {
+                let mut count = 0;
                 for row in block.clone() {
                     look_ahead(left, right, row);
-                    let place = (indptr[row] - start) as usize..(indptr[row + 1] - start) as usize;
-                    let (indices, data) = (&mut indices[place.clone()], &mut data[place]);
-                    sum_row(left, right, row, sums, (indices, data), &mut beyond);
+                    count += count_row(left, right, row, last_rows);
                 }
-                if beyond {
-                    overflow.store(true, Ordering::Relaxed);
-                }
-                // A float that underflowed is no entry.
-                if data.contains(&T::default()) {
-                    vanished.store(true, Ordering::Relaxed);
-                }
-                task.advance(block.len())
-            },
-        )
-    })?;
+                task.advance(block.len())?;
+                Ok(count)
+            })
+        };
+        blocks.par_iter().map(count).collect::<Result<_>>()?
+    };
+    drop(before);
+    let starts: Vec<usize> = std::iter::once(0)
+        .chain(room.iter().scan(0, |sum, &room| {
+            *sum += room;
+            Some(*sum)
+        }))
+        .collect();
+
+    let total = starts[blocks.len()];
+    let (mut indices, mut data) = (zeros::<i32>(total, WHAT)?, zeros::<T>(total, WHAT)?);
+    let ends = || starts[1..].iter().copied();
+    let (index_runs, data_runs) = (split_runs(&mut indices, ends()), split_runs(&mut data, ends()));
+    let counts = split_runs(&mut indptr[1..], blocks.iter().map(|block| block.end));
+    let overflow = AtomicBool::new(false);
+    let sums = Scratches::new();
+    blocks.par_iter().zip(counts).zip(index_runs).zip(data_runs).try_for_each(
+        |(((block, counts), indices), data)| {
+            sums.with(
+                || Sums::new(n_columns),
+                |sums| {
+                    let (mut beyond, mut at) = (false, 0);
+                    for (row, count) in block.clone().zip(counts) {
+                        look_ahead(left, right, row);
+                        let found = sum_row(left, right, row, sums, (&mut indices[at..], &mut data[at..]), &mut beyond);
+                        at += found;
+                        *count = found as i64;
+                    }
+                    if beyond {
+                        overflow.store(true, Ordering::Relaxed);
+                    }
+                    task.advance(block.len())
+                },
+            )
+        },
+    )?;
     if overflow.into_inner() {
         let (m, k) = (n_columns, right.n_rows());
         return Err(Error::Overflow(format!("{}, in the product of {n} × {k} and {k} × {m} relations.", T::BEYOND)));
     }
-    if vanished.into_inner() {
-        drop_zeros(&mut indptr, &mut indices, &mut data);
+    for row in 0..n {
+        indptr[row + 1] += indptr[row];
     }
+    for (block, &start) in blocks.iter().zip(&starts) {
+        let place = indptr[block.start] as usize..indptr[block.end] as usize;
+        if place.start < start {
+            indices.copy_within(start..start + place.len(), place.start);
+            data.copy_within(start..start + place.len(), place.start);
+        }
+    }
+    indices.truncate(indptr[n] as usize);
+    data.truncate(indptr[n] as usize);
     Ok(Product::new(indptr, indices, data, n_columns))
 }
 
 /// Columns of a row of the product; `last_rows` says for each column which row reached it last, from 1 on.
-fn count_row<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usize, last_rows: &mut [u32]) -> i64 {
+fn count_row<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usize, last_rows: &mut [u32]) -> usize {
     match left.parts(row).0 {
         [] => 0,
-        [only] => right.parts(*only as usize).0.len() as i64,
+        [only] => right.parts(*only as usize).0.len(),
         several => {
             let (this, mut count) = (row as u32 + 1, 0);
             for &k in several {
                 for &column in right.parts(k as usize).0 {
                     let last = &mut last_rows[column as usize];
-                    count += i64::from(*last != this);
+                    count += usize::from(*last != this);
                     *last = this;
                 }
             }
@@ -187,6 +203,7 @@ fn count_row<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usiz
     }
 }
 
+/// Writes a row of the product, and says how many entries it has: none whose sum underflowed.
 fn sum_row<T: Number>(
     left: Relation<'_, T>,
     right: Relation<'_, T>,
@@ -194,42 +211,24 @@ fn sum_row<T: Number>(
     sums: &mut Sums<T>,
     (indices, data): (&mut [i32], &mut [T]),
     overflow: &mut bool,
-) {
+) -> usize {
     let (inner, factors) = left.parts(row);
+    let mut at = 0;
     if let ([k], [factor]) = (inner, factors) {
         let (columns, values) = right.parts(*k as usize);
-        indices.copy_from_slice(columns);
-        for (to, &value) in data.iter_mut().zip(values) {
-            *to = factor.add_product(value, T::default(), overflow);
+        for (&column, &value) in columns.iter().zip(values) {
+            let sum = factor.add_product(value, T::default(), overflow);
+            (indices[at], data[at]) = (column, sum);
+            at += usize::from(sum != T::default());
         }
-        return;
+        return at;
     }
     for (&k, &factor) in inner.iter().zip(factors) {
-        let (columns, values) = right.parts(k as usize);
-        for (&column, &value) in columns.iter().zip(values) {
-            sums.add(column, factor, value, overflow);
-        }
+        sums.add(right.parts(k as usize), factor, overflow);
     }
-    let mut at = 0;
     sums.drain(|column, sum| {
         (indices[at], data[at]) = (column as i32, sum);
         at += 1;
     });
-}
-
-fn drop_zeros<T: Number>(indptr: &mut [i64], indices: &mut Vec<i32>, data: &mut Vec<T>) {
-    let mut kept = 0;
-    let mut start = 0;
-    for row in 1..indptr.len() {
-        for at in start..indptr[row] as usize {
-            if data[at] != T::default() {
-                (indices[kept], data[kept]) = (indices[at], data[at]);
-                kept += 1;
-            }
-        }
-        start = indptr[row] as usize;
-        indptr[row] = kept as i64;
-    }
-    indices.truncate(kept);
-    data.truncate(kept);
+    at
 }

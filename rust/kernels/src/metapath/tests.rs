@@ -1,1 +1,232 @@
+//! Everything against the definition, at sizes around every block.
 
+use super::half::Half;
+use super::tiles::Tiles;
+use super::*;
+use crate::rng::Stream;
+
+/// indptr, indices, data, number of columns.
+type Parts<T> = (Vec<i64>, Vec<i32>, Vec<T>, usize);
+
+fn view<T: Number>(parts: &Parts<T>) -> Relation<'_, T> {
+    Relation::new(&parts.0, &parts.1, &parts.2, parts.3).unwrap()
+}
+
+/// A matrix whose columns are the likelier the lower, and the first of which is almost full. Every third row is a copy of an
+/// earlier one, every seventh is empty.
+fn random(n: usize, m: usize, greatest: i64, seed: u64) -> Parts<i64> {
+    let words = Stream::new(seed, 0).words(0, n * (2 * m + 1)).unwrap();
+    let mut rows: Vec<Vec<(i32, i64)>> = Vec::new();
+    for x in 0..n {
+        let words = &words[x * (2 * m + 1)..][..2 * m + 1];
+        rows.push(match x {
+            _ if x % 7 == 6 => Vec::new(),
+            _ if x % 3 == 2 => rows[words[0] as usize % x].clone(),
+            _ => (0..m)
+                .filter(|t| words[1 + t] % (t * t + 10) as u64 <= 8)
+                .map(|t| (t as i32, 1 + (words[1 + m + t] % greatest as u64) as i64))
+                .collect(),
+        });
+    }
+    let mut parts = (vec![0], Vec::new(), Vec::new(), m);
+    for row in rows {
+        parts.1.extend(row.iter().map(|&(t, _)| t));
+        parts.2.extend(row.iter().map(|&(_, v)| v));
+        parts.0.push(parts.1.len() as i64);
+    }
+    parts
+}
+
+/// All scores of a node, by the definition. Entries are so small here that every sum is exact.
+fn scores(parts: &Parts<i64>, x: usize) -> Vec<f64> {
+    let dense = |x: usize| {
+        let mut row = vec![0; parts.3];
+        (parts.0[x] as usize..parts.0[x + 1] as usize).for_each(|at| row[parts.1[at] as usize] = parts.2[at]);
+        row
+    };
+    let product = |a: &[i64], b: &[i64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<i64>();
+    let own = dense(x);
+    (0..parts.0.len() - 1)
+        .map(|y| {
+            let other = dense(y);
+            let (xy, both) = (product(&own, &other), product(&own, &own) + product(&other, &other));
+            if xy == 0 { 0.0 } else { (2 * xy) as f64 / both as f64 }
+        })
+        .collect()
+}
+
+fn best(scores: &[f64], x: usize, k: usize, include_self: bool) -> (Vec<i64>, Vec<f64>) {
+    let mut order: Vec<usize> = (0..scores.len()).filter(|&y| scores[y] > 0.0 && (include_self || y != x)).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+    order.truncate(k);
+    let mut found: (Vec<i64>, Vec<f64>) = order.iter().map(|&y| (y as i64, scores[y])).unzip();
+    found.0.resize(k, -1);
+    found.1.resize(k, 0.0);
+    found
+}
+
+fn weights(parts: &Parts<i64>) -> Parts<f64> {
+    (parts.0.clone(), parts.1.clone(), parts.2.iter().map(|&v| v as f64).collect(), parts.3)
+}
+
+/// The three kinds of half matrix, whose results are the same for numbers that all of them hold.
+fn kinds<'a>(parts: &'a Parts<i64>, weights: &'a Parts<f64>) -> Vec<PathSim<'a>> {
+    let wide = Kind::Wide(Half::new(view(parts), half::norms_of_counts(view(parts)).unwrap()).unwrap());
+    vec![
+        PathSim::of_counts(view(parts)).unwrap(),
+        PathSim::of_counts(view(parts)).unwrap().keep().unwrap(),
+        PathSim { kind: wide, tiles: None },
+        PathSim::of_weights(view(weights)).unwrap(),
+        PathSim::of_weights(view(weights)).unwrap().keep().unwrap(),
+    ]
+}
+
+#[test]
+fn small_matrices_agree_with_the_definition() {
+    let task = Task::new();
+    for (n, m, greatest) in [(1, 1, 1), (5, 3, 2), (63, 4, 3), (64, 9, 1), (65, 30, 5), (193, 12, 2)] {
+        let parts = random(n, m, greatest, n as u64);
+        let all: Vec<Vec<f64>> = (0..n).map(|x| scores(&parts, x)).collect();
+        for path in kinds(&parts, &weights(&parts)) {
+            for (k, include_self) in [(1, true), (1, false), (3, false), (10, true), (n + 5, false)] {
+                let found = path.top_k(k, None, include_self, &task).unwrap();
+                let expected: Vec<_> = (0..n).map(|x| best(&all[x], x, k, include_self)).collect();
+                assert_eq!(found.0, expected.iter().flat_map(|row| row.0.clone()).collect::<Vec<_>>(), "{n} {k}");
+                assert_eq!(found.1, expected.iter().flat_map(|row| row.1.clone()).collect::<Vec<_>>(), "{n} {k}");
+            }
+            let (left, right): (Vec<i64>, Vec<i64>) = (0..n * n).map(|at| ((at / n) as i64, (at % n) as i64)).unzip();
+            assert_eq!(path.pairs(&left, &right, &task).unwrap(), all.concat());
+            for threshold in [0.0, 0.4, 1.0] {
+                let found = path.matrix(threshold, &task).unwrap();
+                for x in 0..n {
+                    let row = found.indptr[x] as usize..found.indptr[x + 1] as usize;
+                    let row: Vec<_> = found.indices[row.clone()].iter().zip(&found.scores[row]).collect();
+                    let kept = (0..n as i32).zip(&all[x]).filter(|&(_, &s)| s > 0.0 && s >= threshold);
+                    assert_eq!(row, kept.collect::<Vec<_>>().iter().map(|(y, s)| (y, *s)).collect::<Vec<_>>());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn tiles_agree_with_the_definition() {
+    for (n, m, k) in [(1, 1, 1), (200, 8, 10), (7000, 40, 10), (7000, 5, 3), (9500, 70, 40)] {
+        let parts = random(n, m, 4, n as u64 + k as u64);
+        let norms = half::norms_of_counts(view(&parts)).unwrap().into_iter().map(|norm| norm as u32).collect();
+        let half = Half::<u16>::new(view(&parts), norms).unwrap();
+        let tiles = Tiles::new(&half).unwrap();
+        let queries: Vec<i64> = (0..n as i64).rev().step_by(1 + n / 60).chain([0, 0]).collect();
+        for include_self in [false, true] {
+            let (mut nodes, mut found) = (vec![-1; queries.len() * k], vec![0.0; queries.len() * k]);
+            tiles.top_k(k, Some(&queries), include_self, (&mut nodes, &mut found), &Task::new()).unwrap();
+            for (at, &x) in queries.iter().enumerate() {
+                let expected = best(&scores(&parts, x as usize), x as usize, k, include_self);
+                assert_eq!(nodes[at * k..][..k], expected.0, "{n} {m} {x}");
+                assert_eq!(found[at * k..][..k], expected.1, "{n} {m} {x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn many_nodes_agree_with_the_definition() {
+    // More than a stretch of rows, of very different norms.
+    let parts = random(70_000, 12, 90, 5);
+    let queries = [0, 1, 69_998, 40_000, 2, 6];
+    for path in kinds(&parts, &weights(&parts)) {
+        let found = path.top_k(7, Some(&queries), false, &Task::new()).unwrap();
+        for (at, &x) in queries.iter().enumerate() {
+            let expected = best(&scores(&parts, x as usize), x as usize, 7, false);
+            assert_eq!((&found.0[at * 7..][..7], &found.1[at * 7..][..7]), (&expected.0[..], &expected.1[..]));
+        }
+    }
+}
+
+#[test]
+fn products_agree_with_the_definition() {
+    let (a, b, c) = (random(70, 40, 3, 1), random(40, 1100, 2, 2), random(1100, 600, 5, 3));
+    let dense = |parts: &Parts<i64>| {
+        let mut rows = vec![vec![0; parts.3]; parts.0.len() - 1];
+        for (x, row) in rows.iter_mut().enumerate() {
+            (parts.0[x] as usize..parts.0[x + 1] as usize).for_each(|at| row[parts.1[at] as usize] = parts.2[at]);
+        }
+        rows
+    };
+    let product = |a: &[Vec<i64>], b: &[Vec<i64>]| -> Vec<Vec<i64>> {
+        let row = |row: &Vec<i64>| (0..b[0].len()).map(|j| row.iter().zip(b).map(|(v, b)| v * b[j]).sum()).collect();
+        a.iter().map(row).collect()
+    };
+    let expected = product(&product(&dense(&a), &dense(&b)), &dense(&c));
+    let found = chain(&[view(&a), view(&b), view(&c)], &Task::new()).unwrap();
+    assert_eq!(dense(&(found.indptr.clone(), found.indices.clone(), found.data.clone(), 600)), expected);
+    // Canonical: no zeros, columns ascend.
+    canonical(Relation::new(&found.indptr, &found.indices, &found.data, 600).unwrap(), "product").unwrap();
+}
+
+#[test]
+fn what_is_out_of_range_is_refused() {
+    let one = |v: i64| (vec![0, 1], vec![0], vec![v], 1);
+    let (huge, two) = (one(i64::MAX), one(2));
+    assert!(matches!(chain(&[view(&huge), view(&two)], &Task::new()), Err(Error::Overflow(_))));
+    assert_eq!(chain(&[view(&huge), view(&one(1))], &Task::new()).unwrap().data, [i64::MAX]);
+    // Two products that fit, and a sum that does not.
+    let (row, column) = ((vec![0, 2], vec![0, 1], vec![i64::MAX, 1], 2), (vec![0, 1, 2], vec![0, 0], vec![1, 1], 1));
+    assert!(matches!(chain(&[view(&row), view(&column)], &Task::new()), Err(Error::Overflow(_))));
+    let weight = |v: f64| (vec![0, 1], vec![0], vec![v], 1);
+    assert!(matches!(chain(&[view(&weight(1e200)), view(&weight(1e200))], &Task::new()), Err(Error::Overflow(_))));
+    // Too small is no path.
+    let found = chain(&[view(&weight(1e-200)), view(&weight(1e-200))], &Task::new()).unwrap();
+    assert_eq!((found.indptr, found.data), (vec![0, 0], vec![]));
+    assert!(matches!(PathSim::of_counts(view(&one(1 << 31))), Err(Error::Overflow(_))));
+    assert!(matches!(PathSim::of_weights(view(&weight(1e154))), Err(Error::Overflow(_))));
+    let (tiny, large) = (weight(1e-200), one((1 << 31) - 1));
+    let tiny = PathSim::of_weights(view(&tiny)).unwrap();
+    assert_eq!(tiny.pairs(&[0], &[0], &Task::new()).unwrap(), [0.0]);
+    assert_eq!(tiny.top_k(1, None, true, &Task::new()).unwrap(), (vec![-1], vec![0.0]));
+    let large = PathSim::of_counts(view(&large)).unwrap();
+    assert_eq!(large.top_k(1, None, true, &Task::new()).unwrap(), (vec![0], vec![1.0]));
+}
+
+#[test]
+fn faults_are_named() {
+    let says = |parts: Parts<i64>, text: &str| {
+        let error = PathSim::of_counts(view(&parts)).unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+    };
+    says((vec![0, 2], vec![1, 0], vec![1, 1], 2), "column 0 follows 1 in row 0");
+    says((vec![0, 2], vec![1, 1], vec![1, 1], 2), "column 1 follows 1 in row 0");
+    says((vec![0, 1, 2], vec![0, 1], vec![1, -3], 2), "half_path[1, 1]=-3");
+    says((vec![0, 1], vec![0], vec![0], 1), "half_path[0, 0]=0");
+    let parts = (vec![0, 1], vec![0], vec![1], 1);
+    let path = PathSim::of_counts(view(&parts)).unwrap();
+    let text = |result: Result<(Vec<i64>, Vec<f64>)>| result.unwrap_err().to_string();
+    assert!(text(path.top_k(0, None, false, &Task::new())).contains("k=0"));
+    assert!(text(path.top_k(1, Some(&[0, 1]), false, &Task::new())).contains("queries[1]=1"));
+    assert!(text(path.top_k(1, Some(&[-1]), false, &Task::new())).contains("queries[0]=-1"));
+    assert!(path.pairs(&[0], &[], &Task::new()).unwrap_err().to_string().contains("left has 1"));
+    assert!(matches!(path.top_k(usize::MAX, None, false, &Task::new()), Err(Error::OutOfMemory { .. })));
+    let stopped = Task::new();
+    stopped.interrupt();
+    assert!(matches!(path.top_k(1, None, false, &stopped), Err(Error::Interrupted)));
+    assert!(matches!(path.matrix(0.0, &stopped), Err(Error::Interrupted)));
+    assert!(matches!(chain(&[view(&parts), view(&parts)], &stopped), Err(Error::Interrupted)));
+    assert!(chain::<i64>(&[], &stopped).unwrap_err().to_string().contains("empty"));
+    let wide = (vec![0, 1], vec![0], vec![1], 3);
+    let error = chain(&[view(&wide), view(&parts)], &stopped).unwrap_err().to_string();
+    assert!(error.contains("relations[0] has 3 columns, relations[1] 1 rows"), "{error}");
+}
+
+#[test]
+fn nothing_is_similar_in_an_empty_graph() {
+    let none: Parts<i64> = (vec![0], vec![], vec![], 0);
+    let path = PathSim::of_counts(view(&none)).unwrap().keep().unwrap();
+    assert!(path.is_empty());
+    assert_eq!(path.top_k(3, None, false, &Task::new()).unwrap(), (vec![], vec![]));
+    assert_eq!(path.matrix(0.0, &Task::new()).unwrap().indptr, [0]);
+    let lonely: Parts<i64> = (vec![0, 0, 0], vec![], vec![], 4);
+    let path = PathSim::of_counts(view(&lonely)).unwrap();
+    assert_eq!(path.top_k(1, None, true, &Task::new()).unwrap(), (vec![-1, -1], vec![0.0, 0.0]));
+    let no_columns: Parts<i64> = (vec![0, 0], vec![], vec![], 0);
+    assert_eq!(chain(&[view(&no_columns), view(&none)], &Task::new()).unwrap().indptr, [0, 0]);
+}

@@ -87,13 +87,12 @@ type Slot<'a> = (u32, &'a mut [i64], &'a mut [f64]);
 
 impl Tiles {
     /// Whether sums fit, and so many multiplications are worth the preparation.
-    pub fn fit(half: &Half<u16>, multiplications: u64) -> bool {
-        multiplications >= WORTH * half.rows.n_entries() as u64
-            && half.norms.iter().all(|&norm| norm <= u16::MAX.into())
+    pub fn fit(half: &Half<'_, u16>, multiplications: u64) -> bool {
+        multiplications >= WORTH * half.n_entries() as u64 && half.norms.iter().all(|&norm| norm <= u16::MAX.into())
     }
 
     /// Prepares them in O(entries).
-    pub fn new(half: &Half<u16>) -> Result<Self> {
+    pub fn new(half: &Half<'_, u16>) -> Result<Self> {
         const WHAT: &str = "the tiles of the half matrix";
         let twins = Twins::new(half)?;
         let n = twins.len();
@@ -101,10 +100,10 @@ impl Tiles {
         let mut norms = reserve(n, WHAT)?;
         norms.extend((0..n).map(|class| half.norms[first(class)]));
 
-        let mut counts = filled(half.rows.n_columns(), 0usize, WHAT)?;
+        let mut counts = filled(half.n_columns(), 0usize, WHAT)?;
         let mut n_entries = 0;
         for class in 0..n {
-            let columns = half.rows.row(first(class)).0;
+            let columns = half.row(first(class)).0;
             n_entries += columns.len();
             columns.iter().for_each(|&column| counts[column as usize] += 1);
         }
@@ -131,7 +130,7 @@ impl Tiles {
         row_starts.push(0);
         let mut row: Vec<(u32, u8)> = reserve(n_entries, WHAT)?;
         for class in 0..n {
-            let (columns, values) = half.rows.row(first(class));
+            let (columns, values) = half.row(first(class));
             let start = row.len();
             row.extend(columns.iter().zip(values).map(|(&column, &value)| (number[column as usize], value as u8)));
             row[start..].sort_unstable_by_key(|&(column, _)| column);

@@ -13,7 +13,7 @@ const BLOCK: usize = 1 << 18;
 
 /// Fills the answers to the queries, k numbers each; `before` says what they cost, see [`Half::flops_before`].
 pub(super) fn top_k<V: Value>(
-    half: &Half<V>,
+    half: &Half<'_, V>,
     k: usize,
     queries: Option<&[i64]>,
     include_self: bool,
@@ -22,7 +22,7 @@ pub(super) fn top_k<V: Value>(
     task: &Task,
 ) -> Result<()> {
     let query = |at: usize| queries.map_or(at, |queries| queries[at] as usize);
-    half.with_columns(|columns| {
+    half.with_columns((0..before.len() - 1).map(query), |columns| {
         let blocks = runs_of_cells(before, BLOCK);
         let ends = || blocks.iter().map(|block| block.end * k);
         let (nodes, scores) = (split_runs(nodes, ends()), split_runs(scores, ends()));
@@ -33,6 +33,9 @@ pub(super) fn top_k<V: Value>(
                 |(row, best)| {
                     let slots = nodes.chunks_exact_mut(k).zip(scores.chunks_exact_mut(k));
                     for (at, (nodes, scores)) in block.clone().zip(slots) {
+                        if at + 1 < block.end {
+                            columns.prefetch(half.row(query(at + 1)).0);
+                        }
                         search(half, columns, query(at), k, include_self, row, best);
                         for (at, found) in best.finish().iter().enumerate() {
                             (nodes[at], scores[at]) = (found.node.into(), found.score);
@@ -46,7 +49,7 @@ pub(super) fn top_k<V: Value>(
 }
 
 fn search<V: Value>(
-    half: &Half<V>,
+    half: &Half<'_, V>,
     columns: &Columns<V>,
     x: usize,
     k: usize,
@@ -57,8 +60,8 @@ fn search<V: Value>(
     best.start(k);
     let xx = half.norms[x];
     let least = |best: &Best, lightest| V::least(best.threshold(), xx, lightest);
-    row.sum(half.rows.row(x), columns, best, least, |best, y, xy| {
-        let score = V::score(xy, xx, half.norms[y as usize]);
+    row.sum(half.row(x), columns, best, least, |best, y, yy, xy| {
+        let score = V::score(xy, xx, yy);
         if score > 0.0 && (include_self || y as usize != x) {
             best.offer(Match { score, node: y });
         }

@@ -1,5 +1,6 @@
 //! Nodes with equal rows of W, which are equally similar to everything.
 
+use super::Number;
 use super::half::{Half, Value};
 use crate::Result;
 use crate::parallel::{filled, reserve, zeros};
@@ -20,7 +21,7 @@ pub(super) struct Twins {
 
 impl Twins {
     /// Finds them by hashing: O(entries).
-    pub fn new<V: Value + Into<f64>>(half: &Half<V>) -> Result<Self> {
+    pub fn new<V: Value>(half: &Half<'_, V>) -> Result<Self> {
         const WHAT: &str = "the classes of equal nodes";
         const EMPTY: u32 = u32::MAX;
         let n = half.len();
@@ -32,7 +33,7 @@ impl Twins {
         let mut first_of = filled(n, NONE, WHAT)?;
         let mut firsts = reserve(n, WHAT)?;
         for row in 0..n {
-            if half.rows.row_len(row) == 0 {
+            if half.row(row).0.is_empty() {
                 continue;
             }
             let mut slot = hashes[row] as usize & mask;
@@ -83,15 +84,14 @@ impl Twins {
     }
 }
 
-fn hash_of<V: Value + Into<f64>>(half: &Half<V>, row: usize) -> u64 {
-    let (columns, values) = half.rows.row(row);
+fn hash_of<V: Value>(half: &Half<'_, V>, row: usize) -> u64 {
+    let (columns, values) = half.row(row);
     columns.iter().zip(values).fold(0, |hash: u64, (&column, &value)| {
-        let mixed = (hash ^ u64::from(column) ^ Into::<f64>::into(value).to_bits().rotate_left(32))
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (hash ^ column as u64 ^ value.bits().rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mixed ^ mixed >> 29
     })
 }
 
-fn same<V: Value>(half: &Half<V>, hashes: &[u64], a: usize, b: usize) -> bool {
-    hashes[a] == hashes[b] && half.rows.row(a) == half.rows.row(b)
+fn same<V: Value>(half: &Half<'_, V>, hashes: &[u64], a: usize, b: usize) -> bool {
+    hashes[a] == hashes[b] && half.row(a) == half.row(b)
 }
