@@ -9,9 +9,10 @@ import os
 import numpy as np
 import pytest
 
-from benches import machine, peers, rows
+from benches import machine
+from benches.clustering import peers, rows
+from benches.clustering.rows import Row
 from benches.data import DataMissing
-from benches.rows import Row
 
 THREADS = 2
 NAMES = ("2d-100k", "3d-100k", "16d-50k", "64d-20k", "bunny", "k-2d")

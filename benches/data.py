@@ -62,31 +62,31 @@ class DataMissing(Exception):  # noqa: N818  (a reason to skip a row, not a fail
     """A real data set was asked for and is not on this machine."""
 
 
-def _file(name: str) -> Path:
+def _file(folder: str, name: str) -> Path:
     root = os.environ.get("DIPTYCH_DATA")
     if not root:
         raise DataMissing("DIPTYCH_DATA is not set")
-    path = Path(root) / "points" / name
+    path = Path(root) / folder / name
     if not path.exists():
-        raise DataMissing(f"{path.name} is not in DIPTYCH_DATA/points")
+        raise DataMissing(f"{name} is not in DIPTYCH_DATA/{folder}")
     return path
 
 
 def bunny() -> np.ndarray:
     """Read the vertices of the Stanford bunny, (35947, 3)."""
-    return np.loadtxt(_file("stanford-bunny_vertices.csv"), delimiter=",")
+    return np.loadtxt(_file("points", "stanford-bunny_vertices.csv"), delimiter=",")
 
 
 def letter() -> np.ndarray:
     """Read the letter image features, (20000, 16) small integers as float64: many ties and equal rows."""
-    lines = _file("letter.arff").read_text().splitlines()
+    lines = _file("points", "letter.arff").read_text().splitlines()
     rows = lines[[line.strip().lower() for line in lines].index("@data") + 1 :]
     return np.array([row.split(",")[:16] for row in rows if row.strip() and row[0] != "%"], dtype=np.float64)
 
 
 def geolife() -> np.ndarray:
     """Read the GeoLife sample as (latitude, longitude) in radians, (217653, 2)."""
-    with gzip.open(_file("geolife_sample.txt.gz"), "rt") as file:
+    with gzip.open(_file("points", "geolife_sample.txt.gz"), "rt") as file:
         return np.radians(np.loadtxt(file, delimiter=",", skiprows=1, usecols=(0, 1)))
 
 
@@ -124,3 +124,23 @@ def rmat(scale: int, *, edge_factor: int = 8, seed: int = 0) -> csr_array:
     A = csr_array((np.tile(weights, 2), ends), shape=(n, n))
     A.sort_indices()
     return csr_array((A.data, A.indices.astype(np.int32), A.indptr.astype(np.int32)), shape=(n, n))
+
+
+def real_graph(name: str) -> csr_array:
+    """Read the adjacency matrix of a real graph; rows are ordered by the numbers that name the nodes."""
+    from diptych import Graph
+
+    return Graph.from_file(_file("graphs", name)).adjacency
+
+
+def blogcatalog_labels() -> csr_array:
+    """Read the groups of the nodes of BlogCatalog, (10312, 39): a node has one, or several."""
+    from scipy.io import loadmat
+
+    return csr_array(loadmat(_file("graphs", "blogcatalog.mat"))["group"])
+
+
+def cora_labels() -> np.ndarray:
+    """Read the class of each node of Cora, (2708,)."""
+    nodes, labels = np.loadtxt(_file("graphs", "cora_labels.txt"), dtype=int).T
+    return labels[np.argsort(nodes)]

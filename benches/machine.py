@@ -50,7 +50,7 @@ def facts(threads: int) -> dict[str, object]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {"diptych": _rust.version}
-        | {name: _version(name) for name in ("numpy", "scipy", "scikit-learn", "dbscan")},
+        | {name: _version(name) for name in ("numpy", "scipy", "scikit-learn", "dbscan", "gensim")},
         "simd": _rust.simd_path(),
         "blas": [
             {key: pool.get(key) for key in ("internal_api", "version", "architecture", "num_threads")}

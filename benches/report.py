@@ -1,4 +1,4 @@
-"""Tables, records and plots of what was measured."""
+"""Figures as text, Markdown tables, and the record of a run."""
 
 from __future__ import annotations
 
@@ -7,17 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 RECORDED = Path(__file__).parent / "recorded"
-
-HEADINGS = {
-    "speed": "input | eps, min_samples | peer | diptych | peer takes | ratio | bar | goal | bar held | "
-    "our answer | core points the peer gets wrong | runs",
-    "corners": "variation / plain | ratio | bar | held | varied | plain",
-    "threads": "input | one thread | {threads} threads | ratio | bar | held",
-    "memory": "input | size | growth of diptych | bound | held | peers",
-    "all-neighbours": "input | eps | time | bar | held | growth | bound | held",
-    "large": "input | eps | diptych | growth | bound | held | peers",
-    "scaling": "n | diptych | peers",
-}
 
 
 def seconds(value: float) -> str:
@@ -38,107 +27,10 @@ def times(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g} ×"
 
 
-def table(section: str, rows: Sequence[Sequence[str]], **names: object) -> str:
-    """Return one Markdown table."""
-    heading = [cell.strip() for cell in HEADINGS[section].format(**names).split("|")]
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def speed_cells(result: dict) -> list[list[str]]:
-    """One line for each peer of a row."""
-    return [
-        [
-            result["input"],
-            result["parameters"],
-            peer["peer"],
-            seconds(peer["ours"]["median"]),
-            seconds(peer["theirs"]["median"]),
-            times(peer["ratio"]),
-            times(peer["bar"]),
-            times(peer["goal"]),
-            held(peer["held"]),
-            result["answer"],
-            "–" if peer["wrong_core"] is None else f"{peer['wrong_core']:,}",
-            f"{len(peer['ours']['runs'])} / {len(peer['theirs']['runs'])}",
-        ]
-        for peer in result["peers"]
-    ]
-
-
-def corner_cells(result: dict) -> list[str]:
-    return [
-        result["shown"],
-        times(result["ratio"]),
-        "–" if result["bar"] is None else f"≤ {result['bar']} ×",
-        held(result["held"]),
-        seconds(result["varied"]["median"]),
-        seconds(result["plain"]["median"]),
-    ]
-
-
-def thread_cells(result: dict) -> list[str]:
-    return [
-        result["input"],
-        seconds(result["one"]),
-        seconds(result["many"]),
-        times(result["ratio"]),
-        f"≥ {result['bar']} ×",
-        held(result["held"]),
-    ]
-
-
-def _peers(result: dict) -> str:
-    return ", ".join(f"{name} {value}" for name, value in result["peers"].items()) or "–"
-
-
-def memory_cells(result: dict) -> list[str]:
-    ours = result["ours"]
-    peers = {name: size(found["growth"]) for name, found in result["peers"].items()}
-    return [
-        result["input"],
-        size(ours["input"]),
-        size(ours["growth"]),
-        size(result["bound"]),
-        held(result["held"]),
-        _peers({"peers": peers}),
-    ]
-
-
-def all_neighbours_cells(result: dict) -> list[str]:
-    ours = result["ours"]
-    return [
-        result["input"],
-        f"{result['eps']:.3g}",
-        seconds(ours["seconds"]),
-        "< 1 s",
-        held(ours["seconds"] < 1),
-        size(ours["growth"]),
-        size(result["bound"]),
-        held(result["held"]),
-    ]
-
-
-def large_cells(result: dict) -> list[str]:
-    ours = result["ours"]
-    peers = {
-        name: f"{seconds(found['seconds'])}, {size(found['growth'])}"
-        for name, found in result["peers"].items()
-    }
-    return [
-        result["input"],
-        f"{result['eps']:.3g}",
-        seconds(ours["seconds"]),
-        size(ours["growth"]),
-        size(result["bound"]),
-        held(result["held"]),
-        _peers({"peers": peers}),
-    ]
-
-
-def scaling_cells(result: dict) -> list[str]:
-    peers = {name: seconds(value) for name, value in result["seconds"].items() if name != "diptych"}
-    return [f"{result['n']:,}", seconds(result["seconds"]["diptych"]), _peers({"peers": peers})]
+def table(lines: Sequence[Sequence[str]]) -> str:
+    """Return one Markdown table; the first line is the heading."""
+    heading, *rows = lines
+    return "\n".join("| " + " | ".join(line) + " |" for line in (heading, ["---"] * len(heading), *rows))
 
 
 def record(known: dict, sections: dict[str, list], stem: str) -> Path:
@@ -148,47 +40,3 @@ def record(known: dict, sections: dict[str, list], stem: str) -> Path:
     kept = json.loads(path.read_text())["sections"] if path.exists() else {}
     path.write_text(json.dumps({"machine": known, "sections": kept | sections}, indent=1) + "\n")
     return path
-
-
-def plot_ratios(results: list[dict], path: Path) -> None:
-    """Draw each ratio beside its bar and its goal."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    shown = [(row, peer) for row in results for peer in row["peers"]][::-1]
-    figure, axes = plt.subplots(figsize=(9, 0.42 * len(shown) + 1.4), layout="constrained")
-    axes.barh(range(len(shown)), [peer["ratio"] for _, peer in shown], color="#4878a8", label="measured")
-    for key, colour in (("bar", "#c44e52"), ("goal", "#55a868")):
-        places = [(peer[key], y) for y, (_, peer) in enumerate(shown) if peer[key]]
-        if places:
-            axes.scatter(
-                *zip(*places, strict=True), marker="|", s=220, linewidths=2.5, color=colour, label=key
-            )
-    axes.axvline(1, color="0.5", linewidth=0.8)
-    axes.set_xscale("log")
-    axes.set_yticks(range(len(shown)), [f"{row['input']}  ({peer['peer']})" for row, peer in shown])
-    axes.set_xlabel("times faster than the peer")
-    axes.legend(loc="lower right")
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
-
-
-def plot_scaling(results: list[dict], path: Path) -> None:
-    """Draw cost against n, everybody in one picture."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
-    for name in dict.fromkeys(name for result in results for name in result["seconds"]):
-        points = [(result["n"], result["seconds"][name]) for result in results if name in result["seconds"]]
-        axes.loglog(*zip(*points, strict=True), marker="o", label=name)
-    axes.set_xlabel("n (2-D mixture, the same expected degree at every n)")
-    axes.set_ylabel("seconds")
-    axes.grid(alpha=0.3, which="both")
-    axes.legend()
-    figure.savefig(path, dpi=130)
-    plt.close(figure)

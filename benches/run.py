@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-SECTIONS = ("speed", "corners", "memory", "all-neighbours", "large", "scaling")
 
-
-def parser() -> argparse.ArgumentParser:
+def parser(sections: Sequence[str]) -> argparse.ArgumentParser:
     """Return the command line of the bench."""
     made = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
     made.add_argument(
@@ -19,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--only", action="append", default=[], metavar="ROW", help="rows whose name contains ROW (repeatable)"
     )
-    made.add_argument("--section", action="append", choices=SECTIONS, help="this part only (repeatable)")
+    made.add_argument("--section", action="append", choices=sections, help="this part only (repeatable)")
     made.add_argument(
         "--oracle",
         action="store_true",
@@ -33,63 +32,46 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the tables; 1 when an answer was wrong: a missed bar is a result, not an error."""
-    made = parser()
+    from benches import machine, report
+    from benches.families import SECTIONS, row_names
+    from benches.section import Settings
+
+    parts = [section.name for section in SECTIONS if not section.of]
+    made = parser(parts)
     options = made.parse_args(arguments)
     if options.record and (options.only or options.quick):
         made.error("--record keeps whole sections at full length: leave out --only and --quick")
-    from benches import machine
-
     machine.prepare(options.threads)
-    from benches import report, rows, sections
-
     if options.list:
-        print("\n".join(row.name for row in (*rows.ROWS, *rows.ALL_NEIGHBOURS, *rows.LARGE)))
+        print("\n".join(row_names()))
         return 0
     machine.refuse_debug_build()
     known = machine.facts(options.threads)
     print(machine.lines(known), end="\n\n", flush=True)
-    settings = sections.Settings(
+    settings = Settings(
         threads=options.threads,
         quick=options.quick,
         oracle=options.oracle,
         wanted=lambda name: not options.only or any(part in name for part in options.only),
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )
-    parts = options.section or SECTIONS
-    measured: dict[str, list] = {}
-    wrong = 0
-    if "speed" in parts:
-        measured["speed"] = results = list(sections.speed(settings))
-        _show("speed", [line for result in results for line in report.speed_cells(result)])
-        measured["threads"] = list(sections.threads(results))
-        _show("threads", map(report.thread_cells, measured["threads"]), threads=options.threads)
-        wrong = sum(not result["ok"] for result in results)
-    for section, run, cells in (
-        ("corners", sections.soft_corners, report.corner_cells),
-        ("memory", sections.peak, report.memory_cells),
-        ("all-neighbours", sections.all_neighbours, report.all_neighbours_cells),
-        ("large", sections.large, report.large_cells),
-        ("scaling", sections.scaling, report.scaling_cells),
-    ):
-        if section in parts:
-            measured[section] = list(run(settings))
-            _show(section, map(cells, measured[section]))
+    measured: dict[str, list[dict]] = {}
+    for section in SECTIONS:
+        if (section.of or section.name) in (options.section or parts):
+            results = section.results(measured[section.of] if section.of else settings)
+            measured[section.name] = list(results)
+            lines = section.lines(measured[section.name], threads=options.threads)
+            if lines:
+                print(report.table(lines), end="\n\n", flush=True)
     if options.record:
         stem = machine.slug(known)
         print(f"recorded {report.record(known, measured, stem)}")
-        if measured.get("speed"):
-            report.plot_ratios(measured["speed"], report.RECORDED / f"{stem}-ratios.png")
-        if measured.get("scaling"):
-            report.plot_scaling(measured["scaling"], report.RECORDED / f"{stem}-scaling.png")
-    return 1 if wrong else 0
-
-
-def _show(section: str, lines, **names: object) -> None:
-    from benches import report
-
-    lines = list(lines)
-    if lines:
-        print(report.table(section, lines, **names), end="\n\n", flush=True)
+        for section in SECTIONS:
+            if section.plot and measured.get(section.name):
+                section.plot.draw(
+                    measured[section.name], report.RECORDED / f"{stem}-{section.plot.ending}.png"
+                )
+    return int(any(not result.get("ok", True) for results in measured.values() for result in results))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-
-from benches.peers import Run
+from typing import Any, Generic, TypeVar
 
 SLOW = 5.0  # seconds; the first run of a call above it counts, instead of only warming up
 MOST_ROUNDS = 15
@@ -14,11 +15,29 @@ FEWEST_RUNS = 3
 MOST_TURNS = 5
 
 
+@dataclass(frozen=True)
+class Run:
+    """One timed call; a family adds what it answered."""
+
+    seconds: float
+
+
+R = TypeVar("R", bound=Run)
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the seconds and the result of a call, after a collection: nobody pays for another's garbage."""
+    gc.collect()
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
 @dataclass
-class Times:
+class Times(Generic[R]):
     """The seconds of one contender and the answer of its first run."""
 
-    first: Run
+    first: R
     seconds: list[float] = field(default_factory=list)
 
     @property
@@ -31,7 +50,7 @@ class Times:
         return {"median": self.median, "min": min(self.seconds), "runs": [round(s, 6) for s in self.seconds]}
 
 
-def interleave(contenders: Mapping[str, Callable[[], Run]], *, budget: float) -> dict[str, Times]:
+def interleave(contenders: Mapping[str, Callable[[], R]], *, budget: float) -> dict[str, Times[R]]:
     """Run the contenders in turn for about ``budget`` seconds, each at least three times.
 
     A first run of each warms up and supplies the answers; it counts where it took more than five seconds. In

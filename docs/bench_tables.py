@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benches import machine, report  # noqa: E402
+from benches.families import SECTIONS  # noqa: E402
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 NOTHING = "No run is recorded yet."
-
-# Title, and the cells of one result: one line of the table, or several.
-SECTIONS: dict[str, tuple[str, Callable[[dict], Any]]] = {
-    "speed": ("Speed", report.speed_cells),
-    "threads": ("Threads", report.thread_cells),
-    "corners": ("No soft corners", report.corner_cells),
-    "memory": ("Memory: growth of the process during a fit, results included", report.memory_cells),
-    "all-neighbours": ("Every point a neighbour of every other", report.all_neighbours_cells),
-    "large": ("Ten million points", report.large_cells),
-    "scaling": ("Cost against n", report.scaling_cells),
-}
-PLOTS = {"ratios": "Ratios, bars and goals", "scaling": "Cost against n"}
 
 
 def newest() -> tuple[dict[str, Any] | None, list[tuple[str, Path]]]:
@@ -38,21 +27,20 @@ def newest() -> tuple[dict[str, Any] | None, list[tuple[str, Path]]]:
     if not records:
         return None, []
     plots = [
-        (title, records[-1].with_name(f"{records[-1].stem}-{ending}.png")) for ending, title in PLOTS.items()
+        (section.plot.title, records[-1].with_name(f"{records[-1].stem}-{section.plot.ending}.png"))
+        for section in SECTIONS
+        if section.plot
     ]
     return json.loads(records[-1].read_text()), [(title, path) for title, path in plots if path.exists()]
 
 
-def tables(record: dict[str, Any]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Yield title, heading and lines of each section that was measured."""
-    for section, (title, cells) in SECTIONS.items():
-        lines: list[list[str]] = []
-        for result in record["sections"].get(section, []):
-            found = cells(result)
-            lines += found if isinstance(found[0], list) else [found]
+def tables(record: dict[str, Any]) -> Iterator[tuple[str, list[list[str]]]]:
+    """Yield the title and the lines, heading first, of each section that was measured."""
+    for section in SECTIONS:
+        results = record["sections"].get(section.name, [])
+        lines = section.lines(results, threads=record["machine"]["threads"])
         if lines:
-            heading = report.HEADINGS[section].format(threads=record["machine"]["threads"])
-            yield title, [cell.strip() for cell in heading.split("|")], lines
+            yield section.title, lines
 
 
 def markdown(record: dict[str, Any] | None, plots: list[tuple[str, Path]]) -> str:
@@ -60,9 +48,7 @@ def markdown(record: dict[str, Any] | None, plots: list[tuple[str, Path]]) -> st
     if record is None:
         return NOTHING
     parts = [" ".join(machine.lines(record["machine"]).split("\n"))]
-    for title, heading, lines in tables(record):
-        rows = [heading, ["---"] * len(heading), *lines]
-        parts.append(f"**{title}**\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows))
+    parts += [f"**{title}**\n\n{report.table(lines)}" for title, lines in tables(record)]
     parts += [f"![{title}]({path.relative_to(ROOT)})" for title, path in plots]
     return "\n\n".join(parts)
 
@@ -72,10 +58,10 @@ def rst(record: dict[str, Any] | None, plots: list[tuple[str, Path]]) -> str:
     if record is None:
         return NOTHING
     parts = ["\n".join(f"| {line}" for line in machine.lines(record["machine"]).split("\n"))]
-    for title, heading, lines in tables(record):
+    for title, lines in tables(record):
         parts += [title + "\n" + "-" * len(title), ".. list-table::\n   :header-rows: 1"]
         rows = []
-        for row in (heading, *lines):
+        for row in lines:
             first, *rest = (cell or " " for cell in row)
             rows.append("\n".join([f"   * - {first}", *(f"     - {cell}" for cell in rest)]))
         parts.append("\n".join(rows))

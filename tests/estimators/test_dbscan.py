@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import diptych
 from diptych import DBSCAN, dbscan
+from diptych.estimators._neighbours import OtherNeighbours
 
 BACKENDS = ("reference", "rust")
 
@@ -409,6 +410,14 @@ class TestPredict:
             model = DBSCAN(eps=0.5, min_samples=3, metric=metric, backend=backend).fit(X)
             kept = model.labels_ >= 0
             np.testing.assert_array_equal(model.predict(X)[kept], model.labels_[kept])
+
+
+@pytest.mark.parametrize(("metric", "threads"), [("mahalanobis", 1), ("seuclidean", 2)])
+def test_threads_of_scikit_learn_only_where_they_change_nothing(metric, threads):
+    # Its threads share one buffer for the Mahalanobis distance: about one search in a thousand is wrong.
+    X = blobs(80, columns=3)
+    model = DBSCAN(eps=0.5, metric=metric, n_jobs=2).fit(X)
+    assert OtherNeighbours(X, model, 2).search.n_jobs == threads
 
 
 def test_point_kinds(backend):

@@ -1,5 +1,8 @@
 """Right walks in overridable steps, and wrong ones; `breaks` names a law that has to catch each."""
 
+import functools
+from bisect import bisect_right
+
 import numpy as np
 from textbook import Steps
 
@@ -106,13 +109,19 @@ class Walker(Steps):
         starts = np.arange(len(A)) if start_nodes is None else start_nodes
         walks = np.full((len(starts) * walks_per_node, walk_length), -1)
         walks[:, 0] = self.spread(starts, walks_per_node)
-        for walk in walks:
+
+        @functools.cache  # a call meets few pairs (u, v), each many times
+        def sums(u, v):
+            return np.cumsum(self.weights(A, u, v, p, q)).tolist()
+
+        for row in walks:
+            u, v = None, int(row[0])
             for t in range(1, walk_length):
-                weights = self.weights(A, walk[t - 2] if t > 1 else None, walk[t - 1], p, q)
-                if not weights.any():
+                c = sums(u, v)
+                if c[-1] == 0:
                     break
-                c = np.cumsum(weights)
-                walk[t] = np.searchsorted(c, generator.random() * c[-1], side="right")
+                u, v = v, bisect_right(c, generator.random() * c[-1])
+                row[t] = v
         return walks
 
     def matrix(self, graph):

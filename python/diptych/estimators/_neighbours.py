@@ -120,9 +120,7 @@ class OtherNeighbours:
             metric=estimator.metric,
             metric_params=params or None,
             p=p,
-            n_jobs=n_jobs
-            if _searched_in_a_tree(X, estimator)
-            else 1,  # in brute force n_jobs may change ties
+            n_jobs=n_jobs if _alike_in_threads(X, estimator) else 1,
         ).fit(X)
 
     def graph(self, X: Any) -> Any:
@@ -158,8 +156,15 @@ def with_scale(metric: Any, metric_params: dict[str, Any] | None, X: Any) -> dic
     return params
 
 
-def _searched_in_a_tree(X: Any, estimator: Any) -> bool:
-    if _validate.is_sparse(X) or estimator.metric not in VALID_METRICS["ball_tree"]:
+def _alike_in_threads(X: Any, estimator: Any) -> bool:
+    """Tell whether scikit-learn finds the same neighbours for any number of threads.
+
+    In brute force n_jobs may change ties, and threads overwrite each other's differences in the Mahalanobis
+    distance (scikit-learn issue 32753).
+    """
+    if estimator.metric == "mahalanobis" or _validate.is_sparse(X):
+        return False
+    if estimator.metric not in VALID_METRICS["ball_tree"]:
         return False
     few_columns = estimator.algorithm == "auto" and X.shape[1] <= 15
     return bool(few_columns or estimator.algorithm in ("kd_tree", "ball_tree"))

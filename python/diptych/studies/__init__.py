@@ -4,9 +4,15 @@ A study is a function without required arguments. It returns a `StudyResult`: th
 they show, and a display. ``diptych study`` lists them, ``diptych study NAME -o picture.png`` runs one.
 """
 
+from collections.abc import Callable
+
 from diptych.studies._result import Display, StudyResult
 from diptych.studies.dbscan_steps import dbscan_steps
+from diptych.studies.negative_sampling import negative_sampling
 
-__all__ = ["STUDIES", "Display", "StudyResult", "dbscan_steps"]
+__all__ = ["STUDIES", "Display", "StudyResult", "dbscan_steps", "negative_sampling"]
 
-STUDIES = {"dbscan_steps": dbscan_steps}
+STUDIES: dict[str, Callable[..., StudyResult]] = {
+    "dbscan_steps": dbscan_steps,
+    "negative_sampling": negative_sampling,
+}

@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 pub const MOST_WALKS: usize = 16;
 /// Nodes of the walks that are fetched from the corpus at a time, about.
 const FETCH: usize = 1 << 15;
+/// Windows of a walk that are trained on between two looks for an interrupt.
+const POLL: usize = 1 << 10;
 /// Pieces of a table that take up changes beside each other.
 const PIECES: usize = 4;
 
@@ -330,7 +332,7 @@ impl<'p> Trainer<'p> {
                     let batch = walks.len() / length;
                     let streams: Vec<Stream> =
                         (0..batch as u64).map(|i| stream(self.key, epoch, n, order.row(done + i))).collect();
-                    self.batch(walks, length, &streams, rate as f32)?;
+                    self.batch(walks, length, &streams, rate as f32, task)?;
                     for local in &self.locals[..batch] {
                         (loss, pairs) = (loss + local.loss, pairs + local.pairs);
                     }
@@ -350,7 +352,7 @@ impl<'p> Trainer<'p> {
         Ok(if pairs > 0 { loss / pairs as f64 } else { 0.0 })
     }
 
-    fn batch(&mut self, walks: &[i32], length: usize, streams: &[Stream], rate: f32) -> Result<()> {
+    fn batch(&mut self, walks: &[i32], length: usize, streams: &[Stream], rate: f32, task: &Task) -> Result<()> {
         let Self { plan, noise, tables, vector_users, context_users, locals, .. } = self;
         let locals = &mut locals[..streams.len()];
         let width = tables.width;
@@ -366,8 +368,7 @@ impl<'p> Trainer<'p> {
                 mark(context_users, &local.contexts.rows);
                 local.vectors.fill(&tables.vectors, width)?;
                 local.contexts.fill(&tables.contexts, width)?;
-                local.train(plan, rate, width);
-                Ok(())
+                local.train(plan, rate, width, task)
             },
         )?;
         let locals = &*locals;
@@ -413,10 +414,13 @@ impl Local {
     }
 
     /// Trains on the windows of the walk, one after the other.
-    fn train(&mut self, plan: &Plan, rate: f32, width: usize) {
+    fn train(&mut self, plan: &Plan, rate: f32, width: usize, task: &Task) -> Result<()> {
         (self.loss, self.pairs) = (0.0, 0);
         let per_position = self.targets.len() / self.radii.len().max(1);
         for (i, &radius) in self.radii.iter().enumerate() {
+            if i % POLL == POLL - 1 {
+                task.check()?; // a walk may have millions of nodes
+            }
             let targets = self.targets[i * per_position..][..per_position].chunks_exact(1 + plan.negative);
             self.near.clear();
             self.near.extend(&self.inputs[i.saturating_sub(radius)..i]);
@@ -428,6 +432,7 @@ impl Local {
                 self.pairs += inputs.len() as u64;
             }
         }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Alias tables: Vose's algorithm, once in float64 as the contract has it, once packed for walks.
 
 use super::graph::{Graph, sum};
-use crate::parallel::{Task, collected, filled, filled_with, split_runs};
+use crate::parallel::{Task, advise_large_pages, collected, filled, filled_with, reserve, split_runs};
 use crate::rng::{Stream, pick, uniform};
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -98,7 +98,9 @@ fn vose(weights: &[f64], threshold: &mut [f64], alias: &mut [u32], stacks: &mut 
 /// [`Error::OutOfMemory`], [`Error::Interrupted`].
 pub(super) fn entries(graph: &Graph, weights: &[f64], task: &Task) -> Result<Vec<Entry>> {
     let abyss = Entry { threshold: 0, first: graph.abyss(), second: graph.abyss() };
-    let mut entries = filled(weights.len() + 1, abyss, "alias tables of the graph")?;
+    let mut entries = reserve(weights.len() + 1, "alias tables of the graph")?;
+    advise_large_pages(&mut entries);
+    entries.resize(weights.len() + 1, abyss);
     let runs = graph.runs(EDGES_PER_RUN);
     let slices = split_runs(&mut entries, runs.iter().map(|run| run.edges.end));
     runs.par_iter().zip(slices).try_for_each(|(run, entries)| {

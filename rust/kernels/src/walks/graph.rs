@@ -1,7 +1,8 @@
 //! The graph in rows, for steps: in order, merged, in 32 bits, checked.
 
+use super::lines::Lines;
 use crate::csr::Csr;
-use crate::parallel::reserve;
+use crate::parallel::{advise_large_pages, reserve};
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -17,7 +18,7 @@ pub(super) struct Row {
 #[derive(Debug)]
 pub(super) struct Graph {
     rows: Vec<Row>,
-    neighbours: Vec<u32>,
+    neighbours: Lines,
 }
 
 impl Graph {
@@ -32,16 +33,17 @@ impl Graph {
         check_size(n, csr.n_columns(), n_entries)?;
         let survey = Survey::of(csr)?;
         let plain = survey.in_order && survey.alike;
-        let mut neighbours = reserve(n_entries + 1, "edges of the graph")?;
+        let mut neighbours = Lines::with_room(n_entries + 1, "edges of the graph")?;
         let mut weights = reserve(if plain { 0 } else { n_entries }, "weights of the graph")?;
         let mut row = reserve(if plain { 0 } else { survey.longest }, "a row of the graph")?;
         let mut rows = reserve(n + 1, "rows of the graph")?;
+        advise_large_pages(&mut rows);
         let mut alike = true;
         for v in 0..n {
-            let start = neighbours.len();
+            let start = neighbours.numbers().len();
             let sum = if plain {
                 neighbours.extend(csr.row(v).map(|(x, _)| x as u32));
-                (neighbours.len() - start) as f64
+                (neighbours.numbers().len() - start) as f64
             } else {
                 row.clear();
                 row.extend(csr.row(v));
@@ -56,12 +58,13 @@ impl Graph {
                      can hold; divide all weights by the largest, or take p and q nearer to 1."
                 )));
             }
-            rows.push(Row { start: start as u32, degree: (neighbours.len() - start) as u32 });
+            rows.push(Row { start: start as u32, degree: (neighbours.numbers().len() - start) as u32 });
         }
-        let abyss = Row { start: neighbours.len() as u32, degree: 1 };
+        let abyss = Row { start: neighbours.numbers().len() as u32, degree: 1 };
         rows.iter_mut().filter(|row| row.degree == 0).for_each(|row| *row = abyss);
         rows.push(abyss);
-        neighbours.push(n as u32);
+        neighbours.extend(std::iter::once(n as u32));
+        neighbours.finish();
         Ok((Self { rows, neighbours }, (!alike).then_some(weights)))
     }
 
@@ -72,6 +75,11 @@ impl Graph {
 
     /// One per edge, row by row; the abyss's last.
     pub(super) fn neighbours(&self) -> &[u32] {
+        self.neighbours.numbers()
+    }
+
+    /// The same, to be searched.
+    pub(super) fn lines(&self) -> &Lines {
         &self.neighbours
     }
 

@@ -1,18 +1,20 @@
 //! Random walks on a graph.
 //!
 //! A walk is a chain of cache misses: where a row starts, which neighbour, where that one's row starts. So each thread
-//! moves a ring of 32 walks at once, in passes: one pass asks the memory for what the next will read. Fixed blocks of
+//! moves a ring of 64 walks at once, in passes: one pass asks the memory for what the next will read. Fixed blocks of
 //! walks run in parallel; a walk draws from a stream of its own, so nothing depends on who walks it.
 //!
 //! A node is eight bytes (where its row starts, its degree), an edge is four (the neighbour), or twelve more where
 //! weights differ within some row: the two ends an alias table chooses between and the threshold, in one record. A dead end
-//! leads to the abyss, a node past the last that leads to itself, so that steps need not ask.
+//! leads to the abyss, a node past the last that leads to itself, so that steps need not ask. Second order has an index of
+//! the edges besides, 4 bytes per 15. What is read at random lies in large pages where the system grants them.
 //!
 //! Not the best for a handful of long walks: one walk alone runs at the speed of the memory's latency.
 
 mod alias;
 mod first_order;
 mod graph;
+mod lines;
 mod second_order;
 
 pub use alias::{alias_table, sample_alias};
@@ -24,11 +26,12 @@ use crate::simd::prefetch;
 use crate::{Error, Result};
 use alias::Entry;
 use graph::Graph;
+use lines::{Pivots, Tree};
 use rayon::prelude::*;
-use second_order::{Bias, Stored, Unit};
+use second_order::{Bias, Steps, Stored, Unit};
 
 /// Walks that a thread moves together.
-const RING: usize = 32;
+const RING: usize = 64;
 /// About how many steps make a block, the unit of parallel work.
 const BLOCK_STEPS: usize = 1 << 17;
 
@@ -56,7 +59,7 @@ pub struct Walks<'a> {
     n_walks: u64,
     graph: Graph,
     weighted: Option<Weighted>,
-    bias: Option<Bias>,
+    second_order: Option<(Bias, Pivots)>,
 }
 
 /// What is kept besides where weights differ within some row.
@@ -106,7 +109,11 @@ impl<'a> Walks<'a> {
                 Some(Weighted { entries, stored })
             }
         };
-        Ok(Self { plan, n_walks, graph, weighted, bias })
+        let second_order = match bias {
+            None => None,
+            Some(bias) => Some((bias, Pivots::new(graph.lines())?)),
+        };
+        Ok(Self { plan, n_walks, graph, weighted, second_order })
     }
 
     /// How many walks there are.
@@ -129,11 +136,16 @@ impl<'a> Walks<'a> {
     pub fn walk(&self, numbers: impl IntoIterator<Item = u64>, out: &mut [i32], task: &Task) -> Result<()> {
         let starts = numbers.into_iter().take(out.len() / self.walk_length()).map(|r| self.start(r));
         let (graph, length) = (&self.graph, self.walk_length());
-        match (&self.weighted, self.bias) {
+        let second_order = self.second_order.as_ref().map(|(bias, pivots)| (*bias, Tree::new(graph.lines(), pivots)));
+        match (&self.weighted, second_order) {
             (None, None) => first_order::walk(graph, graph.neighbours(), starts, length, out, task),
-            (None, Some(bias)) => second_order::walk(graph, graph.neighbours(), Unit, bias, starts, length, out, task),
-            (Some(Weighted { entries, stored: Some((sums, weights)) }), Some(bias)) => {
-                second_order::walk(graph, &entries[..], Stored { sums, weights }, bias, starts, length, out, task)
+            (None, Some((bias, tree))) => {
+                let steps = Steps { graph, edges: graph.neighbours(), tree, weights: Unit, bias };
+                second_order::walk(steps, starts, length, out, task)
+            }
+            (Some(Weighted { entries, stored: Some((sums, weights)) }), Some((bias, tree))) => {
+                let steps = Steps { graph, edges: &entries[..], tree, weights: Stored { sums, weights }, bias };
+                second_order::walk(steps, starts, length, out, task)
             }
             (Some(Weighted { entries, .. }), _) => first_order::walk(graph, &entries[..], starts, length, out, task),
         }

@@ -1,16 +1,20 @@
 //! Second order (node2vec): a step depends on the present node and the one before. The reference says how a step is drawn
 //! and why that is exact; here is in which order things are looked up.
 //!
-//! A throw needs the candidate, a miss, and then perhaps whether the edge u → x exists, a binary search with a miss per
-//! level. Each walk of the ring makes one throw per round; all searches of a round go down their levels together. A
-//! throw low enough counts whatever the bias, and then nothing is searched. Walks need not keep step: one that ends makes
-//! room for the next.
+//! A throw needs the candidate, a miss, and then perhaps whether the edge u → x exists, a search in the [`Tree`] of rows.
+//! Each walk of the ring makes one throw per round; all searches of a round go down their levels together. A throw low
+//! enough counts whatever the bias, and then nothing is searched. Walks need not keep step: one that ends makes room for
+//! the next.
+//!
+//! Whether a throw counts, and whether it needs a search, is a coin toss that no processor foretells: so both are values
+//! that are computed with, not branches.
 
-use super::graph::{Graph, Row, sum};
+use super::graph::{Graph, sum};
+use super::lines::{Search, Tree};
 use super::{Proposal, RING, Start};
 use crate::parallel::{Task, reserve};
 use crate::rng::{Stream, pick, uniform};
-use crate::simd::prefetch;
+use crate::simd::{Lanes, dispatched, prefetch};
 use crate::{Error, Result};
 
 /// What a step is weighed by.
@@ -129,58 +133,56 @@ struct Walker {
     v: u32,
 }
 
-/// What became of a throw, once its candidate or its search is known.
+/// Where the point of a throw falls.
 #[derive(Clone, Copy)]
 enum Throw {
-    /// The candidate of an edge, whatever its bias.
-    Sure { edge: usize, fraction: u64 },
-    /// The candidate of an edge, if its bias is above `y`.
+    /// On the candidate of an edge, if its bias is above `y`.
     Main { edge: usize, fraction: u64, y: f64 },
-    /// The return edge, if it weighs more than `place`.
+    /// On the return edge, if it weighs more than `place`.
     Outlier { place: f64 },
     /// An edge by running sums.
     Scan,
-}
-
-/// A binary search for `node` in a part of the edges that starts at `start`; what it is for is in the throw.
-#[derive(Clone, Copy, Default)]
-struct Search {
-    walker: usize,
-    node: u32,
-    start: usize,
-    len: usize,
-    found: bool,
 }
 
 const REJECTED: u32 = u32::MAX;
 
 /// Everything that stays the same over the walks.
 #[derive(Clone, Copy)]
-struct Steps<'a, P, W> {
-    graph: &'a Graph,
-    edges: P,
-    weights: W,
-    bias: Bias,
+pub(super) struct Steps<'a, P, W> {
+    pub(super) graph: &'a Graph,
+    pub(super) edges: P,
+    pub(super) tree: Tree<'a>,
+    pub(super) weights: W,
+    pub(super) bias: Bias,
 }
 
-/// Walks of `length` nodes into the rows of `out`.
-///
-/// # Errors
-/// [`Error::Interrupted`].
-#[allow(clippy::too_many_arguments)]
-pub(super) fn walk(
-    graph: &Graph,
-    edges: impl Proposal,
-    weights: impl Weights,
-    bias: Bias,
+dispatched! {
+    /// Walks of `length` nodes into the rows of `out`.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(super) fn walk[P: Proposal, W: Weights, S: Iterator<Item = Start>](
+        steps: Steps<'_, P, W>,
+        starts: S,
+        length: usize,
+        out: &mut [i32],
+        task: &Task,
+    ) -> Result<()> = walk_on
+}
+
+#[inline(always)]
+fn walk_on<P: Proposal, W: Weights>(
+    _: impl Lanes,
+    steps: Steps<'_, P, W>,
     starts: impl Iterator<Item = Start>,
     length: usize,
     out: &mut [i32],
     task: &Task,
 ) -> Result<()> {
-    let steps = Steps { graph, edges, weights, bias };
+    let Steps { graph, weights, .. } = steps;
+    let (rows, abyss) = (graph.rows(), graph.abyss());
     let mut coming = starts.enumerate().map(|(row, start)| {
-        prefetch(graph.rows(), start.node as usize);
+        prefetch(rows, start.node as usize);
         weights.prefetch(start.node);
         Walker { stream: start.stream, row: row * length, t: 1, k: 0, u: start.node, v: start.node }
     });
@@ -195,14 +197,13 @@ pub(super) fn walk(
     while !ring.is_empty() {
         steps.round(&ring, &mut next, &mut running);
         for i in (0..ring.len()).rev() {
-            let walker = &mut ring[i];
-            if next[i] == REJECTED {
-                walker.k += 1;
-                continue;
-            }
-            out[walker.row + walker.t] = if next[i] == graph.abyss() { -1 } else { next[i] as i32 };
-            (walker.u, walker.v, walker.t, walker.k) = (walker.v, next[i], walker.t + 1, 0);
-            prefetch(graph.rows(), walker.v as usize);
+            let (walker, next) = (&mut ring[i], next[i]);
+            let counts = next != REJECTED;
+            out[walker.row + walker.t] = if next == abyss { -1 } else { next as i32 }; // written over where it does not count
+            (walker.u, walker.v) = if counts { (walker.v, next) } else { (walker.u, walker.v) };
+            walker.k = if counts { 0 } else { walker.k + 1 };
+            walker.t += usize::from(counts);
+            prefetch(rows, walker.v as usize);
             weights.prefetch(walker.v);
             if walker.t == length {
                 match coming.next() {
@@ -221,53 +222,57 @@ pub(super) fn walk(
 
 impl<P: Proposal, W: Weights> Steps<'_, P, W> {
     /// One throw for each walk: the node it takes to, or [`REJECTED`]. `running` is room for sums.
+    #[inline(always)]
     fn round(&self, ring: &[Walker], next: &mut [u32; RING], running: &mut Vec<f64>) {
         let mut throws = [Throw::Scan; RING];
-        for (walker, throw) in ring.iter().zip(&mut throws) {
+        let throws = &mut throws[..ring.len()];
+        for (walker, throw) in ring.iter().zip(throws.iter_mut()).rev() {
             *throw = self.throw(walker);
         }
-        let mut searches = [Search::default(); RING];
+        let rows = self.graph.rows();
+        let Bias { back, out, .. } = self.bias;
+        let mut searches = [(0, Search::default()); RING];
         let mut n_searches = 0;
-        for (i, (walker, throw)) in ring.iter().zip(&throws).enumerate() {
-            let rows = self.graph.rows();
-            let mut search = |node: u32, row: Row| {
-                let (start, len) = (row.start as usize, row.degree as usize);
-                prefetch(self.graph.neighbours(), start + len / 2);
-                searches[n_searches] = Search { walker: i, node, start, len, found: false };
-                n_searches += 1;
-                node
+        for (i, (walker, throw)) in ring.iter().zip(throws.iter()).enumerate().rev() {
+            let (node, row, sought) = match *throw {
+                Throw::Main { edge, fraction, y } => {
+                    let x = self.edges.candidate(edge, fraction);
+                    let returns = x == walker.u;
+                    let counts = y < if returns { back } else { out.min(1.0) };
+                    next[i] = if returns & !counts { REJECTED } else { x };
+                    (x, rows[walker.u as usize], !(returns | counts))
+                }
+                Throw::Outlier { .. } => {
+                    next[i] = walker.u;
+                    (walker.u, rows[walker.v as usize], true)
+                }
+                Throw::Scan => {
+                    next[i] = self.scan(walker, running);
+                    continue;
+                }
             };
-            next[i] = match *throw {
-                Throw::Sure { edge, fraction } => self.edges.candidate(edge, fraction),
-                Throw::Main { edge, fraction, y } => match self.edges.candidate(edge, fraction) {
-                    x if x == walker.u => {
-                        if y < self.bias.back {
-                            x
-                        } else {
-                            REJECTED
-                        }
-                    }
-                    x if y < self.bias.out.min(1.0) => x,
-                    x => search(x, rows[walker.u as usize]),
-                },
-                Throw::Outlier { .. } => search(walker.u, rows[walker.v as usize]),
-                Throw::Scan => self.scan(walker, running),
-            };
+            // Written in any case and counted where it is needed: whether it is cannot be foretold.
+            searches[n_searches] = (i, Search::new(node, row.start, row.degree));
+            n_searches += usize::from(sought);
         }
         let searches = &mut searches[..n_searches];
-        search_all(self.graph.neighbours(), searches);
-        for search in searches {
-            let counts = match throws[search.walker] {
-                Throw::Outlier { place } => search.found && place < self.weights.of_edge(search.start),
-                _ => search.found == (self.bias.out < 1.0), // y lies between 1/q and 1
+        for (_, search) in searches.iter_mut() {
+            self.tree.descend(search);
+        }
+        for (_, search) in searches.iter_mut() {
+            self.tree.descend_further(search);
+        }
+        for (i, search) in searches {
+            let found = self.tree.found(search);
+            let counts = match throws[*i] {
+                Throw::Outlier { place } => found.is_some_and(|edge| place < self.weights.of_edge(edge as usize)),
+                _ => found.is_some() == (out < 1.0), // y lies between 1/q and 1
             };
-            if !counts {
-                next[search.walker] = REJECTED;
-            }
+            next[*i] = if counts { next[*i] } else { REJECTED };
         }
     }
 
-    /// Where the point of a throw falls.
+    /// Draws a throw.
     #[inline(always)]
     fn throw(&self, walker: &Walker) -> Throw {
         let Bias { height, extra, least, .. } = self.bias;
@@ -276,8 +281,8 @@ impl<P: Proposal, W: Weights> Steps<'_, P, W> {
         let (slot, fraction) = pick(walker.stream.word(at), row.degree);
         let edge = row.start.wrapping_add(slot) as usize;
         self.edges.prefetch(edge);
-        if walker.t == 1 || row.degree == 1 {
-            return Throw::Sure { edge, fraction };
+        if (walker.t == 1) | (row.degree == 1) {
+            return Throw::Main { edge, fraction, y: 0.0 }; // counts whatever the bias
         }
         let [sum, greatest] = self.weights.of_row(walker.v, row.degree);
         let area = sum * height + greatest * extra;
@@ -316,24 +321,5 @@ impl<P: Proposal, W: Weights> Steps<'_, P, W> {
         }
         let target = uniform(walker.stream.word(walker.t as u64)) * total;
         candidates[running.partition_point(|&sum| sum <= target).min(candidates.len() - 1)]
-    }
-}
-
-/// Takes all searches down together, a level at a time: each leaves `start` at the last node not above the one sought.
-fn search_all(neighbours: &[u32], searches: &mut [Search]) {
-    let longest = searches.iter().map(|search| search.len).max().unwrap_or(0);
-    let mut width = longest;
-    while width > 1 {
-        for search in searches.iter_mut() {
-            let half = search.len / 2;
-            let above = neighbours[search.start + half] > search.node;
-            search.start += if above { 0 } else { half };
-            search.len -= half;
-            prefetch(neighbours, search.start + search.len / 2);
-        }
-        width -= width / 2;
-    }
-    for search in searches {
-        search.found = neighbours[search.start] == search.node;
     }
 }

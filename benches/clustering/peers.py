@@ -6,15 +6,9 @@ function of ``dbscan``.
 
 from __future__ import annotations
 
-import gc
 import importlib.util
-import json
-import os
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,14 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from benches.rows import Row
+from benches import timing
+from benches.child import Child
+from benches.clustering.rows import Row
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(timing.Run):
     """One timed call and its answer: ``core`` and ``labels``, or the ``distances`` of a k_distances row."""
 
-    seconds: float
     core: np.ndarray | None = None
     labels: np.ndarray | None = None
     distances: np.ndarray | None = None
@@ -44,11 +39,8 @@ class Timed:
     read: Callable[[Any], dict[str, np.ndarray]] = lambda _: {}
 
     def __call__(self) -> Run:
-        """Time one call, after a collection so that nobody pays for another's garbage."""
-        gc.collect()
-        start = time.perf_counter()
-        result = self.call()
-        seconds = time.perf_counter() - start
+        """Time one call."""
+        seconds, result = timing.timed(self.call)
         return Run(seconds, **self.read(result))
 
 
@@ -102,7 +94,14 @@ def wang_in_process(row: Row, X: np.ndarray, eps: float) -> Timed:
     return Timed(partial(dbscan.DBSCAN, X, eps=eps, min_samples=row.min_samples))
 
 
-_PARKED = """
+class Parked:
+    """The peer ``dbscan`` in a process of its own, stopped between its turns.
+
+    Its workers keep polling after a call (a third of a core), which would slow whoever runs next; and its
+    number of threads is read from the environment once.
+    """
+
+    _PROGRAM = """
 import json, sys, time
 import numpy as np, dbscan
 for line in sys.stdin:
@@ -115,44 +114,23 @@ for line in sys.stdin:
     print(json.dumps(seconds), flush=True)
 """
 
-
-class Parked:
-    """The peer ``dbscan`` in a process of its own, stopped between its turns.
-
-    Its workers keep polling after a call (a third of a core), which would slow whoever runs next; and its
-    number of threads is read from the environment once.
-    """
-
     def __init__(self, row: Row, X: np.ndarray, eps: float, threads: int) -> None:
         self._folder = tempfile.TemporaryDirectory()
-        self._x = str(Path(self._folder.name, "x.npy"))
+        x = str(Path(self._folder.name, "x.npy"))
         self._out = str(Path(self._folder.name, "out.npz"))
-        np.save(self._x, X.astype(np.float64, copy=False))
-        self._job = json.dumps({"x": self._x, "out": self._out, "eps": eps, "min_samples": row.min_samples})
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _PARKED],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PARLAY_NUM_THREADS": str(threads)},
-        )
+        np.save(x, X.astype(np.float64, copy=False))
+        self._job = {"x": x, "out": self._out, "eps": eps, "min_samples": row.min_samples}
+        self._child = Child([sys.executable, "-c", self._PROGRAM], {"PARLAY_NUM_THREADS": str(threads)})
 
     def __call__(self) -> Run:
         """Wake it for one call."""
-        self._process.send_signal(signal.SIGCONT)
-        self._process.stdin.write(self._job + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"dbscan died with exit code {self._process.wait()}")
-        self._process.send_signal(signal.SIGSTOP)
+        seconds = self._child.ask(self._job)
         with np.load(self._out) as out:
-            return Run(json.loads(answer), out["core"].astype(bool), out["labels"])
+            return Run(seconds, out["core"].astype(bool), out["labels"])
 
     def close(self) -> None:
         """End the process."""
-        self._process.kill()
-        self._process.wait()
+        self._child.close()
         self._folder.cleanup()
 
 

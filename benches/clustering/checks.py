@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benches.peers import Run
-from benches.rows import Row
+from benches.clustering.peers import Run
+from benches.clustering.rows import Row
 
 if TYPE_CHECKING:
     from sklearn.neighbors import KDTree

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from benches import data, rows
-from benches.peers import Run, Timed
+from benches import data
+from benches.clustering import rows
+from benches.clustering.peers import Run, Timed
 
 NO_SLOWER = 1.05  # five per cent for the noise of two medians
 

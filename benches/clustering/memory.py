@@ -13,7 +13,7 @@ from pathlib import Path
 
 ALLOWANCE = 64 * 2**20  # the bound is three times the input plus this
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def measure(row: str, who: str, eps: float, threads: int, *, repeats: int = 1) -> dict[str, float]:
@@ -27,7 +27,7 @@ def measure(row: str, who: str, eps: float, threads: int, *, repeats: int = 1) -
     """
     job = json.dumps({"row": row, "who": who, "eps": eps, "threads": threads, "repeats": repeats})
     done = subprocess.run(
-        [sys.executable, "-m", "benches.memory", job],
+        [sys.executable, "-m", "benches.clustering.memory", job],
         cwd=_ROOT,
         env=os.environ | {"PARLAY_NUM_THREADS": str(threads)},
         stdout=subprocess.PIPE,
@@ -62,8 +62,8 @@ def _reset_peak() -> bool:
 
 
 def _child(job: dict[str, object]) -> dict[str, float]:
-    from benches import peers
-    from benches.rows import named
+    from benches.clustering import peers
+    from benches.clustering.rows import named
 
     row, eps, threads = named(job["row"]), job["eps"], job["threads"]
     X = row.make()

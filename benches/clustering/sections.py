@@ -1,34 +1,18 @@
-"""The parts of a run, each a generator of results that report.py turns into lines."""
+"""The parts of a run, each a generator of results that tables.py turns into lines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
-from benches import checks, memory, peers, rows
-from benches.corners import corners
+from benches.clustering import checks, memory, peers, rows
+from benches.clustering.corners import corners
+from benches.clustering.peers import Run
+from benches.clustering.rows import Row
 from benches.data import DataMissing
-from benches.peers import Run
-from benches.rows import Row
+from benches.section import Settings
 from benches.timing import Times, interleave
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the command line asked for."""
-
-    threads: int
-    quick: bool
-    oracle: bool
-    wanted: Callable[[str], bool]
-    say: Callable[[str], None]
-
-    @property
-    def budget(self) -> float:
-        """Seconds of timed runs for one row."""
-        return 4.0 if self.quick else 8.0
 
 
 def _inputs(some: tuple[Row, ...], settings: Settings) -> Iterator[tuple[Row, np.ndarray, float]]:

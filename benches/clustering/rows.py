@@ -10,15 +10,7 @@ from typing import Any
 import numpy as np
 
 from benches import data
-
-
-@dataclass(frozen=True)
-class Target:
-    """How many times faster than ``peer`` a row must be (bar) and should become (goal); None only informs."""
-
-    peer: str
-    bar: float | None = None
-    goal: float | None = None
+from benches.section import Target
 
 
 @dataclass(frozen=True)
@@ -141,3 +133,8 @@ def mean_degree_20(X: np.ndarray) -> float:
 def named(name: str) -> Row:
     """Return the row of that name."""
     return next(row for row in (*ROWS, *ALL_NEIGHBOURS, *LARGE) if row.name == name)
+
+
+def names() -> list[str]:
+    """Return the names of all rows but those of the scaling section."""
+    return [row.name for row in (*ROWS, *ALL_NEIGHBOURS, *LARGE)]

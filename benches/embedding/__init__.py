@@ -1,0 +1,1 @@
+"""What is measured of graph embedding: walks, training, and how good the vectors are."""
