@@ -158,36 +158,37 @@ def load_karate() -> GraphDataset:
     return GraphDataset(np.array(edges, dtype=np.int64), y, ("instructor", "officer"))
 
 
-# Venues of an area (two conferences and a workshop), and its groups: papers, then head, members, student.
-_AREAS: tuple[tuple[tuple[str, str, str], tuple[tuple[int, str], ...]], ...] = (
+# Venues of an area (two conferences and a workshop), and its groups: how many papers, how many tenths of them
+# at the first conference, and the names of head, members and student.
+_AREAS: tuple[tuple[tuple[str, str, str], tuple[tuple[int, int, str], ...]], ...] = (
     (
         ("Tables", "Queries", "Index Workshop"),
         (
-            (30, "Ada Brandt, Milo Serrat, Ines Kovalt, Tomas Ryeland, Pia Lunde"),
-            (19, "Bruno Achterfeld, Sela Omondri, Karl Viestad, Noor Hamdine, Leo Petrask"),
-            (22, "Carla Montevar, Ugo Ferrandi, Wen Daliou, Rosa Tillmark, Ivo Kaspen"),
-            (27, "Daniel Okwari, Hana Suzumori, Piet Vandorn, Lea Grunholm, Ari Solberin"),
-            (16, "Elif Yarmanov, Omar Teyrane, Nina Halvask, Jon Bexley, Mara Quillon"),
+            (30, 6, "Ada Brandt, Milo Serrat, Ines Kovalt, Tomas Ryeland, Pia Lunde"),
+            (19, 3, "Bruno Achterfeld, Sela Omondri, Karl Viestad, Noor Hamdine, Leo Petrask"),
+            (22, 7, "Carla Montevar, Ugo Ferrandi, Wen Daliou, Rosa Tillmark, Ivo Kaspen"),
+            (27, 5, "Daniel Okwari, Hana Suzumori, Piet Vandorn, Lea Grunholm, Ari Solberin"),
+            (16, 4, "Elif Yarmanov, Omar Teyrane, Nina Halvask, Jon Bexley, Mara Quillon"),
         ),
     ),
     (
         ("Patterns", "Streams", "Outlier Workshop"),
         (
-            (25, "Felix Arnqvist, Dana Molineri, Sven Tarkovan, Amal Richane, Kim Oddevar"),
-            (18, "Greta Vossbeck, Raul Ibarreta, Tess Colwynd, Yuki Harumoto, Ben Aldarin"),
-            (21, "Hugo Delmarche, Zora Petkovan, Liam Ostergard, Vera Simonet, Ole Brackis"),
-            (23, "Ingrid Falkmoor, Juno Castellar, Mats Erikvold, Sara Benzaoui, Tim Wexler"),
-            (15, "Jonas Rietveldt, Olga Marunova, Paul Kirchan, Emi Takasugi, Ron Delacq"),
+            (25, 5, "Felix Arnqvist, Dana Molineri, Sven Tarkovan, Amal Richane, Kim Oddevar"),
+            (18, 7, "Greta Vossbeck, Raul Ibarreta, Tess Colwynd, Yuki Harumoto, Ben Aldarin"),
+            (21, 3, "Hugo Delmarche, Zora Petkovan, Liam Ostergard, Vera Simonet, Ole Brackis"),
+            (23, 6, "Ingrid Falkmoor, Juno Castellar, Mats Erikvold, Sara Benzaoui, Tim Wexler"),
+            (15, 4, "Jonas Rietveldt, Olga Marunova, Paul Kirchan, Emi Takasugi, Ron Delacq"),
         ),
     ),
     (
         ("Models", "Gradients", "Kernel Workshop"),
         (
-            (24, "Katrin Solheimer, Igor Vasyukin, Nora Callaghen, Adem Yildoran, Fay Linsted"),
-            (17, "Lorenzo Bastiani, Mika Rautavar, Judit Szentei, Carl Overbeek, Ana Pireste"),
-            (20, "Mirjam Goudezak, Theo Lassiter, Aiko Minamoru, Nils Forsgaard, Eva Bruntal"),
-            (22, "Nikolai Zherdan, Lucia Ferrowen, Hans Pelgrim, Salma Idrouane, Max Tovik"),
-            (14, "Oriana Castelmur, Eric Haldorsen, Gwen Trevask, Dario Venturin, Liv Askeland"),
+            (24, 4, "Katrin Solheimer, Igor Vasyukin, Nora Callaghen, Adem Yildoran, Fay Linsted"),
+            (17, 6, "Lorenzo Bastiani, Mika Rautavar, Judit Szentei, Carl Overbeek, Ana Pireste"),
+            (20, 5, "Mirjam Goudezak, Theo Lassiter, Aiko Minamoru, Nils Forsgaard, Eva Bruntal"),
+            (22, 7, "Nikolai Zherdan, Lucia Ferrowen, Hans Pelgrim, Salma Idrouane, Max Tovik"),
+            (14, 3, "Oriana Castelmur, Eric Haldorsen, Gwen Trevask, Dario Venturin, Liv Askeland"),
         ),
     ),
 )
@@ -216,13 +217,13 @@ def load_academic_network() -> HeteroGraph:
         appears.append((title, venue))
 
     for (first, second, workshop), groups in _AREAS:
-        people = [(n_papers, names.split(", ")) for n_papers, names in groups]
-        for at, (n_papers, (head, *members, student)) in enumerate(people):
-            neighbour = people[(at + 1) % len(people)][1][0]
+        heads = [names.split(", ")[0] for _, _, names in groups]
+        for (n_papers, tenths, names), neighbour in zip(groups, heads[1:] + heads[:1], strict=True):
+            head, *members, student = names.split(", ")
             family = head.split()[1]
             publish(f"{family} and {neighbour.split()[1]}", first, head, neighbour)
             for i in range(n_papers):
-                venue = "Almanac" if i % 8 == 7 else (first, second, first)[(i + at) % 3]
+                venue = "Almanac" if i % 8 == 7 else first if 7 * i % 10 < tenths else second
                 others = [members[i % 3]] if i % 5 else [members[i % 3], members[(i + 1) % 3]]
                 publish(f"{family} {i + 1}", venue, head, *others)
             for i in range(n_papers // 5):
