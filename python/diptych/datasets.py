@@ -237,13 +237,15 @@ def read_four_area(folder: str | os.PathLike[str]) -> HeteroGraph:
     Parameters
     ----------
     folder : str or path-like
-        Where author.txt, paper.txt, conf.txt, paper_author.txt and paper_conf.txt lie.
+        Where author.txt, paper.txt, conf.txt, term.txt, paper_author.txt, paper_conf.txt and paper_term.txt
+        lie.
 
     Returns
     -------
     HeteroGraph
-        28,702 authors, 28,506 papers and 20 venues (type "conf"); ``author --writes--> paper`` and
-        ``paper --appears in--> conf``. Papers of one title are one, and edges are there or not.
+        28,702 authors, 28,506 papers, 20 venues (type "conf") and 13,575 terms; ``author --writes--> paper``,
+        ``paper --appears in--> conf`` and ``paper --has--> term``. Papers of one title are one, and edges are
+        there or not.
 
     Raises
     ------
@@ -260,11 +262,12 @@ def read_four_area(folder: str | os.PathLike[str]) -> HeteroGraph:
         lines = (Path(folder) / name).read_text(encoding="utf-8-sig").splitlines()
         return [line.split("\t") for line in lines if line]
 
-    author, title, conf = (dict(table(f"{kind}.txt")) for kind in ("author", "paper", "conf"))
+    author, title, conf, term = (dict(table(f"{kind}.txt")) for kind in ("author", "paper", "conf", "term"))
     return HeteroGraph(
         {
             ("author", "writes", "paper"): [(author[a], title[p]) for p, a in table("paper_author.txt")],
             ("paper", "appears in", "conf"): [(title[p], conf[c]) for p, c in table("paper_conf.txt")],
+            ("paper", "has", "term"): [(title[p], term[t]) for p, t in table("paper_term.txt")],
         },
         duplicates="binary",
     )

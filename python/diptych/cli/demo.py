@@ -1,4 +1,4 @@
-"""``diptych demo``: the main jobs on real data, through both panels."""
+"""``diptych demo``: the main jobs through both panels, on data that comes along."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def add_parser(commands: Any) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser(
         "demo",
-        help="run the main jobs on real data through both panels",
+        help="run the main jobs through both panels",
         description="Run each job on data that comes along, through the reference and through Rust; "
         "compare the answers and the times.",
         allow_abbrev=False,

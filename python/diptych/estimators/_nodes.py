@@ -35,7 +35,9 @@ def cosines_to(vectors: NDArray[np.float32], row: int) -> NDArray[np.float64]:
     products = np.einsum("nd,d->n", vectors, vectors[row], dtype=np.float64)
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
     scale = lengths * lengths[row]
-    return np.divide(products, scale, out=np.zeros(len(vectors)), where=scale > 0)
+    cosines = np.zeros(len(vectors))
+    np.divide(products, scale, out=cosines, where=scale > 0)
+    return cosines
 
 
 def rows_in_union(old: NDArray[Any], graph: Graph) -> tuple[csr_array[np.float64], NDArray[Any]]:

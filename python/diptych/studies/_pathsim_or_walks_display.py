@@ -85,8 +85,8 @@ class PathSimOrWalksDisplay:
         import matplotlib.pyplot as plt
 
         n = len(self.answers)
-        self.figure_, grid = plt.subplots(n, 1, figsize=(9.0, 4.2 * n), squeeze=False)
-        self.figure_.subplots_adjust(left=0.08, right=0.58, top=1 - 0.2 / n, bottom=0.13 / n, hspace=0.25)
+        self.figure_, grid = plt.subplots(n, 1, figsize=(9.5, 4.8 * n), squeeze=False)
+        self.figure_.subplots_adjust(left=0.08, right=0.62, top=1 - 0.08 / n, bottom=0.12 / n, hspace=0.25)
         self.axes_ = list(grid[:, 0])
 
     def _draw(self, ax: Axes, found: Answers, ranks: int) -> None:
@@ -126,7 +126,5 @@ class PathSimOrWalksDisplay:
         for rank, other in enumerate(answers, start=1):
             name = textwrap.shorten(str(other.name), NAME_LENGTH, placeholder=" …")
             lines.append(f"{rank:>2} {name}  {getattr(other, value):.2f}, {other.together} together")
-        size = "small" if len(lines) <= 7 else "xx-small"
-        ax.text(
-            1.03, top, "\n".join(lines), transform=ax.transAxes, va="top", color=colour, fontsize=size
-        )
+        size = "small" if len(lines) <= 7 else "x-small"
+        ax.text(1.03, top, "\n".join(lines), transform=ax.transAxes, va="top", color=colour, fontsize=size)

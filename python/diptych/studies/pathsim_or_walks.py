@@ -38,10 +38,10 @@ __all__ = ["Answers", "PathSimOrWalksDisplay", "Similar", "pathsim_or_walks"]
 
 QUESTION = "What does PathSim see that vectors of walks do not, and what do walks see that PathSim does not?"
 LAW = (
-    "PathSim's answers are nearer to the author in visibility, and walks' answers have more often worked with "
-    "the author; the shares of the middle nodes sum to M_xy and give the score; where the meta-path ends walks "
-    "go on: some node that scores 0 is nearer by cosine than one of PathSim's answers; nodes that mirror each "
-    "other without a common middle node score 0."
+    "PathSim's answers are nearer to the author in visibility, and walks' answers have more often worked "
+    "with the author; the shares of the middle nodes sum to M_xy and give the score; where the meta-path "
+    "ends walks go on: some node that scores 0 is nearer by cosine than one of PathSim's answers; nodes that "
+    "mirror each other without a common middle node score 0."
 )
 
 
@@ -203,10 +203,7 @@ def pathsim_or_walks(
     answers = tuple(_ask(model, vectors, first_step, author, k) for author in authors)
     mirror = _mirror_images()
     holds = mirror == (2 / 3, 0.0) and all(
-        found.nearer_in_visibility
-        and found.walks_know_company
-        and found.reasons_add_up
-        and found.walks_go_on
+        found.nearer_in_visibility and found.walks_know_company and found.reasons_add_up and found.walks_go_on
         for found in answers
     )
     display = PathSimOrWalksDisplay(answers, str(path))
