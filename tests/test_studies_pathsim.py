@@ -61,7 +61,8 @@ def test_answers_are_the_best_of_either(answers):
 def test_pathsim_names_peers_and_walks_name_company(answers):
     ada, daniel = answers
     assert ada.by_pathsim[0].name == daniel.author
-    assert ada.by_pathsim[0].together == 0  # they never met
+    assert [other.together for other in ada.by_pathsim[:2]] == [0, 0]  # they never wrote together
+    assert all(other.visibility < 0.5 for other in ada.by_walks[:3])
     for found in answers:
         assert all(other.together > 5 for other in found.by_walks[:3])  # their own groups
         student = found.by_walks[3]  # who writes with a member alone, where the head never is

@@ -2,9 +2,9 @@
 What does PathSim see that vectors of walks do not, and the other way round?
 =============================================================================
 
-Two authors of an academic network are asked about twice: who is similar along author-paper-venue-paper-author,
-and whose vector, which DeepWalk learnt on the same edges, points most nearly the same way. The network comes
-along and is made up: there are no such people.
+Two authors of an academic network are asked about twice: who is similar along
+author-paper-venue-paper-author, and whose vector, which DeepWalk learnt on the same edges, points most nearly
+the same way. The network comes along and is made up: there are no such people.
 """
 
 import os
@@ -16,10 +16,10 @@ result = studies.pathsim_or_walks()
 print(result)
 
 # %%
-# PathSim names **peers**: authors who publish where the author does, about as often. The first of Ada Brandt's
-# never wrote with her. Walks name **company**: her own group, of whom each is far less visible, and the
-# student of one of them, whom she never met at a venue either, and whom PathSim gives 0 like all other
-# authors without a common venue.
+# PathSim names **peers**: authors who publish where the author does, about as often. The first two of Ada
+# Brandt's never wrote with her. Walks name **company**: first her own group, each less than half as visible
+# as she is, then the student of one of them. She has no paper and no venue in common with the student, to
+# whom PathSim gives 0 like all others without a common venue.
 
 result.display.plot()
 
@@ -37,8 +37,8 @@ print(model.explain(first, second))
 SimilarNodesDisplay.from_estimator(model, first).plot()
 
 # %%
-# What the measure is: shared company along the path. What it is not: an equal role. Here A2 and A3 mirror each
-# other, and score 0, because no path joins them:
+# What the measure is: shared company along the path. What it is not: an equal role. Here A2 and A3 mirror
+# each other, and score 0, because no path joins them:
 
 mirror = HeteroGraph(
     {

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.graph import HeteroGraph
+if TYPE_CHECKING:
+    from diptych.graph import HeteroGraph
 
 __all__ = [
     "Dataset",
@@ -209,6 +210,8 @@ def load_academic_network() -> HeteroGraph:
     and in the journal; the student writes with the first member alone, at the workshop, where the head never
     appears. Heads of groups that follow one another wrote one paper together.
     """
+    from diptych.graph import HeteroGraph  # brings SciPy, which the command line should not wait for
+
     writes: list[tuple[str, str]] = []
     appears: list[tuple[str, str]] = []
 
@@ -257,6 +260,7 @@ def read_four_area(folder: str | os.PathLike[str]) -> HeteroGraph:
     .. [1] Y. Sun, J. Han, X. Yan, P. S. Yu and T. Wu, "PathSim: Meta path-based top-k similarity search in
        heterogeneous information networks", PVLDB 4(11), pp. 992-1003, 2011.
     """
+    from diptych.graph import HeteroGraph
 
     def table(name: str) -> list[list[str]]:
         lines = (Path(folder) / name).read_text(encoding="utf-8-sig").splitlines()
