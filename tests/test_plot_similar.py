@@ -79,6 +79,12 @@ def test_the_rest_of_the_middle_is_drawn_as_one(model):
     assert "1 other" in [label.get_text() for label in labels(display)]
 
 
+def test_dollar_signs_are_no_mathematics():
+    graph = HeteroGraph({("author", "writes", "paper"): [("$a_{$", "$\\no$"), ("b", "$\\no$")]})
+    display = drawn(SimilarNodesDisplay.from_estimator(PathSim("APA").fit(graph), "$a_{$"))
+    assert [label.get_text() for label in labels(display)] == ["$a_{$", "$\\no$", "b  1.000"]
+
+
 def test_k_is_how_many(model):
     assert SimilarNodesDisplay.from_estimator(model, "x", 1).similar == [("y", 1.0)]
 

@@ -151,7 +151,7 @@ class SimilarNodesDisplay:
         ax.set_ylim(1.0, 0.0)  # the most similar at the top
         ax.set_axis_off()
         if self.title:
-            ax.set_title(self.title)
+            ax.set_title(self.title, parse_math=False)  # a name may hold dollar signs
         self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment]
         return self
 
@@ -201,5 +201,6 @@ def _label(ax: Axes, x: float, y: float, name: Any, side: str, after: str = "") 
         fontsize="small",
         bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
         annotation_clip=False,
+        parse_math=False,
         zorder=4,
     )

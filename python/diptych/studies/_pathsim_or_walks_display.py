@@ -111,7 +111,7 @@ class PathSimOrWalksDisplay:
                 ax.annotate(str(rank), place, shift, textcoords="offset points", **style)
         ax.set_xlim(min(other.cosine for other in found.others) - 0.05, 1.05)
         ax.set_ylim(-0.05, 1.08)
-        ax.set_title(str(found.author))
+        ax.set_title(str(found.author), parse_math=False)
         ax.set_xlabel("cosine of DeepWalk's vectors")
         ax.set_ylabel("PathSim")
         ax.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1.02, 0.12), frameon=False)
@@ -127,4 +127,5 @@ class PathSimOrWalksDisplay:
             name = textwrap.shorten(str(other.name), NAME_LENGTH, placeholder=" …")
             lines.append(f"{rank:>2} {name}  {getattr(other, value):.2f}, {other.together} together")
         size = "small" if len(lines) <= 7 else "x-small"
-        ax.text(1.03, top, "\n".join(lines), transform=ax.transAxes, va="top", color=colour, fontsize=size)
+        style = {"va": "top", "color": colour, "fontsize": size, "parse_math": False}
+        ax.text(1.03, top, "\n".join(lines), transform=ax.transAxes, **style)
