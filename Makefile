@@ -19,7 +19,7 @@ FIND_SOURCES := find rust python Cargo.toml Cargo.lock pyproject.toml README.md 
 .PHONY: help demo test bench lint docs wheel clean FORCE
 
 help:
-	@echo 'make demo    run the main jobs on real data through both panels; picture in demo/'
+	@echo 'make demo    run the main jobs through both panels, on data that comes along; picture in demo/'
 	@echo 'make test    run all tests against the installed release build'
 	@echo 'make bench   time the kernels beside their peers (BENCH_ARGS=--record keeps the figures)'
 	@echo 'make lint    formatting, linters, types, stubs'

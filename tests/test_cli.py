@@ -548,6 +548,30 @@ def test_demo_compares_embeddings_to_a_tolerance(capsys, monkeypatch):
     assert (row["equal"], row["tolerance"]) == (False, 1e-4)
 
 
+def test_demo_compares_pathsim_bit_for_bit(capsys, monkeypatch, tmp_path):
+    from diptych.cli import _demo_metapath, demo
+    from diptych.reference import metapath
+
+    assert _demo_metapath.academic_network in demo.JOBS
+    monkeypatch.setattr(demo, "JOBS", (_demo_metapath.academic_network,))
+    code, out, _ = run(capsys, "demo", "-o", tmp_path / "demo.png")
+    assert code == 0
+    assert "Ada Brandt is most like Daniel Okwari" in out
+    assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
+    pathsim = metapath.pathsim
+
+    def off_by_a_bit(*args, **kwargs):
+        scores = pathsim(*args, **kwargs)
+        scores.data[-1] = np.nextafter(scores.data[-1], 0.0)
+        return scores
+
+    monkeypatch.setattr(metapath, "pathsim", off_by_a_bit)
+    code, out, _ = run(capsys, "demo", "--json")
+    assert code == 1
+    (row,) = json.loads(out)["rows"]
+    assert (row["equal"], row["tolerance"]) == (False, 0.0)
+
+
 def test_drawing_without_matplotlib_says_how_to_get_it(points, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     for words in (["cluster", points, *RULE, "--plot", "x.png"], ["study", "dbscan_steps", "-o", "x.png"]):

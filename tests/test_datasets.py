@@ -52,3 +52,64 @@ def test_karate_is_the_one_that_networkx_ships():
     clubs = {"Mr. Hi": "instructor", "Officer": "officer"}
     assert [class_names[c] for c in y] == [clubs[theirs.nodes[node]["club"]] for node in range(34)]
     assert (edges.dtype, y.dtype) == (np.int64, np.intp)
+
+
+def test_the_academic_network_is_what_its_rule_says():
+    graph = datasets.load_academic_network()
+    assert [len(graph.nodes[kind]) for kind in ("author", "paper", "venue")] == [75, 385, 10]
+    writes, appears = graph.relations.values()
+    assert set(writes.data.tolist()) == set(appears.data.tolist()) == {1}
+    assert np.diff(appears.indptr).tolist() == [1] * 385  # each paper appears once
+    assert set(writes.sum(axis=0).tolist()) == {2, 3}
+    published = (writes @ appears).toarray()  # (author, venue)
+    workshops = np.array(["Workshop" in venue for venue in graph.nodes["venue"]])
+    assert workshops.sum() == 3
+    at_workshops, elsewhere = (
+        published[:, workshops].sum(axis=1) > 0,
+        published[:, ~workshops].sum(axis=1) > 0,
+    )
+    students, first_members = at_workshops & ~elsewhere, at_workshops & elsewhere
+    assert (students.sum(), first_members.sum(), (elsewhere & ~at_workshops).sum()) == (15, 15, 45)
+    together = (writes @ writes.T).toarray() > 0
+    np.testing.assert_array_equal((together[students] & first_members).sum(axis=1), 1)
+    np.testing.assert_array_equal(together[students].sum(axis=1), 2)  # with themselves
+    by_heads = np.array([" and " in title for title in graph.nodes["paper"]])  # of neighbouring groups
+    heads = writes[:, by_heads].sum(axis=1) == 2
+    assert heads.sum() == 15
+    assert not at_workshops[heads].any()
+    assert (published[heads][:, graph.index_of("venue", "Almanac")] > 0).all()
+
+
+def write_four_area(folder, *, conf="1\tTODS\n2\tKDD\n"):
+    files = {
+        "author": "7\tAnn Lee\n8\tBob\n",
+        "paper": "3\tJoins.\n4\tTrees.\n5\tJoins.\n",
+        "conf": conf,
+        "term": "9\tjoin\n",
+        "paper_author": "3\t7\n5\t7\n4\t8\n",
+        "paper_conf": "3\t1\n5\t1\n4\t2\n",
+        "paper_term": "3\t9\n",
+    }
+    for name, text in files.items():
+        (folder / f"{name}.txt").write_text("\ufeff" + text, encoding="utf-8")
+
+
+def test_four_area_merges_papers_of_one_title(tmp_path):
+    write_four_area(tmp_path)
+    graph = datasets.read_four_area(tmp_path)
+    assert {kind: names.tolist() for kind, names in graph.nodes.items()} == {
+        "author": ["Ann Lee", "Bob"],
+        "paper": ["Joins.", "Trees."],
+        "conf": ["TODS", "KDD"],
+        "term": ["join"],
+    }
+    assert [matrix.toarray().tolist() for matrix in graph.relations.values()] == [
+        [[1, 0], [0, 1]],
+        [[1, 0], [0, 1]],
+        [[1], [0]],
+    ]
+
+
+def test_four_area_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"author\.txt"):
+        datasets.read_four_area(tmp_path)

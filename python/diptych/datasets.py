@@ -1,24 +1,32 @@
-"""Small data to try things on: what scikit-learn ships, a graph, and points made from a seed.
+"""Small data to try things on: what scikit-learn ships, two graphs, and points made from a seed.
 
-Nothing is downloaded, and nothing but the 78 edges of the karate club is stored in this package.
+Nothing is downloaded, and nothing is stored in this package but the 78 edges of the karate club and the names
+of 75 people who do not exist.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from diptych.graph import HeteroGraph
+
 __all__ = [
     "Dataset",
     "GraphDataset",
+    "load_academic_network",
     "load_digits",
     "load_iris",
     "load_karate",
     "load_photo",
     "load_wine",
     "make_moons_and_noise",
+    "read_four_area",
 ]
 
 
@@ -149,6 +157,124 @@ def load_karate() -> GraphDataset:
     y = np.zeros(34, dtype=np.intp)
     y[list(_KARATE_OFFICER)] = 1
     return GraphDataset(np.array(edges, dtype=np.int64), y, ("instructor", "officer"))
+
+
+# Venues of an area (two conferences and a workshop), and its groups: how many papers, how many tenths of them
+# at the first conference, and the names of head, members and student.
+_AREAS: tuple[tuple[tuple[str, str, str], tuple[tuple[int, int, str], ...]], ...] = (
+    (
+        ("Tables", "Queries", "Index Workshop"),
+        (
+            (30, 6, "Ada Brandt, Milo Serrat, Ines Kovalt, Tomas Ryeland, Pia Lunde"),
+            (19, 3, "Bruno Achterfeld, Sela Omondri, Karl Viestad, Noor Hamdine, Leo Petrask"),
+            (22, 7, "Carla Montevar, Ugo Ferrandi, Wen Daliou, Rosa Tillmark, Ivo Kaspen"),
+            (27, 5, "Daniel Okwari, Hana Suzumori, Piet Vandorn, Lea Grunholm, Ari Solberin"),
+            (16, 4, "Elif Yarmanov, Omar Teyrane, Nina Halvask, Jon Bexley, Mara Quillon"),
+        ),
+    ),
+    (
+        ("Patterns", "Streams", "Outlier Workshop"),
+        (
+            (25, 5, "Felix Arnqvist, Dana Molineri, Sven Tarkovan, Amal Richane, Kim Oddevar"),
+            (18, 7, "Greta Vossbeck, Raul Ibarreta, Tess Colwynd, Yuki Harumoto, Ben Aldarin"),
+            (21, 3, "Hugo Delmarche, Zora Petkovan, Liam Ostergard, Vera Simonet, Ole Brackis"),
+            (23, 6, "Ingrid Falkmoor, Juno Castellar, Mats Erikvold, Sara Benzaoui, Tim Wexler"),
+            (15, 4, "Jonas Rietveldt, Olga Marunova, Paul Kirchan, Emi Takasugi, Ron Delacq"),
+        ),
+    ),
+    (
+        ("Models", "Gradients", "Kernel Workshop"),
+        (
+            (24, 4, "Katrin Solheimer, Igor Vasyukin, Nora Callaghen, Adem Yildoran, Fay Linsted"),
+            (17, 6, "Lorenzo Bastiani, Mika Rautavar, Judit Szentei, Carl Overbeek, Ana Pireste"),
+            (20, 5, "Mirjam Goudezak, Theo Lassiter, Aiko Minamoru, Nils Forsgaard, Eva Bruntal"),
+            (22, 7, "Nikolai Zherdan, Lucia Ferrowen, Hans Pelgrim, Salma Idrouane, Max Tovik"),
+            (14, 3, "Oriana Castelmur, Eric Haldorsen, Gwen Trevask, Dario Venturin, Liv Askeland"),
+        ),
+    ),
+)
+
+
+def load_academic_network() -> HeteroGraph:
+    """Return a small academic network of three areas. It is made up by a rule: there are no such people.
+
+    Returns
+    -------
+    HeteroGraph
+        75 authors, 385 papers, 10 venues; ``author --writes--> paper`` and ``paper --appears in--> venue``.
+
+    Notes
+    -----
+    Each area has two conferences and a workshop; "Almanac" is a journal for all. An area has five groups,
+    each of a head, three members and a student. The head writes with members in turn, at both conferences
+    and in the journal; the student writes with the first member alone, at the workshop, where the head never
+    appears. Heads of groups that follow one another wrote one paper together.
+    """
+    from diptych.graph import HeteroGraph  # brings SciPy, which the command line should not wait for
+
+    writes: list[tuple[str, str]] = []
+    appears: list[tuple[str, str]] = []
+
+    def publish(title: str, venue: str, *authors: str) -> None:
+        writes.extend((author, title) for author in authors)
+        appears.append((title, venue))
+
+    for (first, second, workshop), groups in _AREAS:
+        heads = [names.split(", ")[0] for _, _, names in groups]
+        for (n_papers, tenths, names), neighbour in zip(groups, heads[1:] + heads[:1], strict=True):
+            head, *members, student = names.split(", ")
+            family = head.split()[1]
+            publish(f"{family} and {neighbour.split()[1]}", first, head, neighbour)
+            for i in range(n_papers):
+                venue = "Almanac" if i % 8 == 7 else first if 7 * i % 10 < tenths else second
+                others = [members[i % 3]] if i % 5 else [members[i % 3], members[(i + 1) % 3]]
+                publish(f"{family} {i + 1}", venue, head, *others)
+            for i in range(n_papers // 5):
+                publish(f"{student.split()[1]} {i + 1}", workshop, members[0], student)
+    return HeteroGraph({("author", "writes", "paper"): writes, ("paper", "appears in", "venue"): appears})
+
+
+def read_four_area(folder: str | os.PathLike[str]) -> HeteroGraph:
+    """Read the DBLP four-area network [1]_ from its files, which do not come along.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where author.txt, paper.txt, conf.txt, term.txt, paper_author.txt, paper_conf.txt and paper_term.txt
+        lie.
+
+    Returns
+    -------
+    HeteroGraph
+        28,702 authors, 28,506 papers, 20 venues (type "conf") and 13,575 terms; ``author --writes--> paper``,
+        ``paper --appears in--> conf`` and ``paper --has--> term``. Papers of one title are one, and edges are
+        there or not.
+
+    Raises
+    ------
+    OSError
+        If a file is not there.
+
+    References
+    ----------
+    .. [1] Y. Sun, J. Han, X. Yan, P. S. Yu and T. Wu, "PathSim: Meta path-based top-k similarity search in
+       heterogeneous information networks", PVLDB 4(11), pp. 992-1003, 2011.
+    """
+    from diptych.graph import HeteroGraph
+
+    def table(name: str) -> list[list[str]]:
+        lines = (Path(folder) / name).read_text(encoding="utf-8-sig").splitlines()
+        return [line.split("\t") for line in lines if line]
+
+    author, title, conf, term = (dict(table(f"{kind}.txt")) for kind in ("author", "paper", "conf", "term"))
+    return HeteroGraph(
+        {
+            ("author", "writes", "paper"): [(author[a], title[p]) for p, a in table("paper_author.txt")],
+            ("paper", "appears in", "conf"): [(title[p], conf[c]) for p, c in table("paper_conf.txt")],
+            ("paper", "has", "term"): [(title[p], term[t]) for p, t in table("paper_term.txt")],
+        },
+        duplicates="binary",
+    )
 
 
 def load_photo(name: str = "china.jpg", *, step: int = 1) -> NDArray[np.uint8]:

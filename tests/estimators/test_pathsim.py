@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import diptych
-from diptych import HeteroGraph, PathSim
+from diptych import HeteroGraph, PathSim, datasets
 from diptych.io import read_archive, write_archive
 
 WRITES, APPEARS, CITES = (
@@ -401,21 +401,7 @@ def test_before_fitting(tmp_path):
 @pytest.fixture(scope="module")
 def four_area(data_dir):
     """Return the graph of the third-party scores: papers of one title are one, and edges are there or not."""
-    folder = data_dir / "hin" / "four_area"
-
-    def table(name):
-        lines = (folder / name).read_text(encoding="utf-8-sig").splitlines()
-        return [line.split("\t") for line in lines if line]
-
-    author, title, conf, term = (dict(table(f"{kind}.txt")) for kind in ("author", "paper", "conf", "term"))
-    return HeteroGraph(
-        {
-            ("author", "writes", "paper"): [(author[a], title[p]) for p, a in table("paper_author.txt")],
-            ("paper", "appears in", "conf"): [(title[p], conf[c]) for p, c in table("paper_conf.txt")],
-            ("paper", "has", "term"): [(title[p], term[t]) for p, t in table("paper_term.txt")],
-        },
-        duplicates="binary",
-    )
+    return datasets.read_four_area(data_dir / "hin" / "four_area")
 
 
 def test_third_party_scores(four_area, data_dir):

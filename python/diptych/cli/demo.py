@@ -1,23 +1,23 @@
-"""``diptych demo``: the main jobs on real data, through both panels."""
+"""``diptych demo``: the main jobs through both panels, on data that comes along."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from diptych.cli import _console, _demo_clustering, _demo_embedding
+from diptych.cli import _console, _demo_clustering, _demo_embedding, _demo_metapath
 from diptych.cli._demo_row import Row
 
 HEADER = ["input", "job", "result", "both panels", "reference", "rust", "ratio"]
 # A family adds its rows here.
-JOBS = (*_demo_clustering.JOBS, *_demo_embedding.JOBS)
+JOBS = (*_demo_clustering.JOBS, *_demo_embedding.JOBS, *_demo_metapath.JOBS)
 
 
 def add_parser(commands: Any) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser(
         "demo",
-        help="run the main jobs on real data through both panels",
+        help="run the main jobs through both panels",
         description="Run each job on data that comes along, through the reference and through Rust; "
         "compare the answers and the times.",
         allow_abbrev=False,

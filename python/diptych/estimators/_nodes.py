@@ -23,14 +23,21 @@ def most_similar_rows(
 ) -> list[tuple[Any, float]]:
     """Return (name, cosine) of the k other rows that point most nearly where a row points."""
     number = _validate.count(k, "k")
+    cosines = cosines_to(vectors, row)
+    order = np.argsort(-cosines, kind="stable")
+    nearest = order[order != row][:number]
+    return list(zip(names[nearest].tolist(), cosines[nearest].clip(-1, 1).tolist(), strict=True))
+
+
+def cosines_to(vectors: NDArray[np.float32], row: int) -> NDArray[np.float64]:
+    """Return the cosine of each row and one of them; 0 for rows of zeros, beyond ±1 by rounding alone."""
     # Not by `@`, whose sums depend on the number of threads of the BLAS.
     products = np.einsum("nd,d->n", vectors, vectors[row], dtype=np.float64)
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
     scale = lengths * lengths[row]
-    cosines = np.divide(products, scale, out=np.zeros(len(names)), where=scale > 0)
-    order = np.argsort(-cosines, kind="stable")
-    nearest = order[order != row][:number]
-    return list(zip(names[nearest].tolist(), cosines[nearest].clip(-1, 1).tolist(), strict=True))
+    cosines = np.zeros(len(vectors))
+    np.divide(products, scale, out=cosines, where=scale > 0)
+    return cosines
 
 
 def rows_in_union(old: NDArray[Any], graph: Graph) -> tuple[csr_array[np.float64], NDArray[Any]]:

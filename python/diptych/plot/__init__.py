@@ -7,12 +7,14 @@ Each display follows scikit-learn: a class method computes the numbers, ``plot(a
 from diptych.plot._canvas import NOISE_COLOUR, cluster_colours, import_matplotlib, project
 from diptych.plot._clusters import DBSCANDisplay, KDistanceDisplay
 from diptych.plot._embedding import EmbeddingDisplay
+from diptych.plot._similar import SimilarNodesDisplay
 
 __all__ = [
     "NOISE_COLOUR",
     "DBSCANDisplay",
     "EmbeddingDisplay",
     "KDistanceDisplay",
+    "SimilarNodesDisplay",
     "cluster_colours",
     "import_matplotlib",
     "project",
