@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gzip
 import os
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from diptych import HeteroGraph
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius (IUGG), for an eps in metres under haversine
 
@@ -144,3 +149,43 @@ def cora_labels() -> np.ndarray:
     """Read the class of each node of Cora, (2708,)."""
     nodes, labels = np.loadtxt(_file("graphs", "cora_labels.txt"), dtype=int).T
     return labels[np.argsort(nodes)]
+
+
+def zipf(n: int, m: int, entries: int, *, exponent: float, seed: int = 0) -> csr_array:
+    """Draw the entries of an (n, m) matrix of counts: rows uniform, columns by Zipf's law.
+
+    An entry drawn more than once is a larger count.
+    """
+    rng = np.random.default_rng([seed, n, m, entries])
+    shares = np.cumsum(np.arange(1, m + 1, dtype=np.float64) ** -exponent)
+    columns = np.searchsorted(shares, rng.random(entries) * shares[-1]).astype(np.int32)
+    rows = rng.integers(0, n, entries, dtype=np.int32)
+    counts = csr_array((np.ones(entries, dtype=np.int64), (rows, columns)), shape=(n, m))
+    counts.sum_duplicates()
+    return counts
+
+
+@cache
+def four_area() -> HeteroGraph:
+    """Read DBLP's four areas: authors, papers, terms and venues, named by their keys in the files."""
+    from diptych import HeteroGraph
+
+    def table(name: str) -> list[list[str]]:
+        lines = _file("hin/four_area", f"{name}.txt").read_text(encoding="utf-8-sig").splitlines()
+        return [line.split("\t") for line in lines if line.strip()]
+
+    kinds = {"author": "author", "paper": "paper", "venue": "conf", "term": "term"}
+    return HeteroGraph(
+        {
+            ("author", "writes", "paper"): [(author, paper) for paper, author in table("paper_author")],
+            ("paper", "appears at", "venue"): [tuple(pair) for pair in table("paper_conf")],
+            ("paper", "has", "term"): [tuple(pair) for pair in table("paper_term")],
+        },
+        nodes={kind: [key for key, _ in table(file)] for kind, file in kinds.items()},
+    )
+
+
+def half_path(metapath: str) -> list[csr_array]:
+    """Return the relations along the first half of a round trip in DBLP's four areas."""
+    graph = four_area()
+    return graph.relations_along(graph.metapath(metapath).half)

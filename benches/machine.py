@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+PEERS = ("scikit-learn", "dbscan", "gensim", "sparse-dot-topn", "suitesparse-graphblas")
+
 
 def prepare(threads: int) -> None:
     """Set the environment that NumPy, OpenMP and the peers read when they are loaded; NumPy must not be yet.
@@ -50,7 +52,7 @@ def facts(threads: int) -> dict[str, object]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {"diptych": _rust.version}
-        | {name: _version(name) for name in ("numpy", "scipy", "scikit-learn", "dbscan", "gensim")},
+        | {name: _version(name) for name in ("numpy", "scipy", *PEERS)},
         "simd": _rust.simd_path(),
         "blas": [
             {key: pool.get(key) for key in ("internal_api", "version", "architecture", "num_threads")}

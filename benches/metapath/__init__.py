@@ -1,0 +1,1 @@
+"""What is measured of meta-paths and PathSim: rows, peers, and the sections of a run made of them."""
