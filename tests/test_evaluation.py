@@ -7,6 +7,7 @@ from itertools import combinations, permutations
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,6 +102,24 @@ def test_labels_in_any_form(noisy):
     assert node_classification(X, single.tolist(), **options) == expected
 
 
+def test_sets_and_columns_in_other_containers(noisy):
+    X, Y = noisy
+    options = {"train_share": 0.5, "n_repeats": 2, "random_state": 0}
+    sets = [set(np.flatnonzero(row).tolist()) for row in Y]
+    objects = np.empty(len(sets), dtype=object)
+    objects[:] = sets
+    expected = node_classification(X, Y, **options)
+    assert 0 < expected.micro < 1
+    for labels in (tuple(sets), objects, objects[:, None], pd.Series(sets, index=range(7, 7 + len(sets)))):
+        assert node_classification(X, labels, **options) == expected
+    assert node_classification(X, pd.DataFrame(Y.astype(bool)), **options) == expected
+    ids = X[:, :3].argmax(axis=1)
+    expected = node_classification(X, ids, **options)
+    assert 0 < expected.micro < 1
+    for labels in (ids[:, None], ids[:, None].tolist(), pd.Series(ids), pd.DataFrame({"class": ids})):
+        assert node_classification(X, labels, **options) == expected
+
+
 def test_one_label_for_each_node_makes_micro_f1_the_accuracy():
     X = np.array([[0.0], [0.1], [0.2], [5.0], [5.1], [5.2]] * 10)
     y = np.array([0, 0, 1, 1, 1, 1] * 10)  # a third of the left cloud is mislabelled, and never found
@@ -126,6 +145,13 @@ def test_one_seed_one_score(noisy):
         ({"labels": [0, "a", 1, 0, 1, 0]}, "cannot be compared"),
         ({"labels": ["b", float("nan"), "a", "b", "a", "b"]}, r"labels\[1\] is missing"),
         ({"labels": [[0], [1, 2], [0], [0], [0], [0]]}, "as a set"),
+        ({"labels": pd.Series([[0], [1], [0], [1], [0], [1, 2]])}, r"labels\[0\]=\[0\].*as a set"),
+        ({"labels": [[0, 1], [1, 3], [0, 1], [1, 0], [0, 1], [1, 0]]}, r"labels\[1, 1\]=3.*0 and 1.*set"),
+        ({"labels": np.full((6, 2), 0.5)}, r"labels\[0, 0\]=0\.5.*0 and 1"),
+        ({"labels": sparse.csr_array(np.full((6, 2), 2))}, r"labels\[0, 0\]=2.*0 and 1"),
+        ({"labels": [{0}, {1}, 0, {1}, {0}, {1}]}, r"labels\[2\]=0 stands among sets"),
+        ({"labels": [{0}, {"a"}, {0}, {1}, {0}, {1}]}, "cannot be compared"),
+        ({"labels": np.ma.array([0, 1] * 3, mask=[0, 1] * 3)}, r"labels\[1\] is missing"),
         ({"labels": np.zeros((6, 2, 2))}, r"\(6, 2, 2\)"),
         ({"embedding": [[np.nan]] * 6}, r"embedding\[0, 0\]=nan"),
         ({"train_share": 0}, "train_share=0"),
