@@ -142,6 +142,8 @@ def test_one_seed_one_score(noisy):
         ({"labels": [1] * 6}, "1 classes"),
         ({"labels": [0, 1, None, 0, 1, 0]}, r"labels\[2\] is missing"),
         ({"labels": [0, 1, float("nan"), 0, 1, 0]}, r"labels\[2\] is missing"),
+        ({"labels": pd.Series([0, 1, None, 0, 1, 0], dtype="Int64")}, r"labels\[2\] is missing"),
+        ({"labels": pd.Series(["a", "b", None] * 2, dtype="string")}, r"labels\[2\] is missing"),
         ({"labels": [0, "a", 1, 0, 1, 0]}, "cannot be compared"),
         ({"labels": ["b", float("nan"), "a", "b", "a", "b"]}, r"labels\[1\] is missing"),
         ({"labels": [[0], [1, 2], [0], [0], [0], [0]]}, "as a set"),

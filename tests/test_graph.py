@@ -290,6 +290,14 @@ BAD_EDGES = {
     "weight infinite": ([(0, 1, float("inf"))], r"edges\[0\]: weight=inf"),
     "weight a string": ([(0, 1, "1")], r"edges\[0\]: the weight '1'"),
     "missing in a frame": (pd.DataFrame({"source": ["a", None], "target": ["b", "c"]}), r"edges\[1\]"),
+    "NA in a frame": (
+        pd.DataFrame({"source": ["a", None], "target": ["b", "c"]}).convert_dtypes(),
+        r"edges\[1\]: <NA> names no node",
+    ),
+    "NA among numbers": (
+        pd.DataFrame({"source": [0, pd.NA], "target": [1, 2]}, dtype=object),
+        r"edges\[1\]: <NA> names no node",
+    ),
     "missing number": (pd.DataFrame({"source": [0, np.nan], "target": [1, 2]}), "source, entry 1, is nan"),
     "weight in a frame": (pd.DataFrame({"source": [0], "target": [1], "weight": [-2.0]}), r"weight\[0\]=-2"),
     "titles": (pd.DataFrame({"a": [0], "b": [1], "c": [1], "d": [1]}), "a, b, c, d.*source and target"),

@@ -150,10 +150,11 @@ def _indicator(labels: Any, n: int) -> NDArray[np.bool_]:
 
 def _label_array(labels: Any) -> NDArray[Any]:
     """Return labels as an array, of objects unless they are numbers: among strings, NaN would be "nan"."""
-    if isinstance(labels, np.ma.MaskedArray):
-        labels = np.where(np.ma.getmaskarray(labels), None, labels.data)
-    numbers = isinstance(labels, np.ndarray) and labels.dtype.kind in "fiub"
-    array = labels if numbers else np.asarray(labels, dtype=object)
+    masked = isinstance(labels, np.ma.MaskedArray)
+    numbers = isinstance(labels, np.ndarray) and not masked and labels.dtype.kind in "fiub"
+    array = labels if numbers else np.array(labels, dtype=object)
+    if masked:
+        array[np.ma.getmaskarray(labels)] = None
     if array.ndim not in (1, 2):
         raise ValueError(
             f"labels has shape {array.shape}: (n,) or (n, n_classes) is needed, or a list of sets."
@@ -191,7 +192,7 @@ def _indicator_of_sets(labels: list[Any]) -> NDArray[np.bool_]:
 
 
 def _indicator_of_classes(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    missing = np.flatnonzero([label is None or label != label for label in labels.tolist()])
+    missing = np.flatnonzero([_validate.is_missing(label) for label in labels.tolist()])
     if missing.size:
         raise ValueError(f"labels[{missing[0]}] is missing: leave out the nodes that are not labelled.")
     try:

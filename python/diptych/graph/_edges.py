@@ -56,7 +56,7 @@ class Nodes:
             raise DtypeError(
                 f"{rows.where()}: {name!r} cannot name a node; names are hashable, as strings and numbers."
             ) from None
-        if name is None or name == "" or name != name:  # how tables say that a cell is empty
+        if _validate.is_missing(name) or name == "":  # how tables say that a cell is empty
             raise ValueError(f"{rows.where()}: {name!r} names no node; drop the edge or fill in the name.")
         if self.known is not None:
             raise ValueError(f"{rows.where()}: {name!r} is not among the {len(self.known)} node_names.")

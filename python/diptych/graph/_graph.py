@@ -139,7 +139,7 @@ class Graph:
         Raises
         ------
         ValueError
-            If a weight is NaN, infinite or negative, a name is missing (None, NaN, ""), is not among
+            If a weight is NaN, infinite or negative, a name is missing (None, NaN, NA, ""), is not among
             `node_names`, or is there twice, or the shape is none of the above.
         TypeError
             If a name cannot be hashed or a weight is no number. (The error is a ValueError as well.)
