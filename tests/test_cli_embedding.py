@@ -128,6 +128,23 @@ def test_edges_that_are_none(tmp_path, capsys, text, says):
     assert [path.name for path in tmp_path.iterdir()] == ["edges.csv"]
 
 
+@pytest.mark.parametrize("ending", ["txt", "VEC"])
+def test_names_that_the_output_cannot_hold_are_told_before_training(tmp_path, capsys, monkeypatch, ending):
+    (tmp_path / "edges.csv").write_text("Jane Doe,bob\nbob,eve\n")
+
+    def fit(*_):
+        raise AssertionError("trained for nothing")
+
+    with monkeypatch.context() as untrained:
+        untrained.setattr(DeepWalk, "fit", fit)
+        code, out, err = run(capsys, "embed", tmp_path / "edges.csv", "-o", tmp_path / f"v.{ending}", *QUICK)
+    assert (code, out) == (1, "")
+    assert "'Jane Doe'" in err
+    assert f"-o {tmp_path / 'v.npz'}" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["edges.csv"]
+    assert run(capsys, "embed", tmp_path / "edges.csv", "-o", tmp_path / "v.npz", *QUICK)[0] == 0
+
+
 def test_divergence(edges, tmp_path, capsys):
     code, out, err = run(capsys, "embed", edges, "-o", tmp_path / "v.npz", *QUICK, "--learning-rate", "1e30")
     assert (code, out) == (1, "")

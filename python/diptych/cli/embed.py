@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from diptych.cli import _console
 from diptych.cli._arguments import n_jobs, positive_float, positive_int, whole_number
 from diptych.cli._console import UsageError
+from diptych.cli._tables import DataError
 
 if TYPE_CHECKING:
     from diptych.estimators.embedding import DeepWalk, Node2Vec
     from diptych.graph import Graph
 
-ENDINGS = (".npz", ".txt", ".vec")
+TEXTS = (".txt", ".vec")
+ENDINGS = (".npz", *TEXTS)
 
 EPILOG = """\
 examples:
@@ -75,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from diptych.graph import Graph
 
     graph = Graph.from_file(args.edges, directed=True if args.directed else None)
+    _check_names(args.output, graph)
     model = _model(args)
     started = time.perf_counter()
     with _console.progress_bar("diptych embed"):
@@ -111,6 +114,18 @@ def _check(args: argparse.Namespace) -> None:
     if args.plot and _console.same_file(args.output, args.plot):
         raise UsageError(f"--plot {args.plot}: is where -o puts the vectors.")
     _console.check_picture(args.plot, option="--plot")
+
+
+def _check_names(output: str, graph: Graph) -> None:
+    """Refuse names that the output cannot hold before the time for training is spent."""
+    from diptych import io
+
+    if Path(output).suffix.lower() in TEXTS:
+        try:
+            io.word2vec_names(graph.node_names.tolist())
+        except ValueError as error:
+            instead = Path(output).with_suffix(".npz")
+            raise DataError(f"-o {output}: {error} Here: -o {instead}") from None
 
 
 def _model(args: argparse.Namespace) -> DeepWalk | Node2Vec:
