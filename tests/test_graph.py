@@ -126,6 +126,8 @@ def test_names_and_rows():
         graph.index_of("z")
     with pytest.raises(KeyError, match=r"'7'; there is 7, a int"):
         graph.index_of("7")
+    with pytest.raises(DtypeError, match=r"\[7\] cannot name a node"):
+        graph.index_of([7])
 
 
 def test_integer_names_are_an_integer_array():
@@ -300,6 +302,12 @@ BAD_EDGES = {
     ),
     "missing number": (pd.DataFrame({"source": [0, np.nan], "target": [1, 2]}), "source, entry 1, is nan"),
     "weight in a frame": (pd.DataFrame({"source": [0], "target": [1], "weight": [-2.0]}), r"weight\[0\]=-2"),
+    "lazy": (polars.LazyFrame(FRAME), r"LazyFrame.*edges\.collect\(\)"),
+    "twice the title": (
+        pd.DataFrame([["a", "b", "c"]], columns=["source", "target", "source"]),
+        "source, target, source: more than one is titled 'source'",
+    ),
+    "titled alike": (pd.DataFrame([["a", "b"]], columns=["x", "x"]), "more than one is titled 'x'"),
     "titles": (pd.DataFrame({"a": [0], "b": [1], "c": [1], "d": [1]}), "a, b, c, d.*source and target"),
     "dense": (np.eye(5), r"\(5, 5\).*Graph\(matrix\)"),
     "cube": (np.zeros((2, 2, 2)), r"\(2, 2, 2\)"),

@@ -102,6 +102,10 @@ def find_row(row_of: dict[Any, int], name: Any) -> int:
         return row_of[name]
     except KeyError:
         pass
+    except TypeError:
+        raise DtypeError(
+            f"{name!r} cannot name a node: pass one name, hashable as strings and numbers are."
+        ) from None
     alike = next((other for other in row_of if str(other) == str(name)), None)
     hint = "" if alike is None else f"; there is {alike!r}, a {type(alike).__name__}"
     raise KeyError(f"no node is named {name!r}{hint}")
@@ -110,6 +114,8 @@ def find_row(row_of: dict[Any, int], name: Any) -> int:
 def read_edges(edges: Any, weights: ArrayLike | None, node_names: Iterable[Any] | None) -> Edges:
     """Return any table of edges as codes; see `Graph.from_edges`."""
     known = None if node_names is None else name_array(node_names)
+    if hasattr(edges, "collect") and not hasattr(edges, "__array__"):  # polars, not asked for titles yet
+        raise DtypeError(f"edges is a {type(edges).__name__}, which holds no rows yet: pass edges.collect().")
     if hasattr(edges, "columns") and hasattr(edges, "__getitem__"):
         found = _from_frame(edges, known)
     elif hasattr(edges, "__array__"):
@@ -276,15 +282,21 @@ def titled_columns(titles: list[str]) -> tuple[int, int, int | None] | None:
 
 def edge_columns(titles: list[str]) -> tuple[int, int, int | None]:
     """Return the columns of the sources, the targets and the weights: by their titles, else by position."""
-    titled = titled_columns(titles)
-    if titled is not None:
-        return titled
-    if len(titles) not in (2, 3):
+    picked = titled_columns(titles)
+    if picked is None and len(titles) not in (2, 3):
         raise ValueError(
             f"the columns are {', '.join(titles)}: name two of them source and target (and one weight), or "
             "keep two or three columns."
         )
-    return 0, 1, 2 if len(titles) == 3 else None
+    if picked is None:
+        picked = 0, 1, 2 if len(titles) == 3 else None
+    for at in picked:
+        if at is not None and titles.count(titles[at]) > 1:
+            raise ValueError(
+                f"the columns are {', '.join(titles)}: more than one is titled {titles[at]!r}; rename "
+                "or drop the others."
+            )
+    return picked
 
 
 def _whole(values: NDArray[Any], name: str) -> Codes:

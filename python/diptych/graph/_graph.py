@@ -283,6 +283,8 @@ class Graph:
         ------
         KeyError
             If there is no such node.
+        TypeError
+            If `name` cannot be hashed. (The error is a ValueError as well.)
         """
         if self._rows is None:
             self._rows = index_names(self.node_names)
