@@ -94,7 +94,11 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
                 arrays = _read_members(archive, os.fstat(file.fileno()).st_size)
             header = _parsed_header(arrays.pop(_HEADER, None))
         except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
-            raise ValueError(f"{name!r} is not a file saved by diptych, or is damaged: {error}") from error
+            text = Path(path).suffix.lower() in (".txt", ".vec")
+            hint = "; diptych.io.read_word2vec reads vectors in a text" if text else ""
+            raise ValueError(
+                f"{name!r} is not a file saved by diptych, or is damaged: {error}{hint}"
+            ) from error
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise ValueError(
             f"{name!r} has another format than {_FORMAT}, the one this version of diptych reads."
