@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from itertools import combinations, permutations
 
@@ -272,7 +273,7 @@ def test_every_edge_of_a_cycle_is_as_likely_hidden():
 @pytest.mark.parametrize(
     ("graph", "share", "says"),
     [
-        (nx.path_graph(5), 0.5, r"hide 2 of 4 edges, and 0 can go"),
+        (nx.path_graph(5), 0.5, r"hide 2 of 4 edges, and 0 can go.*: it has no cycle"),
         (nx.cycle_graph(10), 0.5, r"hide 5 of 10 edges, and 1 can go.*share=0\.1"),
         (nx.complete_graph(6), 0.5, r"8 negatives are needed, and only 0 pairs"),
         (nx.empty_graph(4), 0.5, "0 edges hides none"),
@@ -284,6 +285,14 @@ def test_every_edge_of_a_cycle_is_as_likely_hidden():
 def test_splits_that_cannot_be(graph, share, says):
     with pytest.raises(ValueError, match=says):
         link_prediction_split(graph, share=share)
+
+
+@pytest.mark.parametrize("n", [7, 10, 64, 3000])
+def test_the_share_that_is_named_as_possible_is(n):
+    with pytest.raises(ValueError, match="is possible") as refused:
+        link_prediction_split(nx.cycle_graph(n), share=0.5)
+    share = float(re.search(r"share=(\S+) is possible", str(refused.value))[1])
+    assert len(link_prediction_split(nx.cycle_graph(n), share=share).positives) == 1
 
 
 def test_numbers_of_pairs_are_exact_where_floats_are_not():
