@@ -222,6 +222,9 @@ def test_two_rows_are_an_edge_index():
     crossed = np.array([[0, 1], [4, 3]])  # edges 0-4 and 1-3, not 0-1 and 4-3
     assert by_name(Graph.from_edges(crossed, directed=True)) == {(0, 4): 1, (1, 3): 1}
     assert by_name(Graph.from_edges(crossed.tolist(), directed=True)) == {(0, 1): 1, (4, 3): 1}
+    assert by_name(Graph.from_edges(list(crossed), directed=True)) == {(0, 1): 1, (4, 3): 1}
+    columns = np.array([0, 1, 2]), np.array([1, 2, 0])
+    assert by_name(Graph.from_edges(np.stack(columns), directed=True)).keys() == {(0, 1), (1, 2), (2, 0)}
     assert by_name(Graph.from_edges(np.array([[0, 1, 2], [1, 2, 0]]))).keys() == set(
         nx.DiGraph(nx.cycle_graph(3)).edges
     )
@@ -309,7 +312,12 @@ BAD_EDGES = {
     ),
     "titled alike": (pd.DataFrame([["a", "b"]], columns=["x", "x"]), "more than one is titled 'x'"),
     "titles": (pd.DataFrame({"a": [0], "b": [1], "c": [1], "d": [1]}), "a, b, c, d.*source and target"),
-    "dense": (np.eye(5), r"\(5, 5\).*Graph\(matrix\)"),
+    "dense": (np.eye(5), r"\(5, 5\).*scipy\.sparse\.csr_array\(adjacency\)"),
+    "dense Booleans": (np.eye(4) > 0, r"\(4, 4\).*scipy\.sparse\.csr_array\(adjacency\)"),
+    "dense, three nodes": (TRIANGLE, r"\(3, 3\).*scipy\.sparse\.csr_array\(adjacency\)"),
+    "two columns": ((np.array([0, 1, 2]), np.array([1, 2, 0])), r"tuple of two arrays.*np\.stack"),
+    "two lists of columns": ([np.arange(5), np.arange(5)], r"list of two arrays.*np\.stack"),
+    "two series": ((pd.Series([0, 1, 2]), pd.Series([1, 2, 0])), r"np\.stack\(\(src, dst\)\)"),
     "cube": (np.zeros((2, 2, 2)), r"\(2, 2, 2\)"),
     "number": (3, "int.*edges|edges.*int"),
     "text": ("0 1", "str"),

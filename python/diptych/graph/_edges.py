@@ -120,6 +120,11 @@ def read_edges(edges: Any, weights: ArrayLike | None, node_names: Iterable[Any] 
         found = _from_frame(edges, known)
     elif hasattr(edges, "__array__"):
         found = _from_array(np.asarray(edges), known)
+    elif _are_two_columns(edges):
+        raise ValueError(
+            f"edges is a {type(edges).__name__} of two arrays, which may be columns or edges: for columns of "
+            "sources and targets pass np.stack((src, dst)), for two edges a list of tuples."
+        )
     elif isinstance(edges, Iterable) and not isinstance(edges, str | bytes | Mapping):
         found = from_rows(Rows(edges), known)
     else:
@@ -138,6 +143,15 @@ def read_edges(edges: Any, weights: ArrayLike | None, node_names: Iterable[Any] 
             f"weights has {len(own)} entries: one for each of {len(table.sources)} edges is needed."
         )
     return table._replace(weights=own)
+
+
+def _are_two_columns(edges: Any) -> bool:
+    """Tell (src, dst), two arrays of one length; of length 2 they are two edges as well as two columns."""
+    if not isinstance(edges, list | tuple) or len(edges) != 2:
+        return False
+    if not all(hasattr(part, "__array__") and np.ndim(part) == 1 for part in edges):
+        return False
+    return len(edges[0]) == len(edges[1]) != 2
 
 
 class Rows:
@@ -213,19 +227,32 @@ def _from_array(table: NDArray[Any], known: NDArray[Any] | None) -> tuple[Edges,
         return from_rows(Rows([]), known)
     if table.ndim != 2:
         raise ValueError(f"edges has shape {table.shape}: (2, E), (E, 2) or (E, 3) is needed.")
+    if table.dtype.kind in "biuf" and _is_adjacency(table):
+        raise ValueError(
+            f"edges has shape {table.shape}: (2, E), (E, 2) or (E, 3) is needed; is it a dense adjacency "
+            "matrix? Pass scipy.sparse.csr_array(adjacency), or Graph(matrix)."
+        )
     if table.dtype.kind not in "iuf":  # strings and objects
         return from_rows(Rows(table.tolist()), known)
     if len(table) == 2:
         return _from_index(_whole(table[0], "edges[0]"), _whole(table[1], "edges[1]"), known), False
     if table.shape[1] not in (2, 3):
-        hint = ""
-        if table.shape[0] == table.shape[1]:
-            hint = "; is it a dense adjacency matrix? Pass Graph(matrix)"
-        raise ValueError(f"edges has shape {table.shape}: (2, E), (E, 2) or (E, 3) is needed{hint}.")
+        raise ValueError(f"edges has shape {table.shape}: (2, E), (E, 2) or (E, 3) is needed.")
     weights = table[:, 2] if table.shape[1] == 3 else None
     return _from_columns(
         table[:, 0], table[:, 1], weights, known, ("edges[:, 0]", "edges[:, 1]", "edges[:, 2]")
     )
+
+
+def _is_adjacency(table: NDArray[Any]) -> bool:
+    """Tell a square table that is no table of edges.
+
+    One of three rows may be three edges with weights, but hardly if it is symmetric with an empty diagonal.
+    """
+    n = len(table)
+    if table.shape != (n, n) or n < 3:
+        return False
+    return n > 3 or bool((table == table.T).all() and not table.diagonal().any())
 
 
 def _from_index(sources: Codes, targets: Codes, known: NDArray[Any] | None) -> Edges:

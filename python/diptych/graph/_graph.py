@@ -121,7 +121,8 @@ class Graph:
             - a numeric array with two rows, shape (2, E): an *edge index*, as PyTorch Geometric has it. Its
               numbers are rows of the graph, 0 to its maximum, those without edges included;
             - an array of shape (E, 2), or (E, 3) with weights: its numbers, or strings, are names. An array
-              with two rows is always an edge index: two edges are passed as a list of tuples;
+              with two rows is always an edge index: two edges are passed as a list of tuples, two arrays
+              of sources and targets as ``np.stack((src, dst))``;
             - a pandas or polars data frame: columns titled source, target and, if there are weights, weight
               (or src/dst, from/to), in any place; or else the first two or three columns.
         weights : array-like of shape (E,) or None, default=None
@@ -303,7 +304,8 @@ def as_graph(graph: Any) -> Graph:
     graph : Graph, SciPy sparse matrix, networkx graph, edge table, or path
         A Graph is returned as it is, a sparse matrix goes to ``Graph(matrix)``, a graph of networkx to
         :meth:`Graph.from_networkx`, a str or path to :meth:`Graph.from_file`; all else to
-        :meth:`Graph.from_edges`, which takes it for undirected.
+        :meth:`Graph.from_edges`, which takes it for undirected. A dense adjacency matrix is none of these:
+        pass ``scipy.sparse.csr_array(adjacency)``.
 
     Returns
     -------
