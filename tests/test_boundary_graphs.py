@@ -171,6 +171,16 @@ def test_a_star_is_learnt_at_any_usual_rate():
         assert losses.max() < 0.7 * 6 * np.log(2)  # of vectors that know nothing
 
 
+@pytest.mark.parametrize("nothing", [[], ()])
+def test_an_empty_list_is_no_walks(nothing):
+    model = train(nothing, n_nodes=2, dimensions=3, rng=1)
+    expected = train(np.zeros((0, 5), int), n_nodes=2, dimensions=3, rng=1)
+    np.testing.assert_array_equal(model.vectors, expected.vectors)
+    assert model.vectors.shape == (2, 3)
+    assert model.losses == [0.0]
+    assert train(nothing, n_nodes=0, dimensions=3).vectors.shape == (0, 3)
+
+
 def test_a_rate_that_diverges_is_named():
     with pytest.raises(FloatingPointError, match=r"epoch \d+.*rate.*lower learning_rate"):
         train(WALKS, n_nodes=5, dimensions=8, epochs=200, learning_rate=1e4, rng=0)

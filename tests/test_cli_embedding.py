@@ -45,7 +45,8 @@ def run(capsys, *words):
 def test_vectors_of_deepwalk(edges, tmp_path, capsys):
     code, out, err = run(capsys, "embed", edges, "-o", tmp_path / "v.npz", *QUICK)
     assert (code, out) == (0, "")
-    assert err.startswith("diptych: Graph(34 nodes, 78 undirected edges): 8 dimensions, loss ")
+    assert err.startswith("diptych: the first line, 'source target', holds titles;")
+    assert "\ndiptych: Graph(34 nodes, 78 undirected edges): 8 dimensions, loss " in err
     model = diptych.load(tmp_path / "v.npz")
     assert model.get_params() == DeepWalk(**PARAMETERS).get_params()
     np.testing.assert_array_equal(model.embedding_, DeepWalk(**PARAMETERS).fit(EDGES).embedding_)
@@ -126,6 +127,44 @@ def test_edges_that_are_none(tmp_path, capsys, text, says):
     assert (code, out) == (1, "")
     assert says in err
     assert [path.name for path in tmp_path.iterdir()] == ["edges.csv"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "nodes", "says"),
+    [
+        ("alice,bob\n1,2\n2,3\n", [], 3, "'alice bob', holds titles; pass --no-header if this is an edge."),
+        ("alice,bob\n1,2\n2,3\n", ["--no-header"], 5, None),
+        ("person,friend\nann,bob\n", [], 4, None),
+        ("person,friend\nann,bob\n", ["--header"], 2, "'person friend', holds titles."),
+    ],
+)
+def test_what_is_said_of_a_header(tmp_path, capsys, text, words, nodes, says):
+    (tmp_path / "edges.csv").write_text(text)
+    files = [tmp_path / "edges.csv", "-o", tmp_path / "v.npz", "--json"]
+    code, out, err = run(capsys, "embed", *files, *QUICK, *words)
+    assert code == 0
+    facts = json.loads(out)
+    assert facts["nodes"] == nodes
+    assert facts["header"] == (None if says is None else text.splitlines()[0].split(","))
+    assert ("titles" in err) == (says is not None)
+    assert says is None or f"the first line, {says}\n" in err
+
+
+@pytest.mark.parametrize("ending", ["txt", "VEC"])
+def test_names_that_the_output_cannot_hold_are_told_before_training(tmp_path, capsys, monkeypatch, ending):
+    (tmp_path / "edges.csv").write_text("Jane Doe,bob\nbob,eve\n")
+
+    def fit(*_):
+        raise AssertionError("trained for nothing")
+
+    with monkeypatch.context() as untrained:
+        untrained.setattr(DeepWalk, "fit", fit)
+        code, out, err = run(capsys, "embed", tmp_path / "edges.csv", "-o", tmp_path / f"v.{ending}", *QUICK)
+    assert (code, out) == (1, "")
+    assert "'Jane Doe'" in err
+    assert f"-o {tmp_path / 'v.npz'}" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["edges.csv"]
+    assert run(capsys, "embed", tmp_path / "edges.csv", "-o", tmp_path / "v.npz", *QUICK)[0] == 0
 
 
 def test_divergence(edges, tmp_path, capsys):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from itertools import combinations, permutations
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,6 +103,24 @@ def test_labels_in_any_form(noisy):
     assert node_classification(X, single.tolist(), **options) == expected
 
 
+def test_sets_and_columns_in_other_containers(noisy):
+    X, Y = noisy
+    options = {"train_share": 0.5, "n_repeats": 2, "random_state": 0}
+    sets = [set(np.flatnonzero(row).tolist()) for row in Y]
+    objects = np.empty(len(sets), dtype=object)
+    objects[:] = sets
+    expected = node_classification(X, Y, **options)
+    assert 0 < expected.micro < 1
+    for labels in (tuple(sets), objects, objects[:, None], pd.Series(sets, index=range(7, 7 + len(sets)))):
+        assert node_classification(X, labels, **options) == expected
+    assert node_classification(X, pd.DataFrame(Y.astype(bool)), **options) == expected
+    ids = X[:, :3].argmax(axis=1)
+    expected = node_classification(X, ids, **options)
+    assert 0 < expected.micro < 1
+    for labels in (ids[:, None], ids[:, None].tolist(), pd.Series(ids), pd.DataFrame({"class": ids})):
+        assert node_classification(X, labels, **options) == expected
+
+
 def test_one_label_for_each_node_makes_micro_f1_the_accuracy():
     X = np.array([[0.0], [0.1], [0.2], [5.0], [5.1], [5.2]] * 10)
     y = np.array([0, 0, 1, 1, 1, 1] * 10)  # a third of the left cloud is mislabelled, and never found
@@ -123,9 +143,18 @@ def test_one_seed_one_score(noisy):
         ({"labels": [1] * 6}, "1 classes"),
         ({"labels": [0, 1, None, 0, 1, 0]}, r"labels\[2\] is missing"),
         ({"labels": [0, 1, float("nan"), 0, 1, 0]}, r"labels\[2\] is missing"),
+        ({"labels": pd.Series([0, 1, None, 0, 1, 0], dtype="Int64")}, r"labels\[2\] is missing"),
+        ({"labels": pd.Series(["a", "b", None] * 2, dtype="string")}, r"labels\[2\] is missing"),
         ({"labels": [0, "a", 1, 0, 1, 0]}, "cannot be compared"),
         ({"labels": ["b", float("nan"), "a", "b", "a", "b"]}, r"labels\[1\] is missing"),
         ({"labels": [[0], [1, 2], [0], [0], [0], [0]]}, "as a set"),
+        ({"labels": pd.Series([[0], [1], [0], [1], [0], [1, 2]])}, r"labels\[0\]=\[0\].*as a set"),
+        ({"labels": [[0, 1], [1, 3], [0, 1], [1, 0], [0, 1], [1, 0]]}, r"labels\[1, 1\]=3.*0 and 1.*set"),
+        ({"labels": np.full((6, 2), 0.5)}, r"labels\[0, 0\]=0\.5.*0 and 1"),
+        ({"labels": sparse.csr_array(np.full((6, 2), 2))}, r"labels\[0, 0\]=2.*0 and 1"),
+        ({"labels": [{0}, {1}, 0, {1}, {0}, {1}]}, r"labels\[2\]=0 stands among sets"),
+        ({"labels": [{0}, {"a"}, {0}, {1}, {0}, {1}]}, "cannot be compared"),
+        ({"labels": np.ma.array([0, 1] * 3, mask=[0, 1] * 3)}, r"labels\[1\] is missing"),
         ({"labels": np.zeros((6, 2, 2))}, r"\(6, 2, 2\)"),
         ({"embedding": [[np.nan]] * 6}, r"embedding\[0, 0\]=nan"),
         ({"train_share": 0}, "train_share=0"),
@@ -244,7 +273,7 @@ def test_every_edge_of_a_cycle_is_as_likely_hidden():
 @pytest.mark.parametrize(
     ("graph", "share", "says"),
     [
-        (nx.path_graph(5), 0.5, r"hide 2 of 4 edges, and 0 can go"),
+        (nx.path_graph(5), 0.5, r"hide 2 of 4 edges, and 0 can go.*: it has no cycle"),
         (nx.cycle_graph(10), 0.5, r"hide 5 of 10 edges, and 1 can go.*share=0\.1"),
         (nx.complete_graph(6), 0.5, r"8 negatives are needed, and only 0 pairs"),
         (nx.empty_graph(4), 0.5, "0 edges hides none"),
@@ -256,6 +285,14 @@ def test_every_edge_of_a_cycle_is_as_likely_hidden():
 def test_splits_that_cannot_be(graph, share, says):
     with pytest.raises(ValueError, match=says):
         link_prediction_split(graph, share=share)
+
+
+@pytest.mark.parametrize("n", [7, 10, 64, 3000])
+def test_the_share_that_is_named_as_possible_is(n):
+    with pytest.raises(ValueError, match="is possible") as refused:
+        link_prediction_split(nx.cycle_graph(n), share=0.5)
+    share = float(re.search(r"share=(\S+) is possible", str(refused.value))[1])
+    assert len(link_prediction_split(nx.cycle_graph(n), share=share).positives) == 1
 
 
 def test_numbers_of_pairs_are_exact_where_floats_are_not():

@@ -126,6 +126,8 @@ def test_names_and_rows():
         graph.index_of("z")
     with pytest.raises(KeyError, match=r"'7'; there is 7, a int"):
         graph.index_of("7")
+    with pytest.raises(DtypeError, match=r"\[7\] cannot name a node"):
+        graph.index_of([7])
 
 
 def test_integer_names_are_an_integer_array():
@@ -220,6 +222,9 @@ def test_two_rows_are_an_edge_index():
     crossed = np.array([[0, 1], [4, 3]])  # edges 0-4 and 1-3, not 0-1 and 4-3
     assert by_name(Graph.from_edges(crossed, directed=True)) == {(0, 4): 1, (1, 3): 1}
     assert by_name(Graph.from_edges(crossed.tolist(), directed=True)) == {(0, 1): 1, (4, 3): 1}
+    assert by_name(Graph.from_edges(list(crossed), directed=True)) == {(0, 1): 1, (4, 3): 1}
+    columns = np.array([0, 1, 2]), np.array([1, 2, 0])
+    assert by_name(Graph.from_edges(np.stack(columns), directed=True)).keys() == {(0, 1), (1, 2), (2, 0)}
     assert by_name(Graph.from_edges(np.array([[0, 1, 2], [1, 2, 0]]))).keys() == set(
         nx.DiGraph(nx.cycle_graph(3)).edges
     )
@@ -290,10 +295,29 @@ BAD_EDGES = {
     "weight infinite": ([(0, 1, float("inf"))], r"edges\[0\]: weight=inf"),
     "weight a string": ([(0, 1, "1")], r"edges\[0\]: the weight '1'"),
     "missing in a frame": (pd.DataFrame({"source": ["a", None], "target": ["b", "c"]}), r"edges\[1\]"),
+    "NA in a frame": (
+        pd.DataFrame({"source": ["a", None], "target": ["b", "c"]}).convert_dtypes(),
+        r"edges\[1\]: <NA> names no node",
+    ),
+    "NA among numbers": (
+        pd.DataFrame({"source": [0, pd.NA], "target": [1, 2]}, dtype=object),
+        r"edges\[1\]: <NA> names no node",
+    ),
     "missing number": (pd.DataFrame({"source": [0, np.nan], "target": [1, 2]}), "source, entry 1, is nan"),
     "weight in a frame": (pd.DataFrame({"source": [0], "target": [1], "weight": [-2.0]}), r"weight\[0\]=-2"),
+    "lazy": (polars.LazyFrame(FRAME), r"LazyFrame.*edges\.collect\(\)"),
+    "twice the title": (
+        pd.DataFrame([["a", "b", "c"]], columns=["source", "target", "source"]),
+        "source, target, source: more than one is titled 'source'",
+    ),
+    "titled alike": (pd.DataFrame([["a", "b"]], columns=["x", "x"]), "more than one is titled 'x'"),
     "titles": (pd.DataFrame({"a": [0], "b": [1], "c": [1], "d": [1]}), "a, b, c, d.*source and target"),
-    "dense": (np.eye(5), r"\(5, 5\).*Graph\(matrix\)"),
+    "dense": (np.eye(5), r"\(5, 5\).*scipy\.sparse\.csr_array\(adjacency\)"),
+    "dense Booleans": (np.eye(4) > 0, r"\(4, 4\).*scipy\.sparse\.csr_array\(adjacency\)"),
+    "dense, three nodes": (TRIANGLE, r"\(3, 3\).*scipy\.sparse\.csr_array\(adjacency\)"),
+    "two columns": ((np.array([0, 1, 2]), np.array([1, 2, 0])), r"tuple of two arrays.*np\.stack"),
+    "two lists of columns": ([np.arange(5), np.arange(5)], r"list of two arrays.*np\.stack"),
+    "two series": ((pd.Series([0, 1, 2]), pd.Series([1, 2, 0])), r"np\.stack\(\(src, dst\)\)"),
     "cube": (np.zeros((2, 2, 2)), r"\(2, 2, 2\)"),
     "number": (3, "int.*edges|edges.*int"),
     "text": ("0 1", "str"),

@@ -56,12 +56,44 @@ def test_texts(tmp_path, name, packed):
         ("-1 5\n", [-1, 5]),
         ("", []),
         ("# nothing\n", []),
+        ("person,friend\nann,bob\n", ["person", "friend", "ann", "bob"]),  # who could know
     ],
 )
 def test_names_in_texts(tmp_path, text, names):
     path = tmp_path / "e.txt"
     path.write_text(text, encoding="utf-8")
     assert Graph.from_file(path).node_names.tolist() == names
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "edges"),
+    [
+        ("person,friend\nann,bob\n", True, {("ann", "bob"): 1}),
+        ("alice bob\n1 2\n", False, {("alice", "bob"): 1, ("1", "2"): 1}),
+        ("source target\na b\n", False, {("source", "target"): 1, ("a", "b"): 1}),
+        ("b a 2\nc d 3\n", True, {("c", "d"): 3}),
+        ("weight;to;from\n2;b;a\n", True, {("a", "b"): 2}),
+        ("a b\n", True, {}),
+        ("", True, {}),
+        ("", False, {}),
+    ],
+)
+def test_a_header_where_the_caller_knows(tmp_path, text, header, edges):
+    (tmp_path / "e.txt").write_text(text)
+    assert by_name(Graph.from_file(tmp_path / "e.txt", header=header, directed=True)) == edges
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("name", ["a.npz", "a.mtx", "a.adjlist"])
+def test_headers_are_of_texts_of_edges(tmp_path, name, header):
+    with pytest.raises(ValueError, match=f"header={header}: only a text of edges.*{name}"):
+        Graph.from_file(tmp_path / name, header=header)
+
+
+def test_without_a_header_no_line_announces_sizes(tmp_path):
+    (tmp_path / "e.txt").write_text("3 2\n0 1 5\n1 2 6\n")
+    with pytest.raises(ValueError, match="line 2 has 3 columns, the lines before it have 2"):
+        Graph.from_file(tmp_path / "e.txt", header=False)
 
 
 def test_integer_names_given_for_a_text(tmp_path):
@@ -76,6 +108,9 @@ def test_integer_names_given_for_a_text(tmp_path):
     [
         ("a b\nb c d\n", r"e\.txt, line 2.*3 columns.*2|e\.txt, line 2: the weight 'd'"),
         ("# x\na b 1\n\nb c x\n", r"e\.txt, line 4: the weight 'x' is not a number"),
+        ("a b n/a\nb c 2\n", r"e\.txt, line 1: the weight 'n/a' is not a number"),
+        ("a,b,\nb,c,2\n", r"e\.txt, line 1: the weight '' is not a number"),
+        ("a b x\n", r"e\.txt, line 1: the weight 'x' is not a number"),
         ("a b 1\nb c nan\n", r"e\.txt, line 2: weight=nan"),
         ("a b 1\nb c -1\n", r"e\.txt, line 2: weight=-1"),
         ("a b 1 2\nb c 1 2\n", r"line 1 has 4 columns"),

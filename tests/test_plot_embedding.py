@@ -7,6 +7,7 @@ import types
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
@@ -74,7 +75,7 @@ def test_labels_give_colours_and_a_legend():
     np.testing.assert_allclose(mpl.colors.to_rgb(handles[1].get_color()), colours[0])
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), -1])
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, -1])
 @pytest.mark.parametrize("kind", [("a", "b"), (3, 10), (2, "b")])
 def test_missing_labels(missing, kind):
     labels = [kind[0]] * 12 + [kind[1]] * 12 + [missing]

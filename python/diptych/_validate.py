@@ -44,6 +44,14 @@ def is_sparse(X: object) -> bool:
     return hasattr(X, "tocsr") and hasattr(X, "format")
 
 
+def is_missing(value: object) -> bool:
+    """Tell None, NaN and pandas' NA, whose comparisons are NA again, without importing pandas."""
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    unlike_itself = value != value
+    return isinstance(unlike_itself, bool | np.bool) and bool(unlike_itself)
+
+
 # Arrays
 
 

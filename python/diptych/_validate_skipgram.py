@@ -13,6 +13,7 @@ from diptych._validate import (
     DtypeError,
     _all_finite,
     _count,
+    _is_empty_list,
     _real_array,
     _real_number,
     _row_of_floats,
@@ -144,7 +145,7 @@ def _check_finite(table: NDArray[Any], name: str, remedy: str) -> None:
 
 def _table_of_integers(values: Any) -> NDArray[Any]:
     try:
-        array = np.asarray(values)
+        array = np.zeros((0, 1), dtype=np.int32) if _is_empty_list(values) else np.asarray(values)
     except ValueError as error:
         raise ValueError(f"walks differ in length, pad them with -1: {error}") from None
     if array.dtype.kind not in "iu":

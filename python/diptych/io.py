@@ -95,7 +95,11 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
                 arrays = _read_members(archive, os.fstat(file.fileno()).st_size)
             header = _parsed_header(arrays.pop(_HEADER, None))
         except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
-            raise ValueError(f"{name!r} is not a file saved by diptych, or is damaged: {error}") from error
+            text = Path(path).suffix.lower() in (".txt", ".vec")
+            hint = "; diptych.io.read_word2vec reads vectors in a text" if text else ""
+            raise ValueError(
+                f"{name!r} is not a file saved by diptych, or is damaged: {error}{hint}"
+            ) from error
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise ValueError(
             f"{name!r} has another format than {_FORMAT}, the one this version of diptych reads."
@@ -196,21 +200,28 @@ def write_word2vec(path: str | os.PathLike[str], names: Iterable[Any], vectors: 
         If a name is empty or holds white space, which separates the columns of this format; if two names are
         written alike; if a vector is not finite; if there are not as many names as vectors.
     """
-    listed = [str(name) for name in names]
+    listed = word2vec_names(names)
     rows = _validate.points(vectors, "vectors", may_be_empty=True)
     if len(listed) != len(rows):
         raise ValueError(f"there are {len(listed)} names and {len(rows)} vectors.")
-    for number, name in enumerate(listed):
-        if len(name.split()) != 1 or name != name.strip():
-            raise ValueError(
-                f"names[{number}]={name!r}: the word2vec format separates by white space, so a name must not "
-                "be empty nor hold any; put an underscore in its place, for example."
-            )
-    _check_different(listed, "names")
     with whole_file(path) as file:
         file.write(f"{rows.shape[0]} {rows.shape[1]}\n".encode())
         for name, row in zip(listed, rows, strict=True):
             file.write(f"{name} {' '.join(row.astype(str))}\n".encode())
+
+
+def word2vec_names(names: Iterable[Any]) -> list[str]:
+    """Return names as :func:`write_word2vec` writes them; ValueError if it cannot."""
+    listed = [str(name) for name in names]
+    for number, name in enumerate(listed):
+        if len(name.split()) != 1 or name != name.strip():
+            raise ValueError(
+                f"names[{number}]={name!r}: the word2vec format separates by white space, so a name must not "
+                "be empty nor hold any; put an underscore in its place, for example, or save to a file in "
+                ".npz, which takes any name."
+            )
+    _check_different(listed, "names")
+    return listed
 
 
 def read_word2vec(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[np.float32]]:

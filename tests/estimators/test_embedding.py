@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 
 import diptych
 from diptych import DeepWalk, Graph, Node2Vec, datasets, kernels
+from diptych._validate import DtypeError
 from diptych.evaluation import node_classification
 from diptych.io import read_word2vec
 
@@ -256,6 +257,8 @@ def test_most_similar_by_name():
         model.most_similar("z")
     with pytest.raises(ValueError, match="no node is named '1'; there is 1, a int"):
         model.most_similar("1")
+    with pytest.raises(DtypeError, match=r"\['a'\] cannot name a node: pass one name"):
+        model.most_similar(["a"])
     with pytest.raises(ValueError, match="k=0"):
         model.most_similar("a", k=0)
 

@@ -85,6 +85,11 @@ def test_what_is_no_saved_file(tmp_path):
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="not a file saved by diptych"):
         diptych.load(path)
+    for ending, hint in [(".txt", True), (".vec", True), (".bin", False)]:
+        path.with_suffix(ending).write_text("1 2\na 0.5 1\n")
+        with pytest.raises(ValueError, match="not a file saved by diptych") as refused:
+            diptych.load(path.with_suffix(ending))
+        assert ("diptych.io.read_word2vec" in str(refused.value)) == hint
     for arrays, reason in [
         ({"labels": np.arange(3)}, "it has no header"),
         ({"header": np.arange(3.0)}, "its header is not JSON"),

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from diptych.cli import _console
 from diptych.cli._arguments import n_jobs, positive_float, positive_int, whole_number
 from diptych.cli._console import UsageError
+from diptych.cli._tables import DataError
 
 if TYPE_CHECKING:
     from diptych.estimators.embedding import DeepWalk, Node2Vec
     from diptych.graph import Graph
 
-ENDINGS = (".npz", ".txt", ".vec")
+TEXTS = (".txt", ".vec")
+ENDINGS = (".npz", *TEXTS)
 
 EPILOG = """\
 examples:
@@ -41,6 +43,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("edges", help="edges as text (csv, tsv, …), adjlist, or a matrix (npz, mtx, mat)")
     parser.add_argument("--directed", action="store_true", help="edges lead from source to target alone")
     parser.add_argument("-o", "--output", required=True, help="file for the vectors: npz, txt or vec")
+    parser.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="whether the first line of the edges holds titles (guessed, and said if there are some)",
+    )
     walks = parser.add_argument_group("the walks")
     walks.add_argument(
         "--method", choices=("deepwalk", "node2vec"), default="deepwalk", help="kind of walk (deepwalk)"
@@ -73,8 +80,11 @@ def run(args: argparse.Namespace) -> int:
     """Read, learn, write."""
     _check(args)
     from diptych.graph import Graph
+    from diptych.graph._files import read_header
 
-    graph = Graph.from_file(args.edges, directed=True if args.directed else None)
+    graph = Graph.from_file(args.edges, directed=True if args.directed else None, header=args.header)
+    titles = read_header(args.edges, args.header)
+    _check_names(args.output, graph)
     model = _model(args)
     started = time.perf_counter()
     with _console.progress_bar("diptych embed"):
@@ -82,12 +92,15 @@ def run(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     model.save(args.output)
     if not args.quiet:
+        if titles is not None:
+            guessed = "" if args.header else "; pass --no-header if this is an edge"
+            _console.message(f"the first line, {' '.join(titles)!r}, holds titles{guessed}.")
         _console.message(
             f"{graph!r}: {args.dimensions} dimensions, loss {model.losses_[-1]:.3f}. "
             f"{_console.duration(seconds)}"
         )
     if args.json:
-        _console.write_json(_facts(args, graph, model, seconds))
+        _console.write_json(_facts(args, graph, titles, model, seconds))
     if args.plot:
         from diptych.plot import EmbeddingDisplay
 
@@ -113,6 +126,18 @@ def _check(args: argparse.Namespace) -> None:
     _console.check_picture(args.plot, option="--plot")
 
 
+def _check_names(output: str, graph: Graph) -> None:
+    """Refuse names that the output cannot hold before the time for training is spent."""
+    from diptych import io
+
+    if Path(output).suffix.lower() in TEXTS:
+        try:
+            io.word2vec_names(graph.node_names.tolist())
+        except ValueError as error:
+            instead = Path(output).with_suffix(".npz")
+            raise DataError(f"-o {output}: {error} Here: -o {instead}") from None
+
+
 def _model(args: argparse.Namespace) -> DeepWalk | Node2Vec:
     from diptych.estimators import embedding
 
@@ -133,11 +158,14 @@ def _model(args: argparse.Namespace) -> DeepWalk | Node2Vec:
     return embedding.Node2Vec(**same, p=args.p or 1.0, q=args.q or 1.0)
 
 
-def _facts(args: argparse.Namespace, graph: Graph, model: Any, seconds: float) -> dict[str, Any]:
+def _facts(
+    args: argparse.Namespace, graph: Graph, titles: list[str] | None, model: Any, seconds: float
+) -> dict[str, Any]:
     return {
         "nodes": graph.n_nodes,
         "edges": graph.n_edges,
         "directed": graph.directed,
+        "header": titles,
         "method": args.method,
         "params": {k: v for k, v in model.get_params().items() if k not in ("n_jobs", "verbose", "backend")},
         "losses": model.losses_.tolist(),

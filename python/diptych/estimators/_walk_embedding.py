@@ -171,6 +171,8 @@ class WalkEmbedding(BaseEstimator):  # type: ignore[misc]
         ------
         ValueError
             If there is no such node, or `k` is below 1.
+        TypeError
+            If `node` cannot be hashed, as a list of names. (The error is a ValueError as well.)
         NotFittedError
             If there are no vectors yet.
 

@@ -112,10 +112,12 @@ def _hidden_edges(
     if n_hidden == 0:
         raise ValueError(f"share={share} of {m} edges hides none.")
     if n_hidden > len(removable):
-        most = np.floor(1000 * len(removable) / m) / 1000
+        decimals = len(str(m)) + 1  # so many that round(most * m) is what can go
+        most = np.floor(10**decimals * len(removable) / m) / 10**decimals
+        remedy = f"share={most} is possible" if len(removable) else "it has no cycle; take a denser graph"
         raise ValueError(
             f"share={share} would hide {n_hidden} of {m} edges, and {len(removable)} can go before a "
-            f"component falls apart: share={most} is possible."
+            f"component of the graph falls apart: {remedy}."
         )
     return np.sort(generator.choice(removable, n_hidden, replace=False))
 

@@ -1,6 +1,5 @@
 """Node classification as the authors of DeepWalk measure it."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +9,8 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from diptych import _validate
+
+_UNLIKE = "labels are of types that cannot be compared: pass strings or integers."
 
 
 class F1(NamedTuple):
@@ -46,10 +47,10 @@ def node_classification(
     ----------
     embedding : array-like of shape (n, d), float32 or float64
         A vector for each node.
-    labels : array-like or sparse matrix of shape (n, n_classes), array-like of shape (n,), or list of n sets
-        An indicator matrix (entries that are not 0 are labels), one label for each node, or a set of labels
-        for each. A node without a label is a negative example of every class; leave such nodes out if nobody
-        labelled them.
+    labels : array-like or sparse matrix of shape (n, n_classes), or array-like of shape (n,)
+        An indicator matrix of zeros and ones; one label for each node, of shape (n,) or (n, 1); or a set of
+        labels for each, in a list, an array of objects or a Series. A node without a label is a negative
+        example of every class; leave such nodes out if nobody labelled them.
     train_share : float
         Share of the nodes to train on, between 0 and 1.
     n_repeats : int, default=10
@@ -66,8 +67,9 @@ def node_classification(
     Raises
     ------
     ValueError
-        If `labels` has another length than `embedding`, fewer than two classes or missing values,
-        `train_share` leaves no node to train on, or a vector is not finite.
+        If `labels` has another length than `embedding`, fewer than two classes, missing values, or two
+        columns and more that hold other numbers than 0 and 1, `train_share` leaves no node to train on, or a
+        vector is not finite.
 
     Notes
     -----
@@ -129,12 +131,16 @@ def _most_probable(P: NDArray[np.float64], n_labels: NDArray[np.int_]) -> NDArra
 
 def _indicator(labels: Any, n: int) -> NDArray[np.bool_]:
     """Return labels in any form as (n, n_classes) Booleans."""
-    if isinstance(labels, Sequence) and len(labels) and isinstance(labels[0], set | frozenset):
-        Y = np.asarray(MultiLabelBinarizer().fit_transform(labels), dtype=bool)
-    elif _validate.is_sparse(labels):
-        Y = np.asarray(labels.toarray() != 0)
+    if _validate.is_sparse(labels):
+        Y = _zeros_and_ones(labels.toarray())
     else:
-        Y = _dense_indicator(labels)
+        array = _label_array(labels)
+        if array.ndim == 2 and array.shape[1] > 1:
+            Y = _zeros_and_ones(array)
+        elif array.dtype == object and any(isinstance(label, set | frozenset) for label in array.flat):
+            Y = _indicator_of_sets(array.ravel().tolist())
+        else:
+            Y = _indicator_of_classes(array.ravel())
     if len(Y) != n:
         raise ValueError(f"labels has {len(Y)} entries: one for each of the {n} rows of embedding is needed.")
     if Y.shape[1] < 2:
@@ -142,27 +148,55 @@ def _indicator(labels: Any, n: int) -> NDArray[np.bool_]:
     return Y
 
 
-def _dense_indicator(labels: Any) -> NDArray[np.bool_]:
-    try:
-        array = np.asarray(labels)
-    except ValueError:  # rows of unequal length
-        raise ValueError(
-            "labels has rows of different lengths: pass several labels of a node as a set."
-        ) from None
-    if array.ndim == 2:
-        return np.asarray(_validate.points(array, "labels") != 0)
-    if array.ndim != 1:
+def _label_array(labels: Any) -> NDArray[Any]:
+    """Return labels as an array, of objects unless they are numbers: among strings, NaN would be "nan"."""
+    masked = isinstance(labels, np.ma.MaskedArray)
+    numbers = isinstance(labels, np.ndarray) and not masked and labels.dtype.kind in "fiub"
+    array = labels if numbers else np.array(labels, dtype=object)
+    if masked:
+        array[np.ma.getmaskarray(labels)] = None
+    if array.ndim not in (1, 2):
         raise ValueError(
             f"labels has shape {array.shape}: (n,) or (n, n_classes) is needed, or a list of sets."
         )
-    array = np.asarray(labels, dtype=object)  # among strings, NaN would have become "nan"
-    missing = np.flatnonzero([label is None or label != label for label in array.tolist()])
+    for i, label in enumerate([] if numbers else array.flat):
+        if isinstance(label, list | tuple | np.ndarray):
+            raise ValueError(f"labels[{i}]={label!r}: pass several labels of a node as a set.")
+    return array
+
+
+def _zeros_and_ones(table: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return an indicator matrix; other numbers are no answer to whether a node has a label."""
+    values = _validate.points(table, "labels")
+    other = np.argwhere((values != 0) & (values != 1))
+    if other.size:
+        i, j = other[0]
+        raise ValueError(
+            f"labels[{i}, {j}]={values[i, j]}: a matrix of labels holds 0 and 1, a column for each class; "
+            "pass the ids of several classes as a set for each node, the id of one as an array of shape (n,)."
+        )
+    return np.asarray(values != 0)
+
+
+def _indicator_of_sets(labels: list[Any]) -> NDArray[np.bool_]:
+    for i, label in enumerate(labels):
+        if not isinstance(label, set | frozenset):
+            raise ValueError(
+                f"labels[{i}]={label!r} stands among sets: pass a set for each node, set() for one without "
+                "a label."
+            )
+    try:
+        return np.asarray(MultiLabelBinarizer().fit_transform(labels), dtype=bool)
+    except TypeError:
+        raise _validate.DtypeError(_UNLIKE) from None
+
+
+def _indicator_of_classes(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    missing = np.flatnonzero([_validate.is_missing(label) for label in labels.tolist()])
     if missing.size:
         raise ValueError(f"labels[{missing[0]}] is missing: leave out the nodes that are not labelled.")
     try:
-        classes, codes = np.unique(array, return_inverse=True)
+        classes, codes = np.unique(labels, return_inverse=True)
     except TypeError:
-        raise _validate.DtypeError(
-            "labels are of types that cannot be compared: pass strings or integers."
-        ) from None
+        raise _validate.DtypeError(_UNLIKE) from None
     return np.asarray(codes[:, None] == np.arange(len(classes)))

@@ -57,7 +57,7 @@ class Nodes:
             raise DtypeError(
                 f"{rows.where()}: {name!r} cannot name a node; names are hashable, as strings and numbers."
             ) from None
-        if name is None or name == "" or name != name:  # how tables say that a cell is empty
+        if _validate.is_missing(name) or name == "":  # how tables say that a cell is empty
             raise ValueError(f"{rows.where()}: {name!r} names no node; drop the edge or fill in the name.")
         if self.known is not None:
             raise ValueError(f"{rows.where()}: {self.unknown(name)}")
@@ -109,7 +109,7 @@ def find_row(row_of: dict[Any, int], name: Any, kind: str = "node") -> int:
         pass
     except TypeError:
         raise DtypeError(
-            f"{name!r} cannot name a node; names are hashable, as strings and numbers."
+            f"{name!r} cannot name a node: pass one name, hashable as strings and numbers are."
         ) from None
     alike = next((other for other in row_of if str(other) == str(name)), None)
     hint = did_you_mean(name, row_of) if alike is None else f"; there is {alike!r}, a {type(alike).__name__}"
@@ -119,10 +119,17 @@ def find_row(row_of: dict[Any, int], name: Any, kind: str = "node") -> int:
 def read_edges(edges: Any, weights: ArrayLike | None, node_names: Iterable[Any] | None) -> Edges:
     """Return any table of edges as codes; see `Graph.from_edges`."""
     known = None if node_names is None else name_array(node_names)
+    if hasattr(edges, "collect") and not hasattr(edges, "__array__"):  # polars, not asked for titles yet
+        raise DtypeError(f"edges is a {type(edges).__name__}, which holds no rows yet: pass edges.collect().")
     if hasattr(edges, "columns") and hasattr(edges, "__getitem__"):
         found = _from_frame(edges, known)
     elif hasattr(edges, "__array__"):
         found = _from_array(np.asarray(edges), known)
+    elif _are_two_columns(edges):
+        raise ValueError(
+            f"edges is a {type(edges).__name__} of two arrays, which may be columns or edges: for columns of "
+            "sources and targets pass np.stack((src, dst)), for two edges a list of tuples."
+        )
     elif isinstance(edges, Iterable) and not isinstance(edges, str | bytes | Mapping):
         found = from_rows(Rows(edges), known)
     else:
@@ -141,6 +148,15 @@ def read_edges(edges: Any, weights: ArrayLike | None, node_names: Iterable[Any] 
             f"weights has {len(own)} entries: one for each of {len(table.sources)} edges is needed."
         )
     return table._replace(weights=own)
+
+
+def _are_two_columns(edges: Any) -> bool:
+    """Tell (src, dst), two arrays of one length; of length 2 they are two edges as well as two columns."""
+    if not isinstance(edges, list | tuple) or len(edges) != 2:
+        return False
+    if not all(hasattr(part, "__array__") and np.ndim(part) == 1 for part in edges):
+        return False
+    return len(edges[0]) == len(edges[1]) != 2
 
 
 class Rows:
@@ -222,19 +238,32 @@ def _from_array(table: NDArray[Any], known: NDArray[Any] | None) -> tuple[Edges,
         return from_rows(Rows([]), known)
     if table.ndim != 2:
         raise ValueError(f"edges has shape {table.shape}: (2, E), (E, 2) or (E, 3) is needed.")
+    if table.dtype.kind in "biuf" and _is_adjacency(table):
+        raise ValueError(
+            f"edges has shape {table.shape}: (2, E), (E, 2) or (E, 3) is needed; is it a dense adjacency "
+            "matrix? Pass scipy.sparse.csr_array(adjacency), or Graph(matrix)."
+        )
     if table.dtype.kind not in "iuf":  # strings and objects
         return from_rows(Rows(table.tolist()), known)
     if len(table) == 2:
         return _from_index(_whole(table[0], "edges[0]"), _whole(table[1], "edges[1]"), known), False
     if table.shape[1] not in (2, 3):
-        hint = ""
-        if table.shape[0] == table.shape[1]:
-            hint = "; is it a dense adjacency matrix? Pass Graph(matrix)"
-        raise ValueError(f"edges has shape {table.shape}: (2, E), (E, 2) or (E, 3) is needed{hint}.")
+        raise ValueError(f"edges has shape {table.shape}: (2, E), (E, 2) or (E, 3) is needed.")
     weights = table[:, 2] if table.shape[1] == 3 else None
     return _from_columns(
         table[:, 0], table[:, 1], weights, known, ("edges[:, 0]", "edges[:, 1]", "edges[:, 2]")
     )
+
+
+def _is_adjacency(table: NDArray[Any]) -> bool:
+    """Tell a square table that is no table of edges.
+
+    One of three rows may be three edges with weights, but hardly if it is symmetric with an empty diagonal.
+    """
+    n = len(table)
+    if table.shape != (n, n) or n < 3:
+        return False
+    return n > 3 or bool((table == table.T).all() and not table.diagonal().any())
 
 
 def _from_index(sources: Codes, targets: Codes, known: NDArray[Any] | None) -> Edges:
@@ -291,15 +320,21 @@ def titled_columns(titles: list[str]) -> tuple[int, int, int | None] | None:
 
 def edge_columns(titles: list[str]) -> tuple[int, int, int | None]:
     """Return the columns of the sources, the targets and the weights: by their titles, else by position."""
-    titled = titled_columns(titles)
-    if titled is not None:
-        return titled
-    if len(titles) not in (2, 3):
+    picked = titled_columns(titles)
+    if picked is None and len(titles) not in (2, 3):
         raise ValueError(
             f"the columns are {', '.join(titles)}: name two of them source and target (and one weight), or "
             "keep two or three columns."
         )
-    return 0, 1, 2 if len(titles) == 3 else None
+    if picked is None:
+        picked = 0, 1, 2 if len(titles) == 3 else None
+    for at in picked:
+        if at is not None and titles.count(titles[at]) > 1:
+            raise ValueError(
+                f"the columns are {', '.join(titles)}: more than one is titled {titles[at]!r}; rename "
+                "or drop the others."
+            )
+    return picked
 
 
 def _whole(values: NDArray[Any], name: str) -> Codes:

@@ -6,9 +6,10 @@ import gzip
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from numpy.typing import NDArray
 
@@ -16,6 +17,7 @@ from diptych.graph._edges import Edges, Rows, edge_columns, from_rows, in_order,
 from diptych.io import is_whole_number, names_in_text
 
 _COMMENTS = ("#", "%")
+_EMPTY = ("", "-", "?", ".", "na", "n/a", "<na>", "#n/a", "nan", "null", "none")  # how tables mark no value
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
@@ -54,22 +56,39 @@ def read_matrix(path: str | os.PathLike[str], kind: str) -> Any:
     return next(iter(square.values()))
 
 
-def read_edge_file(path: str | os.PathLike[str], node_names: Iterable[Any] | None) -> Edges:
-    """Return the edges in a text file; see `Graph.from_file`."""
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[TextIO]:
+    """Open a text that may be packed."""
     opened = gzip.open if Path(path).suffix.lower() == ".gz" else open
-    known = None if node_names is None else name_array(node_names)
-    written = None if known is None else name_array(map(str, known.tolist()))
     try:
         with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-            if format_of(path) == "adjlist":
-                table = _read_neighbours(file, written)
-            else:
-                table, _ = from_rows(_EdgeLines(file, os.fspath(path)), written)
+            yield cast(TextIO, file)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{os.fspath(path)!r} is not UTF-8 text (byte {error.start}); matrices are told by the suffixes "
             ".npz, .mtx and .mat."
         ) from None
+
+
+def read_header(path: str | os.PathLike[str], header: bool | None) -> list[str] | None:
+    """Return the titles that reading the edges skips; None if it skips none."""
+    if format_of(path) != "edges":
+        return None
+    with _opened(path) as file:
+        return _EdgeLines(file, os.fspath(path), header).titles
+
+
+def read_edge_file(
+    path: str | os.PathLike[str], node_names: Iterable[Any] | None, header: bool | None
+) -> Edges:
+    """Return the edges in a text file; see `Graph.from_file`."""
+    known = None if node_names is None else name_array(node_names)
+    written = None if known is None else name_array(map(str, known.tolist()))
+    with _opened(path) as file:
+        if format_of(path) == "adjlist":
+            table = _read_neighbours(file, written)
+        else:
+            table, _ = from_rows(_EdgeLines(file, os.fspath(path), header), written)
     if known is not None:
         return table._replace(names=known)
     names, sources, targets = in_order(names_in_text(table.names), table.sources, table.targets)
@@ -110,11 +129,20 @@ def separated_lines(file: TextIO) -> Iterator[tuple[int, list[str]]]:
 
 
 class _EdgeLines(Rows):
-    """The edges in the lines of a text file: separator and header are found out from its first two lines."""
+    """The edges in the lines of a text file, whose separator is found out from the first line.
 
-    def __init__(self, file: TextIO, name: str) -> None:
+    So is whether this holds `titles`, with the help of the second line, unless `header` says it.
+    """
+
+    def __init__(self, file: TextIO, name: str, header: bool | None) -> None:
         self.name = name
-        self.rows = self._edges(file)
+        self.header = header
+        self.lines = separated_lines(file)
+        self.head = list(islice(self.lines, 2))
+        self.titles: list[str] | None = None
+        if self.head and (header or (header is None and _is_header(self.head[0][1], self.head[-1][1]))):
+            self.titles = self.head[0][1]
+        self.rows = self._edges()
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.rows)
@@ -122,23 +150,22 @@ class _EdgeLines(Rows):
     def where(self) -> str:
         return f"{self.name}, line {self.position}"
 
-    def _edges(self, file: TextIO) -> Iterator[tuple[Any, ...]]:
-        rows = separated_lines(file)
-        head = list(islice(rows, 2))
+    def _edges(self) -> Iterator[tuple[Any, ...]]:
+        head, lines = self.head, self.lines
         if not head:
             return
         first, second = head[0][1], head[-1][1]
         picked: tuple[int, int, int | None] = (0, 1, 2 if len(first) > 2 else None)
         announced = None
-        if _is_header(first, second):
-            picked = edge_columns(first)
+        if self.titles is not None:
+            picked = edge_columns(self.titles)
             del head[0]
-        elif len(first) != len(second) and all(map(is_whole_number, first)):
+        elif self.header is None and len(first) != len(second) and all(map(is_whole_number, first)):
             announced, announcement = int(first[-1]), " ".join(first)
             picked = (0, 1, 2 if len(second) > 2 else None)
             del head[0]
         count = 0
-        for count, (self.position, cells) in enumerate(chain(head, rows), start=1):  # noqa: B007
+        for count, (self.position, cells) in enumerate(chain(head, lines), start=1):  # noqa: B007
             yield self._edge(cells, picked, len(first) if announced is None else len(second))
         if announced is not None and announced != count:
             raise ValueError(
@@ -172,12 +199,14 @@ def _is_header(first: list[str], second: list[str]) -> bool:
         return False
     if titled_columns(first) is not None:
         return True
-    if len(first) > 2 and not first[2].startswith("{") and not _is_number(first[2]):
-        return True
+    if len(first) > 2 and len(second) > 2 and _is_weight(second[2]) and not _is_weight(first[2]):
+        return first[2].lower() not in _EMPTY
     return not any(map(is_whole_number, first[:2])) and all(map(is_whole_number, second[:2]))
 
 
-def _is_number(text: str) -> bool:
+def _is_weight(text: str) -> bool:
+    if text.startswith("{"):
+        return True
     try:
         float(text)
     except ValueError:

@@ -121,7 +121,8 @@ class Graph:
             - a numeric array with two rows, shape (2, E): an *edge index*, as PyTorch Geometric has it. Its
               numbers are rows of the graph, 0 to its maximum, those without edges included;
             - an array of shape (E, 2), or (E, 3) with weights: its numbers, or strings, are names. An array
-              with two rows is always an edge index: two edges are passed as a list of tuples;
+              with two rows is always an edge index: two edges are passed as a list of tuples, two arrays
+              of sources and targets as ``np.stack((src, dst))``;
             - a pandas or polars data frame: columns titled source, target and, if there are weights, weight
               (or src/dst, from/to), in any place; or else the first two or three columns.
         weights : array-like of shape (E,) or None, default=None
@@ -139,7 +140,7 @@ class Graph:
         Raises
         ------
         ValueError
-            If a weight is NaN, infinite or negative, a name is missing (None, NaN, ""), is not among
+            If a weight is NaN, infinite or negative, a name is missing (None, NaN, NA, ""), is not among
             `node_names`, or is there twice, or the shape is none of the above.
         TypeError
             If a name cannot be hashed or a weight is no number. (The error is a ValueError as well.)
@@ -203,6 +204,7 @@ class Graph:
         *,
         directed: bool | None = None,
         node_names: Iterable[Any] | None = None,
+        header: bool | None = None,
     ) -> "Graph":
         """Read a graph from a file, whose suffix says what it holds.
 
@@ -219,6 +221,8 @@ class Graph:
             Whether edges have a direction. None: a matrix decides by its symmetry, edges have none.
         node_names : iterable of hashables or None, default=None
             All the nodes in the order wanted; for a matrix the names of its rows.
+        header : bool or None, default=None
+            Whether the first line of a text of edges holds titles; None guesses, as said below.
 
         Returns
         -------
@@ -228,21 +232,28 @@ class Graph:
         Raises
         ------
         ValueError
-            If the file holds no graph; the message names the line.
+            If the file holds no graph; the message names the line. If `header` is given for a file that is no
+            text of edges.
         OSError
             If it cannot be opened.
 
         Notes
         -----
-        The first line of a text is a header if it has titles as :meth:`from_edges` knows them, or no number
-        where the line below has one; then columns are chosen as for a data frame. It is skipped if it
-        announces "nodes edges" and has not as many columns as the lines below. Where this guesses wrong, read
-        the table with pandas and pass it to :meth:`from_edges`. Edges are summed as there.
+        The first line of a text is taken for a header if it has titles as :meth:`from_edges` knows them, or
+        words above a number: above both whole-numbered ends of an edge, or above its weight. So
+        ``person,friend`` above names is taken for an edge, and an edge ``alice bob`` above ``1 2`` for
+        titles: say `header` where you know. Below a header columns are chosen as for a data frame. The first
+        line is skipped as well if it announces "nodes edges" and has not as many columns as the lines below,
+        unless `header` is False. Edges are summed as in :meth:`from_edges`.
         """
         kind = format_of(path)
+        if header is not None and kind != "edges":
+            raise ValueError(
+                f"header={header}: only a text of edges has titles; {os.fspath(path)!r} is read as {kind}."
+            )
         if kind in ("npz", "mtx", "mat"):
             return cls(read_matrix(path, kind), node_names=node_names, directed=directed)
-        return cls._from_table(read_edge_file(path, node_names), bool(directed))
+        return cls._from_table(read_edge_file(path, node_names, header), bool(directed))
 
     @property
     def n_nodes(self) -> int:
@@ -273,6 +284,8 @@ class Graph:
         ------
         KeyError
             If there is no such node.
+        TypeError
+            If `name` cannot be hashed. (The error is a ValueError as well.)
         """
         if self._rows is None:
             self._rows = index_names(self.node_names)
@@ -291,7 +304,8 @@ def as_graph(graph: Any) -> Graph:
     graph : Graph, SciPy sparse matrix, networkx graph, edge table, or path
         A Graph is returned as it is, a sparse matrix goes to ``Graph(matrix)``, a graph of networkx to
         :meth:`Graph.from_networkx`, a str or path to :meth:`Graph.from_file`; all else to
-        :meth:`Graph.from_edges`, which takes it for undirected.
+        :meth:`Graph.from_edges`, which takes it for undirected. A dense adjacency matrix is none of these:
+        pass ``scipy.sparse.csr_array(adjacency)``.
 
     Returns
     -------

@@ -116,7 +116,7 @@ class EmbeddingDisplay:
         vectors : array-like of shape (n, d)
             The vectors.
         labels : array-like of shape (n,), estimator, or None, default=None
-            A label for each, of which -1, None and NaN mean none; or a clustering estimator, such as
+            A label for each, of which -1, None, NaN and NA mean none; or a clustering estimator, such as
             ``diptych.DBSCAN(0.5)``, which is fitted to the vectors, in all their dimensions, -1 being
             noise; None draws all alike.
         method : {"pca", "tsne", "umap"}, default="pca"
@@ -238,7 +238,7 @@ def _coded(labels: Any, n: int) -> tuple[NDArray[np.intp], list[str]]:
     if array.shape != (n,):
         raise ValueError(f"labels has shape {array.shape}: one label for each of the {n} vectors is needed.")
     listed = array.tolist()
-    named = {label for label in listed if label is not None and label == label and label != -1}
+    named = {label for label in listed if not _validate.is_missing(label) and label != -1}
     try:
         order = sorted(named)
     except TypeError:  # strings among numbers

@@ -234,9 +234,9 @@ def windows(corpus: Corpus, row: int, epoch: int) -> Iterator[Window]:
     outputs = np.empty((len(walk), groups, 1 + corpus.K), dtype=np.int64)
     outputs[:, :, 0] = walk[:, None]
     size = max(POOL, corpus.K)
-    for n, first in enumerate(range(0, len(walk), SPAN)):
-        pool = draw(corpus.table, splitmix64(corpus.key, stream, 1 + n * size, size))
-        stretch = outputs[first : first + SPAN, :, 1:]
+    for number, first_position in enumerate(range(0, len(walk), SPAN)):
+        pool = draw(corpus.table, splitmix64(corpus.key, stream, 1 + number * size, size))
+        stretch = outputs[first_position : first_position + SPAN, :, 1:]
         stretch[:] = np.resize(pool, stretch.shape)  # round and round
     for i in range(len(walk)):
         yield Window(np.concatenate((walk[max(i - b[i], 0) : i], walk[i + 1 : i + 1 + b[i]])), outputs[i])
