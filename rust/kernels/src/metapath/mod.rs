@@ -96,7 +96,7 @@ impl<'a> PathSim<'a> {
         let n = self.len();
         let before = with_half!(self, |half| half.flops_before(0..n))?;
         match &mut self.kind {
-            Kind::Narrow(half) if Tiles::fit(half, before[n]) => self.tiles = Some(Tiles::new(half)?),
+            Kind::Narrow(half) if Tiles::fit(half, before[n], n) => self.tiles = Some(Tiles::new(half)?),
             Kind::Narrow(half) => half.keep_columns()?,
             Kind::Wide(half) => half.keep_columns()?,
             Kind::Real(half) => half.keep_columns()?,
@@ -150,7 +150,7 @@ impl<'a> PathSim<'a> {
         let query = |at: usize| queries.map_or(at, |queries| queries[at] as usize);
         let before = with_half!(self, |half| half.flops_before((0..q).map(query)))?;
         match &self.kind {
-            Kind::Narrow(half) if Tiles::fit(half, before[q]) => {
+            Kind::Narrow(half) if Tiles::fit(half, before[q], q) => {
                 Tiles::new(half)?.top_k(k, queries, include_self, out, task)?;
             }
             _ => with_half!(self, |half| top_k::top_k(half, k, queries, include_self, &before, out, task))?,

@@ -9,7 +9,7 @@
 //!   held against the least that could be among the best.
 //!
 //! Not for hubs with 256 paths or more over one middle node ([`Tiles::fit`] says no), nor for queries with little work each,
-//! which the preparation would outweigh.
+//! which the preparation, or the sweep over all classes, would outweigh.
 
 use super::half::{Half, MARGIN, Scratches, Value};
 use super::select::{Best, Match};
@@ -31,6 +31,9 @@ const DENSE: usize = 48;
 const DENSE_BYTES: usize = 32 << 20;
 /// Multiplications per stored entry from which the preparation pays.
 const WORTH: u64 = 64;
+/// Classes that are swept in the time of one multiplication outside tiles, about.
+const SWEPT: u64 = 16;
+
 /// The half matrix with its classes, its full columns and its lists.
 #[derive(Debug)]
 pub(super) struct Tiles {
@@ -86,9 +89,13 @@ enum Side {
 type Slot<'a> = (u32, &'a mut [i64], &'a mut [f64]);
 
 impl Tiles {
-    /// Whether sums fit, and so many multiplications are worth the preparation.
-    pub fn fit(half: &Half<'_, u16>, multiplications: u64) -> bool {
-        multiplications >= WORTH * half.n_entries() as u64 && half.norms.iter().all(|&norm| norm <= u16::MAX.into())
+    /// Whether sums fit, and so many multiplications for so many queries are worth the preparation and the sweep over all
+    /// classes that each query may come to.
+    pub fn fit(half: &Half<'_, u16>, multiplications: u64, queries: usize) -> bool {
+        let swept = queries as u64 * half.len() as u64;
+        multiplications >= WORTH * half.n_entries() as u64
+            && multiplications >= swept / SWEPT
+            && half.norms.iter().all(|&norm| norm <= u16::MAX.into())
     }
 
     /// Prepares them in O(entries).
