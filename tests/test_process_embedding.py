@@ -82,10 +82,10 @@ print(growth(lambda: model.fit(graph)))
 # Ctrl-C
 
 LONG = {
-    "many walks": "walks.random_walks(large, walk_length=80, walks_per_node=30, rng=0, n_jobs=2)",
+    "many walks": "walks.random_walks(large, walk_length=80, walks_per_node=150, rng=0, n_jobs=2)",
     "few long walks": "walks.random_walks(large, walk_length=4_000_000, walks_per_node=1, "
     "start_nodes=np.arange(60), rng=0, n_jobs=2)",
-    "weighted walks": "walks.random_walks(weighted, walk_length=80, walks_per_node=30, rng=0, n_jobs=2)",
+    "weighted walks": "walks.random_walks(weighted, walk_length=80, walks_per_node=150, rng=0, n_jobs=2)",
     "second order": "walks.random_walks(large, walk_length=80, walks_per_node=20, p=0.5, q=2.0, rng=0, "
     "n_jobs=2)",
     "training on many walks": "skipgram.train(corpus, n_nodes=500, epochs=10**6, rng=0, n_jobs=2)",
