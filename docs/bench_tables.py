@@ -21,17 +21,27 @@ BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 NOTHING = "No run is recorded yet."
 
 
-def newest() -> tuple[dict[str, Any] | None, list[tuple[str, Path]]]:
-    """Return the newest record and its plots with their titles; None and nothing where there is none."""
-    records = sorted(report.RECORDED.glob("*.json"))
-    if not records:
-        return None, []
-    plots = [
-        (section.plot.title, records[-1].with_name(f"{records[-1].stem}-{section.plot.ending}.png"))
-        for section in SECTIONS
-        if section.plot
-    ]
-    return json.loads(records[-1].read_text()), [(title, path) for title, path in plots if path.exists()]
+Run = tuple[dict[str, Any], list[tuple[str, Path]]]
+
+
+def newest() -> list[Run]:
+    """Return the records, newest first, each with its plots: of each section the newest run alone."""
+    runs: list[Run] = []
+    shown: set[str] = set()
+    for path in sorted(report.RECORDED.glob("*.json"), reverse=True):
+        record = json.loads(path.read_text())
+        fresh = {name: found for name, found in record["sections"].items() if name not in shown}
+        plots = [
+            (section.plot.title, path.with_name(f"{path.stem}-{section.plot.ending}.png"))
+            for section in SECTIONS
+            if section.plot and section.name in fresh
+        ]
+        if fresh:
+            runs.append(
+                (record | {"sections": fresh}, [(title, plot) for title, plot in plots if plot.exists()])
+            )
+        shown |= fresh.keys()
+    return runs
 
 
 def tables(record: dict[str, Any]) -> Iterator[tuple[str, list[list[str]]]]:
@@ -43,36 +53,36 @@ def tables(record: dict[str, Any]) -> Iterator[tuple[str, list[list[str]]]]:
             yield section.title, lines
 
 
-def markdown(record: dict[str, Any] | None, plots: list[tuple[str, Path]]) -> str:
+def markdown(runs: list[Run]) -> str:
     """Return the tables and plots as Markdown."""
-    if record is None:
-        return NOTHING
-    parts = [" ".join(machine.lines(record["machine"]).split("\n"))]
-    parts += [f"**{title}**\n\n{report.table(lines)}" for title, lines in tables(record)]
-    parts += [f"![{title}]({path.relative_to(ROOT)})" for title, path in plots]
-    return "\n\n".join(parts)
+    parts: list[str] = []
+    for record, plots in runs:
+        parts.append(" ".join(machine.lines(record["machine"]).split("\n")))
+        parts += [f"**{title}**\n\n{report.table(lines)}" for title, lines in tables(record)]
+        parts += [f"![{title}]({path.relative_to(ROOT)})" for title, path in plots]
+    return "\n\n".join(parts) or NOTHING
 
 
-def rst(record: dict[str, Any] | None, plots: list[tuple[str, Path]]) -> str:
+def rst(runs: list[Run]) -> str:
     """Return the tables and plots as reStructuredText, for a page in docs/."""
-    if record is None:
-        return NOTHING
-    parts = ["\n".join(f"| {line}" for line in machine.lines(record["machine"]).split("\n"))]
-    for title, lines in tables(record):
-        parts += [title + "\n" + "-" * len(title), ".. list-table::\n   :header-rows: 1"]
-        rows = []
-        for row in lines:
-            first, *rest = (cell or " " for cell in row)
-            rows.append("\n".join([f"   * - {first}", *(f"     - {cell}" for cell in rest)]))
-        parts.append("\n".join(rows))
-    parts += [f".. image:: ../{path.relative_to(ROOT)}\n   :alt: {title}" for title, path in plots]
-    return "\n\n".join(parts)
+    parts: list[str] = []
+    for record, plots in runs:
+        parts.append("\n".join(f"| {line}" for line in machine.lines(record["machine"]).split("\n")))
+        for title, lines in tables(record):
+            parts += [title + "\n" + "-" * len(title), ".. list-table::\n   :header-rows: 1"]
+            rows = []
+            for row in lines:
+                first, *rest = (cell or " " for cell in row)
+                rows.append("\n".join([f"   * - {first}", *(f"     - {cell}" for cell in rest)]))
+            parts.append("\n".join(rows))
+        parts += [f".. image:: ../{path.relative_to(ROOT)}\n   :alt: {title}" for title, path in plots]
+    return "\n\n".join(parts) or NOTHING
 
 
 def write_rst(path: Path) -> None:
     """Write the tables for the docs."""
     path.parent.mkdir(exist_ok=True)
-    path.write_text(rst(*newest()) + "\n")
+    path.write_text(rst(newest()) + "\n")
 
 
 def write_readme() -> None:
@@ -80,7 +90,7 @@ def write_readme() -> None:
     path = ROOT / "README.md"
     before, _, rest = path.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n{markdown(*newest())}\n{END}{after}")
+    path.write_text(f"{before}{BEGIN}\n{markdown(newest())}\n{END}{after}")
 
 
 if __name__ == "__main__":
