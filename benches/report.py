@@ -40,3 +40,22 @@ def record(known: dict, sections: dict[str, list], stem: str) -> Path:
     kept = json.loads(path.read_text())["sections"] if path.exists() else {}
     path.write_text(json.dumps({"machine": known, "sections": kept | sections}, indent=1) + "\n")
     return path
+
+
+def plot_scaling(results: list[dict], path: Path, *, n: str) -> None:
+    """Draw cost against n, everybody in one picture; ``n`` says of what."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
+    for name in dict.fromkeys(name for result in results for name in result["seconds"]):
+        points = [(result["n"], result["seconds"][name]) for result in results if name in result["seconds"]]
+        axes.loglog(*zip(*points, strict=True), marker="o", label=name)
+    axes.set_xlabel(n)
+    axes.set_ylabel("seconds")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    figure.savefig(path, dpi=130)
+    plt.close(figure)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import json
 import os
 import statistics
@@ -11,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALLOWANCE = 64 * 2**20  # the bound is three times the input plus this
+from benches.memory import ALLOWANCE, reset_peak, status
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,25 +40,6 @@ def bound(input_bytes: float) -> float:
     return 3 * input_bytes + ALLOWANCE
 
 
-def _status(key: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(key + ":"):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"/proc/self/status has no {key}")
-
-
-def _reset_peak() -> bool:
-    """Give freed memory back and set the peak to the present; some sandboxes forbid the second."""
-    gc.collect()
-    if hasattr(trim := ctypes.CDLL(None), "malloc_trim"):
-        trim.malloc_trim(0)
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
-
-
 def _child(job: dict[str, object]) -> dict[str, float]:
     from benches.clustering import peers
     from benches.clustering.rows import named
@@ -76,11 +55,11 @@ def _child(job: dict[str, object]) -> dict[str, float]:
         return peers.ours("scikit-learn", row, data, eps, threads)
 
     call(X[:1000].copy())()  # imports, thread pools and their stacks are not the fit's
-    exact = _reset_peak()
-    before = _status("VmRSS")
+    exact = reset_peak()
+    before = status("VmRSS")
     run = call(X)
     kept = [run()]  # results included
-    growth = _status("VmHWM") - before
+    growth = status("VmHWM") - before
     seconds = [kept[0].seconds, *(run().seconds for _ in range(job["repeats"] - 1))]
     return {"input": X.nbytes, "growth": growth, "seconds": statistics.median(seconds), "exact": exact}
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from benches.report import held, seconds, size, times
+from benches.report import held, plot_scaling, seconds, size, times
 from benches.section import Plot, Section
 
 
@@ -129,25 +130,6 @@ def plot_ratios(results: list[dict], path: Path) -> None:
     plt.close(figure)
 
 
-def plot_scaling(results: list[dict], path: Path) -> None:
-    """Draw cost against n, everybody in one picture."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
-    for name in dict.fromkeys(name for result in results for name in result["seconds"]):
-        points = [(result["n"], result["seconds"][name]) for result in results if name in result["seconds"]]
-        axes.loglog(*zip(*points, strict=True), marker="o", label=name)
-    axes.set_xlabel("n (2-D mixture, the same expected degree at every n)")
-    axes.set_ylabel("seconds")
-    axes.grid(alpha=0.3, which="both")
-    axes.legend()
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
-
-
 SECTIONS = (
     Section(
         "speed",
@@ -200,6 +182,10 @@ SECTIONS = (
         "n | diptych | peers",
         scaling_cells,
         "benches.clustering.sections:scaling",
-        plot=Plot("scaling", "Cost against n", plot_scaling),
+        plot=Plot(
+            "scaling",
+            "Cost against n",
+            partial(plot_scaling, n="n (2-D mixture, the same expected degree at every n)"),
+        ),
     ),
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 from scipy.sparse import csr_array
 
-from benches.clustering.memory import ALLOWANCE, _reset_peak, _status
+from benches.memory import ALLOWANCE, reset_peak, status
 from benches.metapath import peers, rows, similar
 from benches.section import Settings
 
@@ -76,10 +76,10 @@ def _child(job: dict[str, Any]) -> dict[str, Any]:
     relations = row.make()
     queries = row.queries(relations[0].shape[0])
     _call(who, rows.synthetic(100), None, threads)()  # imports, thread pools and their stacks
-    exact = _reset_peak()
-    before = _status("VmRSS")
+    exact = reset_peak()
+    before = status("VmRSS")
     kept = _call(who, relations, queries, threads)()  # the result is included
-    grown = _status("VmHWM") - before
+    grown = status("VmHWM") - before
     del kept
     return {"growth": grown, "exact": exact}
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
-from benches.report import held, seconds, size, times
+from benches.report import held, plot_scaling, seconds, size, times
 from benches.section import Plot, Section
 
 
@@ -69,25 +69,6 @@ def scaling_cells(result: dict) -> list[str]:
     return [result["input"], seconds(result["seconds"]["diptych"]), shown or "–", result["answer"]]
 
 
-def plot_scaling(results: list[dict], path: Path) -> None:
-    """Draw cost against n, everybody in one picture."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
-    for name in dict.fromkeys(name for result in results for name in result["seconds"]):
-        points = [(result["n"], result["seconds"][name]) for result in results if name in result["seconds"]]
-        axes.loglog(*zip(*points, strict=True), marker="o", label=name)
-    axes.set_xlabel("n (rows of the half matrix, five entries each; all asked for the ten most similar)")
-    axes.set_ylabel("seconds")
-    axes.grid(alpha=0.3, which="both")
-    axes.legend()
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
-
-
 _BESIDE = "peer | diptych | peer takes | ratio | bar | goal | bar held | our answer | runs"
 
 SECTIONS = (
@@ -133,6 +114,13 @@ SECTIONS = (
         "half matrix | diptych | peers | our answer",
         scaling_cells,
         "benches.metapath.similar:scaling",
-        plot=Plot("pathsim-scaling", "PathSim: cost against n", plot_scaling),
+        plot=Plot(
+            "pathsim-scaling",
+            "PathSim: cost against n",
+            partial(
+                plot_scaling,
+                n="n (rows of the half matrix, five entries each; all asked for the ten most similar)",
+            ),
+        ),
     ),
 )
