@@ -8,16 +8,19 @@
 //!
 //! O(pairs · negatives · dimensions) time. Memory: two tables, and the copies of one batch.
 
+mod batch;
 mod copies;
+mod corpus;
 mod draws;
 mod group;
 mod math;
 mod pairs;
 mod train;
 
+pub use corpus::{Corpus, Matrix};
 pub use draws::distribution;
 pub use pairs::{sgns_gradients, sgns_loss, window_pairs};
-pub use train::{Corpus, Matrix, Trained, train};
+pub use train::{Trained, train};
 
 /// How to train.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +43,7 @@ pub struct Plan {
     pub min_learning_rate: f64,
     /// The seed.
     pub key: u64,
-    /// Walks that train beside each other, at most [`train::MOST_WALKS`].
+    /// Walks that train beside each other, at most [`batch::MOST_WALKS`].
     pub batch: usize,
     /// Of one node in the walks of a batch, about, at most: where it has more, fewer walks train together.
     pub visits: u64,

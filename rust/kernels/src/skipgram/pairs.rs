@@ -1,7 +1,7 @@
 //! The parts of training on their own: window pairs, the loss of one pair with its negatives, and its gradients.
 
+use super::corpus::{Matrix, seen};
 use super::draws::{pairs, stream, training_key};
-use super::train::{Matrix, seen};
 use crate::parallel::{filled, split_runs};
 use crate::{Error, Result, Task};
 use rayon::prelude::*;
