@@ -196,6 +196,21 @@ def test_types_of_graphs_do_not_matter(index, value):
     np.testing.assert_array_equal(random_walks(graph, rng=3), random_walks(RING, rng=3))
 
 
+def test_room_at_the_end_of_a_matrix_is_no_edge():
+    graph = csr_matrix(RING)
+    wanted = random_walks(graph, rng=3)
+    graph.indices, graph.data = np.append(graph.indices, [99]), np.append(graph.data, [np.nan])
+    np.testing.assert_array_equal(random_walks(graph, rng=3), wanted)
+
+
+@pytest.mark.parametrize(("weights", "p"), [([1e-320, 2e-320], 0.5), ([1e-30, 3e-30], 1e290)])
+def test_weights_that_biases_would_erase_are_refused(weights, p):
+    graph = csr_matrix((weights * 3, [1, 2, 0, 2, 0, 1], [0, 2, 4, 6]))
+    assert random_walks(graph, rng=0).max() == 2
+    with pytest.raises(ValueError, match=r"row 0 .* less than float64 can tell apart"):
+        random_walks(graph, p=p, rng=0)
+
+
 def test_layouts_of_walks_do_not_matter():
     wanted = train(WALKS, n_nodes=5, dimensions=4, rng=2).vectors
     wide = np.zeros((2 * len(WALKS), 2 * WALKS.shape[1]), WALKS.dtype)

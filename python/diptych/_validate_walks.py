@@ -18,6 +18,7 @@ from diptych._validate import (
     _row_of_floats,
     _row_of_integers,
     _row_starts,
+    _stored,
     is_sparse,
     node_numbers,
 )
@@ -40,11 +41,12 @@ def transition_weights(
         raise ValueError(f"{name} has shape {graph.shape}: a row and a column for each node are needed.")
     if graph.shape[0] > MOST_NODES:
         raise ValueError(f"{name} has {graph.shape[0]} nodes: at most {MOST_NODES} can be numbered.")
-    data = _row_of_floats(graph.data, f"{name}.data", "drop the edge or give it a weight")
+    indptr = _row_starts(graph, name)
+    indices, data = _stored(graph.indices, indptr), _stored(graph.data, indptr)
+    data = _row_of_floats(data, f"{name}.data", "drop the edge or give it a weight")
     if data.size and data.min() < 0:
         at = np.flatnonzero(data < 0)[0]
         raise ValueError(f"{name}.data[{at}]={data[at]}: a weight must not be negative; drop the edge.")
-    indptr, indices = _row_starts(graph, name), np.asarray(graph.indices)
     if graph.indptr.dtype == indices.dtype == np.int32 and indices.ndim == 1:
         return indptr.astype(np.int32), np.require(indices, np.int32, ["C", "A"]), data, int(graph.shape[0])
     return indptr, _row_of_integers(indices, f"{name}.indices"), data, int(graph.shape[0])

@@ -187,8 +187,9 @@ def random_walks(
     ValueError
         If the graph is not square, has 2**31 nodes or 2**32 - 1 edges or more, holds a negative, infinite
         or NaN weight or malformed indices, the weights of a row sum to more than float64 holds (with p and
-        q: times the greatest of 1, 1/p, 1/q), a start node is not in the graph, `walk_length` or
-        `walks_per_node` is below 1, `p` or `q` is not positive and finite, or a seed is negative.
+        q: times the greatest of 1, 1/p, 1/q; or, times the least, to less than 2.2e-308), a start node is not
+        in the graph, `walk_length` or `walks_per_node` is below 1, `p` or `q` is not positive and finite, or
+        a seed is negative.
     TypeError
         If an argument has the wrong type: a dense array, another sparse format, complex weights, a
         `walk_length` that is no integer. (The error is a ValueError as well.)

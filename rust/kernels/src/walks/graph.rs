@@ -1,6 +1,7 @@
 //! The graph in rows, for steps: in order, merged, in 32 bits, checked.
 
 use super::lines::Lines;
+use super::second_order::Bias;
 use crate::csr::Csr;
 use crate::parallel::{advise_large_pages, reserve};
 use crate::{Error, Result};
@@ -27,8 +28,13 @@ impl Graph {
     ///
     /// # Errors
     /// [`Error::Invalid`] when it is not square, too large for 32 bits, a weight is negative or not finite, or the sum of
-    /// a row times `greatest` (the greatest bias) is infinite; [`Error::OutOfMemory`].
-    pub(super) fn new<I: Copy + Ord + Into<i64>>(csr: Csr<'_, I>, greatest: f64) -> Result<(Self, Option<Vec<f64>>)> {
+    /// a row times the greatest bias is infinite, or times the least so small that digits are lost;
+    /// [`Error::OutOfMemory`].
+    pub(super) fn new<I: Copy + Ord + Into<i64>>(
+        csr: Csr<'_, I>,
+        bias: Option<Bias>,
+    ) -> Result<(Self, Option<Vec<f64>>)> {
+        let (least, greatest) = bias.map_or((f64::INFINITY, 1.0), |bias| (bias.least(), bias.greatest()));
         let (n, n_entries) = (csr.n_rows(), csr.start(csr.n_rows()));
         check_size(n, csr.n_columns(), n_entries)?;
         let survey = Survey::of(csr)?;
@@ -56,6 +62,12 @@ impl Graph {
                 return Err(Error::Invalid(format!(
                     "graph: the weights of row {v} sum to {sum:e}, times a bias of up to {greatest:e}, more than float64 \
                      can hold; divide all weights by the largest, or take p and q nearer to 1."
+                )));
+            }
+            if sum > 0.0 && sum * least < f64::MIN_POSITIVE {
+                return Err(Error::Invalid(format!(
+                    "graph: the weights of row {v} sum to {sum:e}, times a bias of down to {least:e}, less than float64 \
+                     can tell apart; divide all weights by the largest, or take p and q nearer to 1."
                 )));
             }
             rows.push(Row { start: start as u32, degree: (neighbours.numbers().len() - start) as u32 });
@@ -195,7 +207,7 @@ mod tests {
         let (indptr, indices) = ([0_i32, 4, 4, 7], [2, 0, 2, 1, 0, 1, 2]);
         let data = [1.0, 2.0, 0.5, 0.0, 3.0, 3.0, 3.0];
         let csr = Csr::new(&indptr, &indices, &data, 3).unwrap();
-        let (graph, weights) = Graph::new(csr, 1.0).unwrap();
+        let (graph, weights) = Graph::new(csr, None).unwrap();
         assert_eq!(graph.neighbours(), [0, 2, 0, 1, 2, 3]);
         assert_eq!(weights.unwrap(), [2.0, 1.5, 1.0, 1.0, 1.0]);
         let rows: Vec<_> = graph.rows().iter().map(|row| (row.start, row.degree)).collect();
@@ -205,7 +217,7 @@ mod tests {
     #[test]
     fn weights_are_dropped_where_rows_are_alike() {
         let csr = Csr::new(&[0, 2, 3], &[0, 1, 0], &[2.0, 2.0, 5.0], 2).unwrap();
-        assert!(Graph::new(csr, 1.0).unwrap().1.is_none());
+        assert!(Graph::new(csr, None).unwrap().1.is_none());
     }
 
     #[test]
@@ -213,11 +225,12 @@ mod tests {
         let fault = |data: [f64; 2], n_columns| {
             let (indptr, indices) = ([0_i64, 2, 2], [0_i64, 1]);
             let csr = Csr::new(&indptr, &indices, &data, n_columns).unwrap();
-            Graph::new(csr, 4.0).unwrap_err().to_string()
+            Graph::new(csr, Bias::new(0.25, 1.0).unwrap()).unwrap_err().to_string()
         };
         assert!(fault([1.0, f64::NAN], 2).starts_with("graph.data[1]=NaN (row 0)"));
         assert!(fault([-1.0, 1.0], 2).starts_with("graph.data[0]=-1 (row 0)"));
         assert!(fault([1e308, 1.0], 2).contains("row 0 sum to 1e308"));
+        assert!(fault([1e-320, 2e-320], 2).contains("down to 1e0, less than float64"));
         assert!(fault([1.0, 1.0], 3).contains("2 rows and 3 columns"));
     }
 }

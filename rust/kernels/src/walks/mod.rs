@@ -97,7 +97,7 @@ impl<'a> Walks<'a> {
         {
             return Err(Error::Invalid(format!("start_nodes[{at}]={}: the graph has {n} nodes.", starts[at])));
         }
-        let (graph, weights) = Graph::new(csr, bias.map_or(1.0, |bias| bias.greatest()))?;
+        let (graph, weights) = Graph::new(csr, bias)?;
         let weighted = match weights {
             None => None,
             Some(weights) => {

@@ -49,6 +49,11 @@ impl Bias {
         Ok((p != 1.0 || q != 1.0).then_some(bias))
     }
 
+    /// The least bias there is.
+    pub(super) fn least(self) -> f64 {
+        self.least
+    }
+
     /// The greatest bias there is.
     pub(super) fn greatest(self) -> f64 {
         self.height.max(self.back)
