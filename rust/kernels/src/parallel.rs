@@ -67,13 +67,17 @@ pub(crate) fn reserve<T>(len: usize, what: &'static str) -> Result<Vec<T>> {
 }
 
 /// Asks for large pages behind the room of an empty vector, before it is filled: reads at random from many small pages cost
-/// a look-up in the page table each. A hint, of use from a few MiB on; only Linux knows it.
-#[allow(unsafe_code, unused_variables)]
+/// a look-up in the page table each.
 pub(crate) fn advise_large_pages<T>(vector: &mut Vec<T>) {
+    advise(vector.spare_capacity_mut());
+}
+
+/// Asks for large pages. A hint, of use from a few MiB on; only Linux knows it.
+#[allow(unsafe_code, unused_variables)]
+fn advise<T>(room: &mut [T]) {
     #[cfg(target_os = "linux")]
     {
         const PAGE: usize = 1 << 16; // a multiple of every page size in use
-        let room = vector.spare_capacity_mut();
         let skipped = room.as_ptr().cast::<u8>().align_offset(PAGE);
         let bytes = size_of_val(room).saturating_sub(skipped) / PAGE * PAGE;
         if bytes > 0 {
@@ -85,13 +89,18 @@ pub(crate) fn advise_large_pages<T>(vector: &mut Vec<T>) {
 }
 
 /// A vector of `len` zeros, which the system supplies page by page when they are first written to: by the threads that
-/// fill it, and not by one beforehand.
+/// fill it, and not by one beforehand. Large pages where there is much, or supplying them costs as much as the work.
 ///
 /// # Errors
 /// As [`reserve`].
 pub(crate) fn zeros<T: Clone + Default>(len: usize, what: &'static str) -> Result<Vec<T>> {
+    const MUCH: usize = 4 << 20; // bytes, as in NumPy
     drop(reserve::<T>(len, what)?); // `vec!` would abort where this fails
-    Ok(vec![T::default(); len])
+    let mut out = vec![T::default(); len];
+    if size_of_val(&out[..]) >= MUCH {
+        advise(&mut out);
+    }
+    Ok(out)
 }
 
 /// Makes room for `len` more elements in a vector that is used again and again.
