@@ -20,6 +20,7 @@ __all__ = [
     "k_distances_csr",
     "k_distances_dense",
     "metapath_chain",
+    "metapath_is_canonical",
     "metapath_pairs",
     "metapath_pathsim",
     "metapath_top_k",
@@ -199,6 +200,7 @@ def skipgram_embed(
     progress: _Progress,
     /,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]: ...
+def metapath_is_canonical(relation: _Matrix, /) -> bool: ...
 def metapath_chain(
     relations: list[_Matrix], n_threads: int, /
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64] | NDArray[np.float64]]: ...

@@ -1,6 +1,6 @@
 """The checks of what meta-paths take, beside those of :mod:`diptych._validate`, and in the same manner."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -25,8 +25,10 @@ Counts: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
 Relation: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], Counts, int]
 
 
-def chain(matrices: Any, name: str) -> list[Relation]:
+def chain(matrices: Any, name: str, is_canonical: Callable[[Relation], bool]) -> list[Relation]:
     """Return relations that can be multiplied, in canonical form and of one dtype: int64 or float64.
+
+    Most are in that form already: ``is_canonical`` tells so at little cost.
 
     Entries stored more than once are summed in that dtype, in the order in which they are stored.
     """
@@ -48,7 +50,12 @@ def chain(matrices: Any, name: str) -> list[Relation]:
                 "the rows of the next."
             )
     whole = all(A.dtype.kind in "biu" for A in matrices)
-    return [_relation(A, its_name, whole) for A, its_name in zip(matrices, names, strict=True)]
+    relations = []
+    for A, its_name in zip(matrices, names, strict=True):
+        stored = _as_stored(A, whole)
+        ready = stored is not None and is_canonical(stored)
+        relations.append(stored if stored and ready else _in_canonical_form(A, its_name, whole))
+    return relations
 
 
 def n_nodes(matrices: list[Relation]) -> int:
@@ -96,7 +103,18 @@ def _check_matrix(A: Any, name: str) -> None:
         raise ValueError(f"{name} has shape {A.shape}: at most {MOST_NODES} nodes of a type can be numbered.")
 
 
-def _relation(A: Any, name: str, whole: bool) -> Relation:
+def _as_stored(A: Any, whole: bool) -> Relation | None:
+    """Return the arrays of a CSR matrix, if they are of a form that needs no care."""
+    if A.format != "csr" or A.indices.dtype != np.int32 or A.dtype.kind not in "biuf":
+        return None
+    with np.errstate(over="ignore"):
+        data = np.require(A.data, np.int64 if whole else np.float64, ["C", "A"])
+    indptr, indices = np.require(A.indptr, np.int64, ["C", "A"]), np.require(A.indices, np.int32, ["C", "A"])
+    stored = indptr.ndim == indices.ndim == data.ndim == 1 and len(indptr) == A.shape[0] + 1
+    return (indptr, indices, data, int(A.shape[1])) if stored else None
+
+
+def _in_canonical_form(A: Any, name: str, whole: bool) -> Relation:
     rows = A if A.format == "csr" else _compressed_rows(A, name)
     n_columns = int(A.shape[1])
     indptr, indices, data = _parts(rows, name, n_columns)

@@ -104,7 +104,7 @@ def commuting_matrix(relations: Sequence[Any]) -> csr_array:
            [1, 1, 0],
            [1, 0, 1]])
     """
-    chain = _check.chain(relations, "relations")
+    chain = _check.chain(relations, "relations", _rust.metapath_is_canonical)
     shape = _check.n_nodes(chain), chain[-1][-1]
     return _csr(*_rust.metapath_chain(chain, resolve_n_jobs(None)), shape)
 
@@ -185,7 +185,7 @@ def pathsim(half_path: Sequence[Any], *, threshold: float = 0.0, n_jobs: int | N
            [0.667, 0.   , 1.   ]])
     """
     least, threads = _check.threshold(threshold), resolve_n_jobs(n_jobs)
-    chain = _check.chain(half_path, "half_path")
+    chain = _check.chain(half_path, "half_path", _rust.metapath_is_canonical)
     n = _check.n_nodes(chain)
     return _csr(
         *_rust.metapath_pathsim(_product(chain, threads), least, threads, _progress.current()), (n, n)
@@ -266,7 +266,7 @@ def pathsim_top_k(
     array([[1.    , 0.8   , 0.0826, 0.    ]])
     """
     number, with_self = _validate.count(k, "k"), _check.include_self(include_self)
-    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path")
+    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path", _rust.metapath_is_canonical)
     asked = _check.queries(queries, _check.n_nodes(chain))
     half = _product(chain, threads)
     return TopK(*_rust.metapath_top_k(half, number, asked, with_self, threads, _progress.current()))
@@ -326,7 +326,7 @@ def pathsim_pairs(
     >>> pathsim_pairs([papers], left=[0, 0, 0, 0], right=[1, 2, 3, 4]).round(4)
     array([0.0826, 0.8   , 1.    , 0.    ])
     """
-    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path")
+    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path", _rust.metapath_is_canonical)
     pairs = _check.pairs(left, right, _check.n_nodes(chain))
     return _rust.metapath_pairs(_product(chain, threads), *pairs, threads, _progress.current())
 

@@ -24,7 +24,9 @@ mod _rust {
     #[pymodule_export]
     use super::error::InternalError;
     #[pymodule_export]
-    use super::metapath::{MetapathIndex, metapath_chain, metapath_pairs, metapath_pathsim, metapath_top_k};
+    use super::metapath::{
+        MetapathIndex, metapath_chain, metapath_is_canonical, metapath_pairs, metapath_pathsim, metapath_top_k,
+    };
     #[pymodule_export]
     use super::rng::splitmix64;
     #[pymodule_export]

@@ -72,6 +72,20 @@ fn chain<'py, T: Element + kernel::Number>(
     Ok((product.indptr.into_pyarray(py), product.indices.into_pyarray(py), data))
 }
 
+/// Whether a matrix can be taken as it is.
+#[pyfunction]
+#[pyo3(signature = (relation, /))]
+pub(crate) fn metapath_is_canonical(py: Python<'_>, relation: Matrix<'_>) -> PyResult<bool> {
+    let Ok(half) = relation.half() else { return Ok(false) };
+    let look = |_: &Task| {
+        Ok(match half {
+            Half::Counts(half) => kernel::is_canonical(half),
+            Half::Weights(half) => kernel::is_canonical(half),
+        })
+    };
+    detached(py, 1, None, look)
+}
+
 /// The product of relations of one dtype.
 #[pyfunction]
 #[pyo3(signature = (relations, n_threads, /))]

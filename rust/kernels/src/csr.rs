@@ -38,10 +38,14 @@ impl<'a, I: Copy + Ord + Into<i64>, T: Copy, P: Copy + Ord + Into<i64>> Csr<'a, 
         if last != indices.len() as i64 {
             return fail(format!("indptr[-1]={last} must be the number of entries, {}", indices.len()));
         }
-        if let Some(at) = indices.iter().position(|&j| {
+        let outside = |&j: &I| {
             let j: i64 = j.into();
             j < 0 || j as u64 >= n_columns as u64
-        }) {
+        };
+        // All of them, because a loop that may end early is not compiled into wide instructions.
+        if indices.iter().fold(false, |any, j| any | outside(j))
+            && let Some(at) = indices.iter().position(outside)
+        {
             let row = indptr.partition_point(|&start| start.into() <= at as i64) - 1;
             let column: i64 = indices[at].into();
             return fail(format!("indices[{at}]={column} is out of range for {n_columns} columns (row {row})"));

@@ -4,7 +4,7 @@
 //! the scalar product of the left one's column counts with the right one's row counts. Those are known for the relations and
 //! estimated for products of them, as if entries were scattered evenly.
 
-use super::product::product;
+use super::product::{Sum, product};
 use super::{Relation, canonical};
 use crate::parallel::{Task, collected, filled};
 use crate::{Error, Result};
@@ -20,6 +20,10 @@ pub trait Number: Copy + Debug + Default + Display + PartialEq + Send + Sync {
     fn is_proper(self) -> bool;
     /// Its bits.
     fn bits(self) -> u64;
+    /// Something smaller for sums that are known to be.
+    type Narrow: Sum<Self>;
+    /// Whether those of a product are.
+    fn sums_are_narrow(left: Relation<'_, Self>, right: Relation<'_, Self>) -> bool;
 }
 
 impl Number for i64 {
@@ -40,6 +44,15 @@ impl Number for i64 {
     fn bits(self) -> u64 {
         self as u64
     }
+
+    type Narrow = u32;
+
+    fn sums_are_narrow(left: Relation<'_, Self>, right: Relation<'_, Self>) -> bool {
+        let greatest = |values: &[i64]| values.iter().fold(0, |greatest, &value| value.max(greatest)) as u128;
+        let terms = (0..left.n_rows()).map(|row| left.parts(row).0.len()).max().unwrap_or(0) as u128;
+        let [left, right] = [left, right].map(|relation| greatest(relation.arrays().2));
+        [left, right, terms].iter().all(|&n| n <= u32::MAX.into()) && left * right * terms <= u32::MAX.into()
+    }
 }
 
 impl Number for f64 {
@@ -58,6 +71,12 @@ impl Number for f64 {
 
     fn bits(self) -> u64 {
         self.to_bits()
+    }
+
+    type Narrow = f64;
+
+    fn sums_are_narrow(_: Relation<'_, Self>, _: Relation<'_, Self>) -> bool {
+        false
     }
 }
 

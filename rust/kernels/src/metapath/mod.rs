@@ -22,7 +22,6 @@ use crate::csr::Csr;
 use crate::parallel::{Task, collected, filled, zeros};
 use crate::{Error, Result};
 use half::Half;
-use rayon::prelude::*;
 use tiles::Tiles;
 
 /// Rows that are checked or copied together.
@@ -189,26 +188,45 @@ impl<'a> PathSim<'a> {
     }
 }
 
-/// Columns that ascend within each row, entries that are positive and finite, sizes that 32 bits number.
-fn canonical<T: Number>(relation: Relation<'_, T>, name: &str) -> Result<()> {
-    let (n, m) = (relation.n_rows(), relation.n_columns());
-    if n > i32::MAX as usize || m > i32::MAX as usize {
-        return Err(Error::Invalid(format!("{name} is {n} × {m}: more than {} nodes of a type.", i32::MAX)));
+/// Whether columns ascend within each row and entries are positive and finite, of a size that 32 bits number: O(entries).
+pub fn is_canonical<T: Number>(relation: Relation<'_, T>) -> bool {
+    let (starts, columns, values) = relation.arrays();
+    // All falls are between rows, if there are as many in all as there.
+    let falls = columns.windows(2).map(|pair| usize::from(pair[0] >= pair[1])).sum::<usize>();
+    let mut between = 0;
+    let mut before = 0;
+    for &start in starts {
+        let start = start as usize;
+        if start > before && start < columns.len() {
+            between += usize::from(columns[start - 1] >= columns[start]);
+            before = start;
+        }
     }
-    let fault = |row: usize| {
+    let proper = values.iter().fold(true, |proper, value| proper & value.is_proper());
+    falls == between && proper && relation.n_rows().max(relation.n_columns()) <= i32::MAX as usize
+}
+
+/// See [`is_canonical`].
+///
+/// # Errors
+/// [`Error::Invalid`] names the first fault.
+fn canonical<T: Number>(relation: Relation<'_, T>, name: &str) -> Result<()> {
+    if is_canonical(relation) {
+        return Ok(());
+    }
+    let (n, m) = (relation.n_rows(), relation.n_columns());
+    for row in 0..n {
         let (columns, values) = relation.parts(row);
         if let Some(at) = columns.windows(2).position(|pair| pair[0] >= pair[1]) {
             let (a, b) = (columns[at], columns[at + 1]);
-            return Some(format!("{name} is not canonical: column {b} follows {a} in row {row}."));
+            return Err(Error::Invalid(format!("{name} is not canonical: column {b} follows {a} in row {row}.")));
         }
-        let at = values.iter().position(|v| !v.is_proper())?;
-        let (column, value) = (columns[at], values[at]);
-        Some(format!("{name}[{row}, {column}]={value:?}: must be positive and finite."))
-    };
-    match (0..n).into_par_iter().with_min_len(ROWS).find_map_first(fault) {
-        Some(fault) => Err(Error::Invalid(fault)),
-        None => Ok(()),
+        if let Some(at) = values.iter().position(|value| !value.is_proper()) {
+            let (column, value) = (columns[at], values[at]);
+            return Err(Error::Invalid(format!("{name}[{row}, {column}]={value:?}: must be positive and finite.")));
+        }
     }
+    Err(Error::Invalid(format!("{name} is {n} × {m}: more than {} nodes of a type.", i32::MAX)))
 }
 
 #[cfg(test)]
