@@ -216,6 +216,12 @@ print(pathsim_top_k(together, 2, queries=[7]))
     assert "TopK(indices=array([[0, 1]]), scores=array([[1., 1.]]))" in printed
 
 
+def test_a_matrix_of_scores_that_cannot_fit_is_refused_before_it_is_counted():
+    twins = csr_array(np.ones((10_000_000, 1), dtype=np.int8))  # 10**14 scores: hours
+    with pytest.raises(MemoryError, match=r"at least.*pathsim_top_k.* 1091\.4 TiB"):
+        pathsim([twins])
+
+
 def test_best_k_that_do_not_fit_are_a_memory_error():
     with pytest.raises(MemoryError, match=r"\d"):
         pathsim_top_k(HALF, 2**62)

@@ -195,6 +195,12 @@ impl<'a, V: Value> Half<'a, V> {
         prefetch(&self.values, self.starts[row] as usize);
     }
 
+    /// Whether no product of two entries underflows to 0.
+    pub fn no_product_vanishes(&self) -> bool {
+        let zero = V::Sum::default();
+        self.values.iter().map(|&value| V::of(value)).all(|value| value.add_product(value, zero) != zero)
+    }
+
     /// Number of columns.
     pub fn n_columns(&self) -> usize {
         self.counts.len()

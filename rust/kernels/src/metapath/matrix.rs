@@ -20,9 +20,25 @@ pub struct Similarities {
     pub scores: Vec<f64>,
 }
 
+/// Fails where there is no room for so many entries: for both arrays at once, because a system may promise each of two
+/// that it cannot hold together.
+fn room_for(entries: u128, what: &'static str) -> Result<()> {
+    let bytes = entries * (size_of::<i32>() + size_of::<f64>()) as u128;
+    let all = usize::try_from(bytes).map_err(|_| Error::OutOfMemory { what, bytes })?;
+    reserve::<u8>(all, what).map(drop)
+}
+
 /// See [`super::PathSim::matrix`]. Rows are summed twice, to be counted and to be stored.
 pub(super) fn matrix<V: Value>(half: &Half<'_, V>, threshold: f64, task: &Task) -> Result<Similarities> {
     let n = half.len();
+    // All nodes with a path to the same middle node are similar: counting what cannot be stored would take long.
+    let most = half.counts.iter().copied().max().unwrap_or(0);
+    if threshold == 0.0 && half.no_product_vanishes() {
+        room_for(
+            u128::from(most) * u128::from(most),
+            "the matrix of similarities, at least, (pathsim_top_k keeps the best of each row alone)",
+        )?;
+    }
     task.expect(2 * n);
     half.with_columns(0..n, |columns| {
         let blocks = runs_of_cells(&half.flops_before(0..n)?, BLOCK);
@@ -58,10 +74,7 @@ pub(super) fn matrix<V: Value>(half: &Half<'_, V>, threshold: f64, task: &Task) 
         }
         let total = indptr[n] as usize;
         let what = "the matrix of similarities (pathsim_top_k keeps the best of each row alone)";
-        let bytes = total as u128 * (size_of::<i32>() + size_of::<f64>()) as u128;
-        // Both at once, because a system may promise each of two that it cannot hold together.
-        let all = usize::try_from(bytes).map_err(|_| Error::OutOfMemory { what, bytes })?;
-        drop(reserve::<u8>(all, what)?);
+        room_for(total as u128, what)?;
         let (mut indices, mut scores) = (zeros(total, what)?, zeros(total, what)?);
         let ends = || blocks.iter().map(|block| indptr[block.end] as usize);
         let (index_runs, score_runs) = (split_runs(&mut indices, ends()), split_runs(&mut scores, ends()));
