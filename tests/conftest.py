@@ -1,6 +1,7 @@
 """What all tests share: the two panels, fresh interpreters, local data, hypothesis profiles."""
 
 import os
+import signal
 import subprocess
 import sys
 from importlib import import_module
@@ -13,6 +14,9 @@ from hypothesis import HealthCheck, settings
 HERE = Path(__file__).parent
 # Test modules share helpers (textbook implementations, oracles) that pytest's importlib mode does not find.
 sys.path += [str(HERE), str(HERE / "kernels")]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background job; tests press Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "ci",
