@@ -93,10 +93,8 @@ def csr_distances(
     _check_csr(X, name)
     _check_shape(X.shape, name, may_be_empty=columns == 0)
     _check_distance_shape(X.shape, name, columns)
-    indptr = _row_starts(X, name)
-    indices = _row_of_integers(_stored(X.indices, indptr), f"{name}.indices")
-    data = _stored(X.data, indptr)
-    data = _row_of_floats(data, f"{name}.data", "drop the entry instead, for a pair out of reach")
+    indptr, indices = _row_starts(X, name), _row_of_integers(X.indices, f"{name}.indices")
+    data = _row_of_floats(X.data, f"{name}.data", "drop the entry instead, for a pair out of reach")
     if data.size and data.min() < 0:
         at = np.flatnonzero(data < 0)[0]
         raise ValueError(f"{name}.data[{at}]={data[at]}: {NEGATIVE}")
@@ -390,11 +388,6 @@ def _row_starts(X: CSR, name: str) -> NDArray[np.int64]:
     if len(indptr) != X.shape[0] + 1:
         raise ValueError(f"{name}.indptr has {len(indptr)} entries: {X.shape[0]} rows need {X.shape[0] + 1}.")
     return indptr
-
-
-def _stored(values: Any, indptr: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the values of the entries, without the room that SciPy may leave behind them."""
-    return np.asarray(values)[: max(0, int(indptr[-1]))]
 
 
 def _check_shape(shape: tuple[int, ...], name: str, may_be_empty: bool) -> None:

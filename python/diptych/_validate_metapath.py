@@ -105,7 +105,14 @@ def _check_matrix(A: Any, name: str) -> None:
 
 def _as_stored(A: Any, whole: bool) -> Relation | None:
     """Return the arrays of a CSR matrix, if they are of a form that needs no care."""
-    if A.format != "csr" or A.indices.dtype != np.int32 or A.dtype.kind not in "biuf":
+    parts = A.format == "csr" and (A.indptr, A.indices, A.data)
+    if not parts or any(type(part) is not np.ndarray for part in parts):  # a list, a masked array
+        return None
+    if (
+        A.indptr.dtype not in (np.int32, np.int64)
+        or A.indices.dtype != np.int32
+        or A.data.dtype.kind not in "biuf"
+    ):
         return None
     with np.errstate(over="ignore"):
         data = np.require(A.data, np.int64 if whole else np.float64, ["C", "A"])

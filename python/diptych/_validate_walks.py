@@ -18,7 +18,6 @@ from diptych._validate import (
     _row_of_floats,
     _row_of_integers,
     _row_starts,
-    _stored,
     is_sparse,
     node_numbers,
 )
@@ -50,6 +49,11 @@ def transition_weights(
     if graph.indptr.dtype == indices.dtype == np.int32 and indices.ndim == 1:
         return indptr.astype(np.int32), np.require(indices, np.int32, ["C", "A"]), data, int(graph.shape[0])
     return indptr, _row_of_integers(indices, f"{name}.indices"), data, int(graph.shape[0])
+
+
+def _stored(values: Any, indptr: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the values of the entries, without the room that SciPy may leave behind them."""
+    return np.asarray(values)[: max(0, int(indptr[-1]))]
 
 
 def start_nodes(nodes: Any, n: int) -> NDArray[np.int64] | None:

@@ -112,7 +112,8 @@ def explained(
     """
     half = metapath.half
     of_x, of_y = (_row(W, node) for node in nodes)
-    shares = {t: w * of_y[t] for t, w in of_x.items() if t in of_y}  # t ascending
+    products = {t: w * of_y[t] for t, w in of_x.items() if t in of_y}  # t ascending
+    shares = {t: product for t, product in products.items() if product > 0}  # a weight may underflow
     ranked = sorted(shares, key=lambda t: -shares[t])
     names = [graph.nodes[kind] for kind in half.types]
     relations = graph.relations_along(half)

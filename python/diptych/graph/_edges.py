@@ -22,7 +22,7 @@ Codes: TypeAlias = NDArray[np.int64]
 MOST_NODES = 2**31 - 1  # walks hold nodes in 32 bits, signed
 _SOURCES = ("source", "src", "from", "fromnodeid", "node1")
 _TARGETS = ("target", "dst", "to", "tonodeid", "node2")
-_WEIGHTS = ("weight", "weights")
+WEIGHTS = ("weight", "weights")
 
 
 class Edges(NamedTuple):
@@ -312,7 +312,7 @@ def titled_columns(titles: list[str]) -> tuple[int, int, int | None] | None:
     plain = [title.strip().lower().replace("_", "") for title in titles]
     found = [
         next((plain.index(word) for word in words if word in plain), None)
-        for words in (_SOURCES, _TARGETS, _WEIGHTS)
+        for words in (_SOURCES, _TARGETS, WEIGHTS)
     ]
     source, target, weight = found
     return None if source is None or target is None else (source, target, weight)

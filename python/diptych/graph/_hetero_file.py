@@ -74,10 +74,10 @@ def _names(kind: str, names: NDArray[Any]) -> int | list[Any]:
         return len(names)
     listed: list[Any] = names.tolist()
     for at, name in enumerate(listed):
-        if type(name) not in (str, int, float):
+        if type(name) not in (str, int):
             raise ValueError(
-                f"nodes[{kind!r}][{at}] is {name!r}, a {type(name).__name__}: only strings and numbers can "
-                "be written as JSON."
+                f"nodes[{kind!r}][{at}] is {name!r}, a {type(name).__name__}: only strings and whole numbers "
+                "are written as JSON."
             )
     return listed
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from diptych._validate import DtypeError
 from diptych.graph._metapath import Relation
 
@@ -21,6 +23,9 @@ def parts_of_pyg(data: Any, names: Mapping[str, Iterable[Any]]) -> tuple[dict[Re
     nodes: dict[str, Any] = {}
     for kind in kinds:
         n = _part(stores[kind], "num_nodes")
+        features = _part(stores[kind], "x")  # what to_dict() holds, and no number
+        if n is None and features is not None:
+            n = len(features)
         if kind in names or n is not None:
             nodes[kind] = names[kind] if kind in names else int(n)
     nodes |= {kind: own for kind, own in names.items() if kind not in nodes}
@@ -32,6 +37,7 @@ def _edges(key: Relation, store: Any) -> Any:
     index = _part(store, "edge_index")
     if index is None:
         raise ValueError(f"data[{key!r}] has no edge_index, an array of shape (2, E).")
+    index = np.asarray(index) if isinstance(index, list | tuple) else index
     if getattr(index, "ndim", 0) != 2 or index.shape[0] != 2:
         raise ValueError(f"data[{key!r}].edge_index has shape {tuple(index.shape)}: (2, E) is needed.")
     weights = _part(store, "edge_weight")

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from diptych import _validate
 from diptych._validate import DtypeError
-from diptych.graph._edges import Rows, edge_columns, name_array, row_width
+from diptych.graph._edges import WEIGHTS, Rows, edge_columns, name_array, row_width, titled_columns
 from diptych.graph._metapath import Relation
 from diptych.graph._names import Column, Names, given_names, learnt_names
 
@@ -36,6 +36,10 @@ def read_relation(key: Relation, given: Any) -> Matrix | Edges:
     title = f"relations[{key!r}]"
     if _validate.is_sparse(given):
         return matrix_of_counts(given, title)
+    if hasattr(given, "collect") and not hasattr(given, "__array__"):  # polars, not asked for titles yet
+        raise DtypeError(
+            f"{title} is a {type(given).__name__}, which holds no rows yet: pass its .collect()."
+        )
     if hasattr(given, "columns") and hasattr(given, "__getitem__"):
         return _from_frame(key, given, title)
     if isinstance(given, tuple):
@@ -59,14 +63,30 @@ def _from_frame(key: Relation, frame: Any, title: str) -> Edges:
     """Choose columns titled like the types, else as `Graph.from_edges` does."""
     titles = [str(name) for name in frame.columns]
     by_title = dict(zip(titles, frame.columns, strict=True))
-    if key[0] != key[2] and key[0] in titles and key[2] in titles:
-        picked: tuple[int, int, int | None] = (titles.index(key[0]), titles.index(key[2]), None)
-        if "weight" in titles:
-            picked = (*picked[:2], titles.index("weight"))
-    else:
-        picked = edge_columns(titles)
+    picked = _columns_of_types(key, titles, title) or edge_columns(titles)
     s, t, w = (None if at is None else np.asarray(frame[by_title[titles[at]]]) for at in picked)
     return _edges(s, t, w, title, holds_rows=False)
+
+
+def _columns_of_types(key: Relation, titles: list[str], title: str) -> tuple[int, int, int | None] | None:
+    """Return the columns titled like the types, in any case, and that of the weights; None if none is."""
+    plain = [name.strip().lower() for name in titles]
+    ends = key[0].strip().lower(), key[2].strip().lower()
+    there = [end in plain for end in ends]
+    if ends[0] == ends[1] or not any(there):
+        return None
+    exact = key[0] in titles and key[2] in titles
+    if not exact and (not all(there) or any(plain.count(end) > 1 for end in ends)):
+        if titled_columns(titles):
+            return None
+        raise ValueError(
+            f"{title} has the columns {', '.join(titles)}: title two of them {key[0]} and {key[2]}, or "
+            "source and target."
+        )
+    s, t = (titles.index(end) for end in (key[0], key[2])) if exact else map(plain.index, ends)
+    others = [at for at in range(len(titles)) if at not in (s, t)]
+    weights = [at for at in others if plain[at] in WEIGHTS]
+    return s, t, weights[0] if weights else others[0] if len(others) == 1 else None
 
 
 def _from_rows(rows: Iterable[Any], title: str) -> Edges:
@@ -101,7 +121,7 @@ def _names_or_rows(values: Any, title: str) -> NDArray[Any]:
     if array.ndim != 1:
         raise ValueError(f"{title} has shape {array.shape}: one dimension is needed.")
     if array.dtype.kind == "f":
-        whole = array == np.round(array)
+        whole = (np.abs(array) < 2.0**53) & (array == np.round(array))  # beyond, floats skip whole numbers
         if not whole.all():
             at = int(np.flatnonzero(~whole)[0])
             raise ValueError(f"{title}[{at}]={array[at]}: nodes are whole numbers or strings.")
@@ -153,15 +173,12 @@ def matrix_of_counts(given: Any, title: str) -> Matrix:
     """Return a checked matrix of SciPy as CSR of int64 or float64, duplicates not yet summed."""
     if len(given.shape) != 2:
         raise ValueError(f"{title} has shape {given.shape}: two dimensions are needed.")
-    if given.format == "coo":  # whose own conversion sums in the dtype it has: True + True is True
-        rows, columns = given.coords
-        parts = _by_rows(given.data, rows, columns, given.shape[0])
-    else:
-        matrix = given if given.format == "csr" else given.tocsr()
-        parts = matrix.data, matrix.indices, matrix.indptr
-    # The flags that SciPy keeps on a matrix may be wrong: a new container finds them out.
-    found: Matrix = sparse.csr_array(parts, shape=given.shape)
-    found.check_format(full_check=True)
+    try:
+        found = _compressed(given, title)
+    except ValueError as error:
+        if str(error).startswith(title):
+            raise
+        raise ValueError(f"{title}: {error}") from None  # SciPy's words
 
     def entry(at: int) -> str:
         row = np.searchsorted(found.indptr, at, side="right") - 1
@@ -169,6 +186,27 @@ def matrix_of_counts(given: Any, title: str) -> Matrix:
 
     data = counts_or_weights(found.data, f"{title}.data", entry)
     return sparse.csr_array((data, found.indices, found.indptr), shape=given.shape)
+
+
+def _compressed(given: Any, title: str) -> Matrix:
+    """Return a matrix in a new container, which finds out that flags SciPy keeps on one are wrong."""
+    if given.format == "coo":  # whose own conversion sums in the dtype it has: True + True is True
+        for places, n, end in zip(given.coords, given.shape, ("row", "column"), strict=True):
+            outside = np.flatnonzero((places < 0) | (places >= n))
+            if outside.size:
+                at = outside[0]
+                raise ValueError(f"{title}, entry {at}: {end} {places[at]} is out of range, there are {n}.")
+        rows, columns = given.coords
+        parts = _by_rows(given.data, rows, columns, given.shape[0])
+    else:
+        matrix = given if given.format == "csr" else given.tocsr()
+        parts = matrix.data, matrix.indices, matrix.indptr
+        for part, kind in ((matrix.indices, "indices"), (matrix.indptr, "indptr")):
+            if part.dtype.kind not in "iu":
+                raise DtypeError(f"{title}.{kind} has dtype {part.dtype}: integers are needed.")
+    found: Matrix = sparse.csr_array(parts, shape=given.shape)
+    found.check_format(full_check=True)
+    return found
 
 
 def matrix_of_edges(edges: Edges, sources: Names, targets: Names) -> Matrix:

@@ -92,7 +92,7 @@ def _reader_of_types(types: Mapping[Any, Any] | None) -> Any:
 def _holds_pairs(types: Mapping[Any, Any]) -> bool:
     """Tell types of relations, which are pairs, from types of nodes."""
     pairs = [is_sequence(value) and len(value) == 2 for value in types.values()]
-    if any(pairs) != all(pairs):
+    if pairs and any(pairs) != all(pairs):
         key = next(key for key, pair in zip(types, pairs, strict=True) if not pair)
         raise ValueError(
             f"types[{key!r}]={types[key]!r}: others are pairs (head type, tail type) of relations; types of "
@@ -104,6 +104,10 @@ def _holds_pairs(types: Mapping[Any, Any]) -> bool:
 def _rows_of(triples: Any) -> Rows:
     if isinstance(triples, str | os.PathLike):
         return _TripleLines(triples)
+    if hasattr(triples, "collect") and not hasattr(triples, "__array__"):  # polars, not asked for titles yet
+        raise DtypeError(
+            f"triples is a {type(triples).__name__}, which holds no rows yet: pass its .collect()."
+        )
     if hasattr(triples, "columns") and hasattr(triples, "__getitem__"):
         titles = [str(title) for title in triples.columns]
         columns = [triples[triples.columns[at]] for at in _columns(titles)]

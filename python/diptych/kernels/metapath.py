@@ -77,8 +77,9 @@ def commuting_matrix(relations: Sequence[Any]) -> csr_array:
 
     The result does not depend on the number of threads, of which there are ``diptych.get_num_threads()``.
     Time is O(m log r) for m multiplications and rows of r entries. Memory at the peak is the result and the
-    largest intermediate products, a dense row of 16 bytes per column for each thread, and a copy of the
-    relations.
+    largest intermediate products, for each of them room for up to four times the entries of its two
+    factors, a dense row of 16 bytes per column for each thread, and a copy of relations that are not in
+    canonical form.
 
     References
     ----------

@@ -260,6 +260,8 @@ fn product_in<T: Number, S: Sum<T>>(left: Relation<'_, T>, right: Relation<'_, T
     }
     indices.truncate(indptr[n] as usize);
     data.truncate(indptr[n] as usize);
+    indices.shrink_to_fit(); // the arrays stay as long as somebody wants the product
+    data.shrink_to_fit();
     Ok(Product::new(indptr, indices, data, n_columns))
 }
 
