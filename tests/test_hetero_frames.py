@@ -55,9 +55,9 @@ def test_floats_that_skip_whole_numbers_name_no_nodes(name):
 
 def test_a_lazy_frame_is_to_be_collected():
     lazy = pl.LazyFrame({"author": ["a"], "paper": ["p"]})
-    with pytest.raises(TypeError, match=r"pass its \.collect\(\)"):
+    with pytest.raises(TypeError, match=r"pass .*\.collect\(\)"):
         HeteroGraph({WRITES: lazy})
-    with pytest.raises(TypeError, match=r"pass its \.collect\(\)"):
+    with pytest.raises(TypeError, match=r"pass .*\.collect\(\)"):
         HeteroGraph.from_triples(lazy, types={})
 
 
@@ -119,7 +119,7 @@ from scipy.sparse import csr_array, random_array
 from diptych.kernels.metapath import commuting_matrix
 A = random_array((400_000, 50_000), density=2e-4, format="csr", rng=0).astype(bool).astype(np.int64)
 B = csr_array(np.ones((50_000, 1), dtype=np.int64))
-kept = [commuting_matrix([A, B])]
+kept = [commuting_matrix([A, B]) for _ in range(3)]  # the allocator keeps room of its own
 before = psutil.Process().memory_info().rss
 kept += [commuting_matrix([A, B]) for _ in range(5)]
 print(psutil.Process().memory_info().rss - before)

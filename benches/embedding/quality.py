@@ -158,7 +158,7 @@ def blogcatalog(
         return [delayed(_f1)(vectors, labels, share, repeats, seed) for share in SHARES[::-1]]
 
     found = measures(corpus, seeds, score)
-    shown = f"BlogCatalog, {per_node} × {length}; {len(seeds)} trainings"
+    shown = f"BlogCatalog, {per_node} × {length}; {len(seeds)} training{'s' * (len(seeds) > 1)}"
     authors = AUTHORS if length == 40 else {}
     yield from _lines(name, shown, found, slack=F1_SLACK, authors=authors)
 

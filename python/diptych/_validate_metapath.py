@@ -52,9 +52,10 @@ def chain(matrices: Any, name: str, is_canonical: Callable[[Relation], bool]) ->
     whole = all(A.dtype.kind in "biu" for A in matrices)
     relations = []
     for A, its_name in zip(matrices, names, strict=True):
-        stored = _as_stored(A, whole)
-        ready = stored is not None and is_canonical(stored)
-        relations.append(stored if stored and ready else _in_canonical_form(A, its_name, whole))
+        relation = _as_stored(A, whole)
+        if relation is None or not is_canonical(relation):
+            relation = _in_canonical_form(A, its_name, whole)
+        relations.append(relation)
     return relations
 
 
@@ -105,9 +106,8 @@ def _check_matrix(A: Any, name: str) -> None:
 
 def _as_stored(A: Any, whole: bool) -> Relation | None:
     """Return the arrays of a CSR matrix, if they are of a form that needs no care."""
-    parts = A.format == "csr" and (A.indptr, A.indices, A.data)
-    if not parts or any(type(part) is not np.ndarray for part in parts):  # a list, a masked array
-        return None
+    if A.format != "csr" or any(type(part) is not np.ndarray for part in (A.indptr, A.indices, A.data)):
+        return None  # a list or a masked array, perhaps
     if (
         A.indptr.dtype not in (np.int32, np.int64)
         or A.indices.dtype != np.int32

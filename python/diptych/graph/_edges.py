@@ -119,8 +119,7 @@ def find_row(row_of: dict[Any, int], name: Any, kind: str = "node") -> int:
 def read_edges(edges: Any, weights: ArrayLike | None, node_names: Iterable[Any] | None) -> Edges:
     """Return any table of edges as codes; see `Graph.from_edges`."""
     known = None if node_names is None else name_array(node_names)
-    if hasattr(edges, "collect") and not hasattr(edges, "__array__"):  # polars, not asked for titles yet
-        raise DtypeError(f"edges is a {type(edges).__name__}, which holds no rows yet: pass edges.collect().")
+    refuse_lazy(edges, "edges")  # before it is asked for titles
     if hasattr(edges, "columns") and hasattr(edges, "__getitem__"):
         found = _from_frame(edges, known)
     elif hasattr(edges, "__array__"):
@@ -305,6 +304,14 @@ def _from_frame(frame: Any, known: NDArray[Any] | None) -> tuple[Edges, bool]:
     picked = [None if at is None else frame[by_title[titles[at]]] for at in (s, t, w)]
     named = (titles[s], titles[t], titles[w] if w is not None else "")
     return _from_columns(picked[0], picked[1], picked[2], known, named)
+
+
+def refuse_lazy(frame: Any, name: str) -> None:
+    """Refuse a frame of polars that holds no rows yet."""
+    if hasattr(frame, "collect") and not hasattr(frame, "__array__"):
+        raise DtypeError(
+            f"{name} is a {type(frame).__name__}, which holds no rows yet: pass {name}.collect()."
+        )
 
 
 def titled_columns(titles: list[str]) -> tuple[int, int, int | None] | None:

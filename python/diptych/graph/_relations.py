@@ -10,7 +10,15 @@ from scipy import sparse
 
 from diptych import _validate
 from diptych._validate import DtypeError
-from diptych.graph._edges import WEIGHTS, Rows, edge_columns, name_array, row_width, titled_columns
+from diptych.graph._edges import (
+    WEIGHTS,
+    Rows,
+    edge_columns,
+    name_array,
+    refuse_lazy,
+    row_width,
+    titled_columns,
+)
 from diptych.graph._metapath import Relation
 from diptych.graph._names import Column, Names, given_names, learnt_names
 
@@ -36,10 +44,7 @@ def read_relation(key: Relation, given: Any) -> Matrix | Edges:
     title = f"relations[{key!r}]"
     if _validate.is_sparse(given):
         return matrix_of_counts(given, title)
-    if hasattr(given, "collect") and not hasattr(given, "__array__"):  # polars, not asked for titles yet
-        raise DtypeError(
-            f"{title} is a {type(given).__name__}, which holds no rows yet: pass its .collect()."
-        )
+    refuse_lazy(given, title)  # before it is asked for titles
     if hasattr(given, "columns") and hasattr(given, "__getitem__"):
         return _from_frame(key, given, title)
     if isinstance(given, tuple):

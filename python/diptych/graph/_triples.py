@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from diptych._validate import DtypeError
 from diptych.graph._alike import did_you_mean
-from diptych.graph._edges import Nodes, Rows, is_sequence, name_array
+from diptych.graph._edges import Nodes, Rows, is_sequence, name_array, refuse_lazy
 from diptych.graph._files import separated_lines
 from diptych.graph._metapath import Relation
 from diptych.io import is_whole_number
@@ -104,10 +104,7 @@ def _holds_pairs(types: Mapping[Any, Any]) -> bool:
 def _rows_of(triples: Any) -> Rows:
     if isinstance(triples, str | os.PathLike):
         return _TripleLines(triples)
-    if hasattr(triples, "collect") and not hasattr(triples, "__array__"):  # polars, not asked for titles yet
-        raise DtypeError(
-            f"triples is a {type(triples).__name__}, which holds no rows yet: pass its .collect()."
-        )
+    refuse_lazy(triples, "triples")  # before it is asked for titles
     if hasattr(triples, "columns") and hasattr(triples, "__getitem__"):
         titles = [str(title) for title in triples.columns]
         columns = [triples[triples.columns[at]] for at in _columns(titles)]

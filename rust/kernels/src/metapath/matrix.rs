@@ -31,11 +31,12 @@ fn room_for(entries: u128, what: &'static str) -> Result<()> {
 /// See [`super::PathSim::matrix`]. Rows are summed twice, to be counted and to be stored.
 pub(super) fn matrix<V: Value>(half: &Half<'_, V>, threshold: f64, task: &Task) -> Result<Similarities> {
     let n = half.len();
-    // All nodes with a path to the same middle node are similar: counting what cannot be stored would take long.
-    let most = half.counts.iter().copied().max().unwrap_or(0);
     if threshold == 0.0 && half.no_product_vanishes() {
+        // Any two nodes with a path to one middle node are similar. What cannot be stored is not counted first: for
+        // millions of nodes that takes hours.
+        let most = u128::from(half.counts.iter().copied().max().unwrap_or(0));
         room_for(
-            u128::from(most) * u128::from(most),
+            most * most,
             "the matrix of similarities, at least, (pathsim_top_k keeps the best of each row alone)",
         )?;
     }

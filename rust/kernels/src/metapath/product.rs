@@ -32,16 +32,6 @@ const WHAT: &str = "the commuting matrix";
 /// How many entries of the left matrix ahead the rows of the right one are asked for.
 const AHEAD: usize = 8;
 
-/// Asks for where rows start that are needed soon.
-#[inline(always)]
-fn look_ahead_at_starts<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usize) {
-    for at in left.start(row)..left.start(row + 1) {
-        if let Some(&far) = left.indices().get(at + 2 * AHEAD) {
-            right.prefetch_start(far as usize);
-        }
-    }
-}
-
 /// Asks for rows that are needed soon, as many as the row has entries: they lie anywhere.
 #[inline(always)]
 fn look_ahead<T: Number>(left: Relation<'_, T>, right: Relation<'_, T>, row: usize) {
@@ -187,7 +177,6 @@ fn product_in<T: Number, S: Sum<T>>(left: Relation<'_, T>, right: Relation<'_, T
     // Multiplications of the rows up to each, and one more per row, so that blocks of rows without entries end as well.
     let mut before = zeros(n + 1, "the plan of work")?;
     before[1..].par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, count)| {
-        look_ahead_at_starts(left, right, row);
         *count = 1 + left.parts(row).0.iter().map(|&k| right.parts(k as usize).0.len() as u64).sum::<u64>();
     });
     for row in 0..n {
