@@ -58,9 +58,10 @@ class Times(Generic[R]):
 def interleave(contenders: Mapping[str, Callable[[], R]], *, budget: float) -> dict[str, Times[R]]:
     """Run the contenders in turn for about ``budget`` seconds, each at least three times.
 
-    A first run of each warms up and supplies the answers; it counts where it took more than five seconds. In
-    each round a contender much faster than the slowest runs up to five times: its median rests on more
-    figures and costs little.
+    A first run of each supplies the answers; it counts where it took more than five seconds. Each turn of a
+    quicker one begins with a run that is not timed: while the others run, the host of a virtual machine takes
+    back what memory was freed, and to get it again costs more than many a call. A contender much faster than
+    the slowest runs up to five times in its turn: its median rests on more figures and costs little.
     """
     times = {name: Times(run()) for name, run in contenders.items()}
     for timed in times.values():
@@ -71,7 +72,9 @@ def interleave(contenders: Mapping[str, Callable[[], R]], *, budget: float) -> d
     for _ in range(MOST_ROUNDS):
         waiting = [name for name in times if spent <= budget or len(times[name].seconds) < FEWEST_RUNS]
         for name in waiting:
-            turns = max(1, min(MOST_TURNS, int(slowest / 8 / times[name].first.seconds)))
+            quick = times[name].first.seconds <= SLOW
+            warm = contenders[name]().seconds if quick else times[name].first.seconds
+            turns = max(1, min(MOST_TURNS, int(slowest / 8 / warm)))
             for _ in range(turns):
                 times[name].seconds.append(contenders[name]().seconds)
             spent += sum(times[name].seconds[-turns:])

@@ -1,32 +1,13 @@
-//! Alias tables: Vose's algorithm, once in float64 as the contract has it, once packed for walks.
+//! Alias tables by Vose's algorithm, and draws from them. Walks have theirs packed (`slots.rs`).
 
-use super::graph::{Graph, sum};
-use crate::parallel::{Task, advise_large_pages, collected, filled, filled_with, reserve, split_runs};
+use super::graph::sum;
+use crate::parallel::{Task, collected, filled, filled_with};
 use crate::rng::{Stream, pick, uniform};
 use crate::{Error, Result};
 use rayon::prelude::*;
 
 /// Draws that make a block.
 const BLOCK: usize = 1 << 16;
-/// About how many edges a block of rows has.
-const EDGES_PER_RUN: usize = 1 << 16;
-
-/// An edge as a slot of its row's table: the neighbour it stands for, or else, all that one step needs in one record.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    /// In parts of 2³², rounded down.
-    threshold: u32,
-    first: u32,
-    second: u32,
-}
-
-impl Entry {
-    /// The neighbour, given the place within the slot.
-    #[inline(always)]
-    pub(super) fn choose(self, fraction: u64) -> u32 {
-        if ((fraction >> 32) as u32) < self.threshold { self.first } else { self.second }
-    }
-}
 
 /// Threshold and alias of each slot; O(n), in one thread, and 8 bytes per slot besides the result.
 ///
@@ -52,7 +33,13 @@ pub fn alias_table(weights: &[f64], task: &Task) -> Result<(Vec<f64>, Vec<i64>)>
 }
 
 /// Vose's algorithm. The two stacks share one array, the slots below 1 from its left end and the others from its right.
-fn vose(weights: &[f64], threshold: &mut [f64], alias: &mut [u32], stacks: &mut [u32], task: &Task) -> Result<()> {
+pub(super) fn vose(
+    weights: &[f64],
+    threshold: &mut [f64],
+    alias: &mut [u32],
+    stacks: &mut [u32],
+    task: &Task,
+) -> Result<()> {
     let n = weights.len();
     threshold.fill(1.0);
     alias.iter_mut().zip(0..).for_each(|(alias, slot)| *alias = slot);
@@ -90,37 +77,6 @@ fn vose(weights: &[f64], threshold: &mut [f64], alias: &mut [u32], stacks: &mut 
         threshold[i as usize] = 1.0;
     }
     Ok(())
-}
-
-/// The tables of all rows, by edge; the abyss's last. O(edges), rows in parallel.
-///
-/// # Errors
-/// [`Error::OutOfMemory`], [`Error::Interrupted`].
-pub(super) fn entries(graph: &Graph, weights: &[f64], task: &Task) -> Result<Vec<Entry>> {
-    let abyss = Entry { threshold: 0, first: graph.abyss(), second: graph.abyss() };
-    let mut entries = reserve(weights.len() + 1, "alias tables of the graph")?;
-    advise_large_pages(&mut entries);
-    entries.resize(weights.len() + 1, abyss);
-    let runs = graph.runs(EDGES_PER_RUN);
-    let slices = split_runs(&mut entries, runs.iter().map(|run| run.edges.end));
-    runs.par_iter().zip(slices).try_for_each(|(run, entries)| {
-        let longest = graph.rows()[run.nodes.clone()].iter().map(|row| row.degree).max().unwrap_or(0) as usize;
-        let mut threshold = filled(longest, 0.0, "a row of thresholds")?;
-        let (mut alias, mut stacks) = (filled(longest, 0, "a row of aliases")?, filled(longest, 0, "a row of slots")?);
-        for row in graph.rows()[run.nodes.clone()].iter().filter(|row| (row.start as usize) < weights.len())
-        // no dead ends
-        {
-            let (start, d) = (row.start as usize, row.degree as usize);
-            let near = &graph.neighbours()[start..start + d];
-            vose(&weights[start..start + d], &mut threshold[..d], &mut alias[..d], &mut stacks[..d], task)?;
-            for (j, entry) in entries[start - run.edges.start..][..d].iter_mut().enumerate() {
-                let threshold = (threshold[j] * (1_u64 << 32) as f64) as u32; // `as` saturates
-                *entry = Entry { threshold, first: near[j], second: near[alias[j] as usize] };
-            }
-        }
-        task.advance(0)
-    })?;
-    Ok(entries)
 }
 
 /// `size` slots drawn from a table: draw i is made of word i of stream 0.

@@ -4,10 +4,10 @@
 //! moves a ring of 64 walks at once, in passes: one pass asks the memory for what the next will read. Fixed blocks of
 //! walks run in parallel; a walk draws from a stream of its own, so nothing depends on who walks it.
 //!
-//! A node is eight bytes (where its row starts, its degree), an edge is four (the neighbour), or twelve more where
-//! weights differ within some row: the two ends an alias table chooses between and the threshold, in one record. A dead end
-//! leads to the abyss, a node past the last that leads to itself, so that steps need not ask. Second order has an index of
-//! the edges besides, 4 bytes per 15. What is read at random lies in large pages where the system grants them.
+//! A node is eight bytes (where its row starts, its degree), an edge is four (the neighbour), and ten or twelve more where
+//! weights differ within some row: the two ends an alias table chooses between and the threshold. A dead end leads
+//! to the abyss, a node past the last that leads to itself, so that steps need not ask. Second order has an index of the
+//! edges besides, 4 bytes per 15. What is read at random lies in large pages where the system grants them.
 //!
 //! Not the best for a handful of long walks: one walk alone runs at the speed of the memory's latency.
 
@@ -16,6 +16,7 @@ mod first_order;
 mod graph;
 mod lines;
 mod second_order;
+mod slots;
 
 pub use alias::{alias_table, sample_alias};
 
@@ -24,11 +25,11 @@ use crate::parallel::{Task, zeros};
 use crate::rng::Stream;
 use crate::simd::prefetch;
 use crate::{Error, Result};
-use alias::Entry;
 use graph::Graph;
 use lines::{Pivots, Tree};
 use rayon::prelude::*;
-use second_order::{Bias, Steps, Stored, Unit};
+use second_order::{Bias, Steps, Stored, Unit, Weights};
+use slots::Slots;
 
 /// Walks that a thread moves together.
 const RING: usize = 64;
@@ -65,7 +66,7 @@ pub struct Walks<'a> {
 /// What is kept besides where weights differ within some row.
 #[derive(Debug)]
 struct Weighted {
-    entries: Vec<Entry>,
+    slots: Slots,
     /// Sum and greatest of each row, and all weights: for the second order only.
     stored: Option<(Vec<[f64; 2]>, Vec<f64>)>,
 }
@@ -101,12 +102,12 @@ impl<'a> Walks<'a> {
         let weighted = match weights {
             None => None,
             Some(weights) => {
-                let entries = alias::entries(&graph, &weights, task)?;
+                let slots = Slots::new(&graph, &weights, task)?;
                 let stored = match bias {
                     None => None,
                     Some(_) => Some((second_order::sums(&graph, &weights)?, weights)),
                 };
-                Some(Weighted { entries, stored })
+                Some(Weighted { slots, stored })
             }
         };
         let second_order = match bias {
@@ -135,19 +136,33 @@ impl<'a> Walks<'a> {
     /// When there is no walk of such a number.
     pub fn walk(&self, numbers: impl IntoIterator<Item = u64>, out: &mut [i32], task: &Task) -> Result<()> {
         let starts = numbers.into_iter().take(out.len() / self.walk_length()).map(|r| self.start(r));
+        match &self.weighted {
+            None => self.walk_on(self.graph.neighbours(), Some(Unit), starts, out, task),
+            Some(Weighted { slots, stored }) => {
+                let weights = stored.as_ref().map(|(sums, weights)| Stored { sums, weights });
+                match slots {
+                    Slots::Narrow(slots, fine) => self.walk_on((&slots[..], &fine[..]), weights, starts, out, task),
+                    Slots::Wide(slots) => self.walk_on(&slots[..], weights, starts, out, task),
+                }
+            }
+        }
+    }
+
+    fn walk_on(
+        &self,
+        edges: impl Proposal,
+        weights: Option<impl Weights>,
+        starts: impl Iterator<Item = Start>,
+        out: &mut [i32],
+        task: &Task,
+    ) -> Result<()> {
         let (graph, length) = (&self.graph, self.walk_length());
-        let second_order = self.second_order.as_ref().map(|(bias, pivots)| (*bias, Tree::new(graph.lines(), pivots)));
-        match (&self.weighted, second_order) {
-            (None, None) => first_order::walk(graph, graph.neighbours(), starts, length, out, task),
-            (None, Some((bias, tree))) => {
-                let steps = Steps { graph, edges: graph.neighbours(), tree, weights: Unit, bias };
-                second_order::walk(steps, starts, length, out, task)
+        match (&self.second_order, weights) {
+            (Some((bias, pivots)), Some(weights)) => {
+                let tree = Tree::new(graph.lines(), pivots);
+                second_order::walk(Steps { graph, edges, tree, weights, bias: *bias }, starts, length, out, task)
             }
-            (Some(Weighted { entries, stored: Some((sums, weights)) }), Some((bias, tree))) => {
-                let steps = Steps { graph, edges: &entries[..], tree, weights: Stored { sums, weights }, bias };
-                second_order::walk(steps, starts, length, out, task)
-            }
-            (Some(Weighted { entries, .. }), _) => first_order::walk(graph, &entries[..], starts, length, out, task),
+            _ => first_order::walk(graph, edges, starts, length, out, task),
         }
     }
 
@@ -203,18 +218,5 @@ impl Proposal for &[u32] {
     #[inline(always)]
     fn candidate(self, edge: usize, _: u64) -> u32 {
         self[edge]
-    }
-}
-
-/// Alias tables.
-impl Proposal for &[Entry] {
-    #[inline(always)]
-    fn prefetch(self, edge: usize) {
-        prefetch(self, edge);
-    }
-
-    #[inline(always)]
-    fn candidate(self, edge: usize, fraction: u64) -> u32 {
-        self[edge].choose(fraction)
     }
 }
