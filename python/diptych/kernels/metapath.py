@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,8 @@ from diptych._threads import resolve_n_jobs
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+_Answer = TypeVar("_Answer")
 
 __all__ = ["TopK", "commuting_matrix", "pathsim", "pathsim_pairs", "pathsim_top_k"]
 
@@ -105,9 +107,11 @@ def commuting_matrix(relations: Sequence[Any]) -> csr_array:
            [1, 1, 0],
            [1, 0, 1]])
     """
-    chain = _check.chain(relations, "relations", _rust.metapath_is_canonical)
-    shape = _check.n_nodes(chain), chain[-1][-1]
-    return _csr(*_rust.metapath_chain(chain, resolve_n_jobs(None)), shape)
+    chain, threads = _check.chain(relations, "relations"), resolve_n_jobs(None)
+    return _csr(
+        *chain.give(lambda relations: _rust.metapath_chain(relations, threads)),
+        (chain.n_nodes, chain.n_columns),
+    )
 
 
 def pathsim(half_path: Sequence[Any], *, threshold: float = 0.0, n_jobs: int | None = None) -> csr_array:
@@ -186,11 +190,11 @@ def pathsim(half_path: Sequence[Any], *, threshold: float = 0.0, n_jobs: int | N
            [0.667, 0.   , 1.   ]])
     """
     least, threads = _check.threshold(threshold), resolve_n_jobs(n_jobs)
-    chain = _check.chain(half_path, "half_path", _rust.metapath_is_canonical)
-    n = _check.n_nodes(chain)
-    return _csr(
-        *_rust.metapath_pathsim(_product(chain, threads), least, threads, _progress.current()), (n, n)
+    chain = _check.chain(half_path, "half_path")
+    found = _ask(
+        chain, threads, lambda half: _rust.metapath_pathsim(half, least, threads, _progress.current())
     )
+    return _csr(*found, (chain.n_nodes, chain.n_nodes))
 
 
 def pathsim_top_k(
@@ -267,10 +271,14 @@ def pathsim_top_k(
     array([[1.    , 0.8   , 0.0826, 0.    ]])
     """
     number, with_self = _validate.count(k, "k"), _check.include_self(include_self)
-    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path", _rust.metapath_is_canonical)
-    asked = _check.queries(queries, _check.n_nodes(chain))
-    half = _product(chain, threads)
-    return TopK(*_rust.metapath_top_k(half, number, asked, with_self, threads, _progress.current()))
+    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path")
+    asked = _check.queries(queries, chain.n_nodes)
+    found = _ask(
+        chain,
+        threads,
+        lambda half: _rust.metapath_top_k(half, number, asked, with_self, threads, _progress.current()),
+    )
+    return TopK(*found)
 
 
 def pathsim_pairs(
@@ -327,14 +335,19 @@ def pathsim_pairs(
     >>> pathsim_pairs([papers], left=[0, 0, 0, 0], right=[1, 2, 3, 4]).round(4)
     array([0.0826, 0.8   , 1.    , 0.    ])
     """
-    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path", _rust.metapath_is_canonical)
-    pairs = _check.pairs(left, right, _check.n_nodes(chain))
-    return _rust.metapath_pairs(_product(chain, threads), *pairs, threads, _progress.current())
+    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path")
+    pairs = _check.pairs(left, right, chain.n_nodes)
+    return _ask(
+        chain, threads, lambda half: _rust.metapath_pairs(half, *pairs, threads, _progress.current())
+    )
 
 
-def _product(chain: list[_check.Relation], threads: int) -> _check.Relation:
-    """Return the half matrix W; a single relation is that already."""
-    return chain[0] if len(chain) == 1 else (*_rust.metapath_chain(chain, threads), chain[-1][-1])
+def _ask(chain: _check.Chain, threads: int, kernel: Callable[[_check.Relation], _Answer | None]) -> _Answer:
+    """Call a kernel with the half matrix W, which a single relation is already."""
+    if len(chain.matrices) == 1:
+        return chain.give(lambda relations: kernel(relations[0]))
+    W = chain.give(lambda relations: _rust.metapath_chain(relations, threads))
+    return cast(_Answer, kernel((*W, chain.n_columns)))
 
 
 def _csr(

@@ -34,6 +34,8 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn le(self, a: Self::V, b: Self::V) -> u16;
     /// One bit per lane: not a > b, so that what is not a number counts.
     fn not_gt(self, a: Self::V, b: Self::V) -> u16;
+    /// For each of sixteen integers, how many of `all` are below it.
+    fn below(self, few: &[i32; 16], all: &[i32]) -> [u32; 16];
 }
 
 /// Plain arrays.
@@ -109,6 +111,11 @@ impl Lanes for PortableLanes {
     #[allow(clippy::neg_cmp_op_on_partial_ord)]
     fn not_gt(self, a: Self::V, b: Self::V) -> u16 {
         (0..16).fold(0, |mask, i| mask | u16::from(!(a[i] > b[i])) << i)
+    }
+
+    #[inline(always)]
+    fn below(self, few: &[i32; 16], all: &[i32]) -> [u32; 16] {
+        few.map(|x| all.iter().fold(0u32, |below, &other| below.wrapping_add(u32::from(other < x))))
     }
 }
 
@@ -252,6 +259,23 @@ mod wide {
             };
             (low | high << 8) as u16
         }
+
+        #[inline(always)]
+        fn below(self, few: &[i32; 16], all: &[i32]) -> [u32; 16] {
+            // SAFETY: see above; sixteen i32 are 64 bytes too. (As a plain loop this is taken for sixteen sums over
+            // `all`, for which there are not enough registers.)
+            unsafe {
+                let at = |half: usize| _mm256_loadu_si256(few.as_ptr().add(8 * half).cast());
+                let (low, high) = (at(0), at(1));
+                let (mut below, mut beyond) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+                for &other in all {
+                    let other = _mm256_set1_epi32(other);
+                    below = _mm256_sub_epi32(below, _mm256_cmpgt_epi32(low, other));
+                    beyond = _mm256_sub_epi32(beyond, _mm256_cmpgt_epi32(high, other));
+                }
+                std::mem::transmute::<(__m256i, __m256i), [u32; 16]>((below, beyond))
+            }
+        }
     }
 }
 
@@ -269,6 +293,9 @@ mod tests {
         let mut out = vec![u32::from(lanes.le(x, y)), u32::from(lanes.not_gt(x, y)), sum.to_bits()];
         let six = [x, lanes.fused(x, x, x), lanes.add(x, third), third, lanes.sub(x, third), lanes.splat(1.0)];
         assert_eq!(lanes.sum_six(six), six.map(|v| lanes.sum(v)));
+        let all: Vec<i32> = (0..37).map(|i| (i * 23 % 37 - 18) * 1000).chain([i32::MIN, i32::MAX, 0]).collect();
+        let few: [i32; 16] = std::array::from_fn(|i| all[i + 22]);
+        out.extend(lanes.below(&few, &all));
         for v in
             [lanes.add(x, y), lanes.sub(x, y), lanes.abs(x), lanes.max(x, y), lanes.mul_add(x, lanes.splat(2.0), y)]
         {
@@ -289,6 +316,13 @@ mod tests {
         // SAFETY: both features were just detected. Doubling is exact, so fused or not makes no difference.
         let wide = exercise(unsafe { WideLanes::new() });
         assert_eq!(wide, exercise(PortableLanes));
+    }
+
+    #[test]
+    fn those_below_are_counted() {
+        let few = std::array::from_fn(|i| [5, -1, i32::MIN, i32::MAX][i % 4]);
+        let counts = PortableLanes.below(&few, &[0, 5, 7, -1, i32::MIN, 5]);
+        assert_eq!(counts, std::array::from_fn(|i| [3, 1, 0, 6][i % 4]));
     }
 
     #[test]
