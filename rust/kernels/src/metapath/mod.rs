@@ -12,6 +12,7 @@ mod relation;
 mod row;
 mod score;
 mod select;
+mod stream;
 mod tiles;
 mod top_k;
 mod twins;
@@ -136,11 +137,19 @@ impl<'a> PathSim<'a> {
         let size = usize::try_from(size).map_err(|_| Error::OutOfMemory { what, bytes: size.saturating_mul(16) })?;
         let (mut nodes, mut scores) = (filled(size, -1, what)?, zeros(size, what)?);
         let out = (&mut nodes[..], &mut scores[..]);
-        task.expect(q);
         if let Some(tiles) = &self.tiles {
+            task.expect(q);
             tiles.top_k(k, queries, include_self, out, task)?;
             return Ok((nodes, scores));
         }
+        if let Some(queries) = queries {
+            let streamed = with_half!(self, |half| stream::fits(half, k, queries));
+            if streamed {
+                with_half!(self, |half| stream::top_k(half, k, queries, include_self, out, task))?;
+                return Ok((nodes, scores));
+            }
+        }
+        task.expect(q);
         let query = |at: usize| queries.map_or(at, |queries| queries[at] as usize);
         let before = with_half!(self, |half| half.flops_before((0..q).map(query)))?;
         match &self.kind {

@@ -1,0 +1,490 @@
+//! Few queries of many nodes: the half matrix is read once, row by row, past lists of the queries.
+//!
+//! For each middle node there is a list of the queries that reach it. They are small and stay in the cache, and Wᵀ is not made.
+//! A row y adds up the lists of its columns, and what is among the k best of a query so far is kept.
+//!
+//! Rows come in bands, the lightest (in M_yy) first: sharing little with a light row scores more than sharing as little with a heavy one,
+//! so the k-th best score θ of a query is soon high. From then on most pairs need not be looked at. Let middle nodes be in order
+//! of the queries that reach them, and M(θ) be the least M_xy that scores θ with a row of this band:
+//!
+//! - The last columns of x in that order are *closed* while w_x, summed over them and times the greatest entry of a row, is
+//!   below M(θ): no pair that shares only those counts, and x is left out of their lists.
+//! - The last column of y in that order is *single*: a pair that reaches y there and nowhere before shares that column alone, so x is
+//!   passed over if its own entry times the greatest entry of a row is below M(θ).
+//!
+//! A pair that counts is therefore met in the first column that it shares. Rows with an entry above the cut that most rows
+//! keep to are held against all lists. Pairs met are multiplied out, entry by entry in ascending order; where most pairs would be, sums of lists
+//! are cheaper, and nothing is left out.
+//!
+//! Where the queries' rows are more than a share of all, the lists are no small side any more ([`fits`] says no), and M by its own
+//! rows is cheaper ([`super::top_k`]); as it is where k is so large that the best of all queries need more room than Wᵀ.
+
+use super::half::{Half, Scratches, Value};
+use super::select::{Best, Match};
+use crate::parallel::{filled, filled_with, reserve, zeros};
+use crate::simd::prefetch;
+use crate::{Result, Task};
+use rayon::prelude::*;
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+/// The queries' rows hold at most one in so many of all entries.
+const SHARE: usize = 8;
+/// Rows read between two looks at whether to stop.
+const STRETCH: usize = 1 << 13;
+/// Bands end at these shares of the rows, in sixteenths.
+const BANDS: [usize; 2] = [2, 6];
+/// Rows that are looked at to estimate something.
+const SAMPLE: usize = 1 << 12;
+/// Pairs that a thread keeps before it offers them to the best of their queries.
+const PAIRS: usize = 1 << 13;
+/// What it costs to multiply out a pair, in products, beside its entries.
+const PAIR: u64 = 8;
+/// What it costs to add a product up and to clear it, in the same unit.
+const SUM: u64 = 2;
+/// Queries whose lists are made at a time: what a thread keeps of them stays small.
+const QUERIES: usize = 1 << 17;
+/// Entries of the longest row for which bounds hold in spite of rounding.
+const LONGEST: usize = 1 << 20;
+const WHAT: &str = "the lists of the queries";
+
+/// The queries by their middle nodes. Only middle nodes that a query reaches are numbered.
+#[derive(Debug)]
+struct Lists<V: Value> {
+    /// Which columns are numbered, and how many are before each word.
+    bits: Vec<u64>,
+    before: Vec<u32>,
+    /// Of each number: where its list starts and where its three parts end. Queries whose single entry may count come
+    /// first, then those whose column is not closed, then the others.
+    ends: Vec<[u32; 4]>,
+    list: Vec<(u32, V)>,
+    /// Where rows of the queries start: (number, entry), and how entries rank by the lengths of their lists.
+    starts: Vec<u32>,
+    entries: Vec<(u32, V)>,
+    ranked: Vec<u32>,
+    /// M_xx and node of each query.
+    queries: Vec<(V::Sum, u32)>,
+    longest: usize,
+}
+
+/// Rows whose M_yy is in a range.
+#[derive(Clone, Copy, Debug)]
+struct Band<V: Value> {
+    from: V::Sum,
+    /// None: all from there on.
+    to: Option<V::Sum>,
+    /// The greatest entry of most rows.
+    cut: V,
+    /// Whether pairs are multiplied out.
+    by_pairs: bool,
+}
+
+/// What one thread writes into.
+#[derive(Debug)]
+struct Scratch<V: Value> {
+    /// The band that `least` is for.
+    band: usize,
+    /// Of each query: the k-th best score that this thread knows of, and the least sum that may reach it.
+    known: Vec<(f64, V::Sum)>,
+    sums: Vec<V::Sum>,
+    /// Of each query: the last row that met it, from 1 on.
+    met: Vec<u32>,
+    reached: Vec<u32>,
+    /// The row being read: numbers and entries, and entries by number.
+    hits: Vec<(u32, V)>,
+    row: Vec<V>,
+    pairs: Vec<(u32, Match)>,
+}
+
+/// Whether the queries are few enough, and the best of them need no more room than Wᵀ would.
+pub(super) fn fits<V: Value>(half: &Half<'_, V>, k: usize, queries: &[i64]) -> bool {
+    let entries: usize = queries.iter().map(|&x| half.row(x as usize).0.len()).sum();
+    let best = queries.len().min(QUERIES) as u128 * k as u128 * (2 * size_of::<Match>()) as u128;
+    entries <= (half.n_entries() / SHARE).min(u32::MAX as usize)
+        && queries.len() <= half.len() / SHARE
+        && best <= (half.n_entries() * size_of::<(u32, V)>()) as u128
+}
+
+/// Fills the answers to the queries, k numbers each.
+pub(super) fn top_k<V: Value>(
+    half: &Half<'_, V>,
+    k: usize,
+    queries: &[i64],
+    include_self: bool,
+    (nodes, scores): (&mut [i64], &mut [f64]),
+    task: &Task,
+) -> Result<()> {
+    let most = QUERIES.saturating_mul(k).max(1);
+    let slots = nodes.chunks_mut(most).zip(scores.chunks_mut(most));
+    queries.chunks(QUERIES).zip(slots).try_for_each(|(queries, slots)| some(half, k, queries, include_self, slots, task))
+}
+
+/// As [`top_k`], for as many queries as are listed at a time.
+fn some<V: Value>(
+    half: &Half<'_, V>,
+    k: usize,
+    queries: &[i64],
+    include_self: bool,
+    (nodes, scores): (&mut [i64], &mut [f64]),
+    task: &Task,
+) -> Result<()> {
+    let mut lists = Lists::new(half, queries)?;
+    let mut best = filled_with(queries.len(), || Best::of(k), WHAT)?;
+    let scratches = Scratches::new();
+    let n = half.len();
+    let bands = bands(half)?;
+    task.expect(n.div_ceil(STRETCH) * bands.len());
+    for (number, band) in bands.into_iter().enumerate() {
+        let known: Vec<(f64, V::Sum)> = best
+            .par_iter_mut()
+            .zip(&lists.queries)
+            .map(|(best, &(xx, _))| {
+                best.settle();
+                (best.threshold(), V::least(best.threshold(), xx, band.from))
+            })
+            .collect();
+        lists.arrange(&known, band.cut)?;
+        let band = Band { by_pairs: number > 0 && lists.pairs_are_cheaper(half, band), ..band };
+        let shared = Mutex::new(&mut best);
+        (0..n.div_ceil(STRETCH)).into_par_iter().try_for_each(|stretch| {
+            scratches.with(
+                || Scratch::new(&lists),
+                |scratch| {
+                    if scratch.band != number + 1 {
+                        scratch.band = number + 1;
+                        scratch.known.clear();
+                        scratch.known.extend_from_slice(&known);
+                    }
+                    let rows = stretch * STRETCH..n.min((stretch + 1) * STRETCH);
+                    lists.read(half, band, rows, include_self, &shared, scratch, task)?;
+                    task.advance(1)
+                },
+            )
+        })?;
+    }
+    best.par_iter_mut().zip(nodes.par_chunks_exact_mut(k)).zip(scores.par_chunks_exact_mut(k)).for_each(
+        |((best, nodes), scores)| {
+            for ((found, node), score) in best.finish().iter().zip(nodes).zip(scores) {
+                (*node, *score) = (found.node.into(), found.score);
+            }
+        },
+    );
+    Ok(())
+}
+
+/// Cuts the rows into bands by a sample of them, which is the same for any number of threads.
+fn bands<V: Value>(half: &Half<'_, V>) -> Result<Vec<Band<V>>> {
+    let mut sample: Vec<(V::Sum, V)> = reserve(SAMPLE + 1, WHAT)?;
+    for row in (0..half.len()).step_by(half.len().div_ceil(SAMPLE).max(1)) {
+        let values = half.row(row).1.iter().map(|&value| V::of(value));
+        if let Some(greatest) = values.reduce(|a, b| if b > a { b } else { a }) {
+            sample.push((half.norms[row], greatest));
+        }
+    }
+    let zero = V::Sum::default();
+    let Some(last) = sample.len().checked_sub(1) else {
+        return Ok(vec![Band { from: zero, to: None, cut: V::default(), by_pairs: false }]);
+    };
+    sample.sort_unstable_by(|a, b| a.1.partial_cmp(&b.1).unwrap_or(Ordering::Equal));
+    let cut = sample[last - last / 16].1;
+    sample.sort_unstable_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal));
+    let mut bands = Vec::new();
+    let mut from = zero;
+    for share in BANDS {
+        let to = sample[last * share / 16].0;
+        if to > from {
+            bands.push(Band { from, to: Some(to), cut, by_pairs: false });
+            from = to;
+        }
+    }
+    bands.push(Band { from, to: None, cut, by_pairs: false });
+    Ok(bands)
+}
+
+impl<V: Value> Lists<V> {
+    fn new(half: &Half<'_, V>, queries: &[i64]) -> Result<Self> {
+        let n_words = half.n_columns().div_ceil(64);
+        let mut bits = zeros(n_words, WHAT)?;
+        let row = |x: i64| half.row(x as usize);
+        let column = |&column: &i32| column as usize;
+        for &x in queries {
+            row(x).0.iter().map(column).for_each(|column| bits[column / 64] |= 1 << (column % 64));
+        }
+        let mut before = reserve(n_words, WHAT)?;
+        let mut n_numbers = 0;
+        for word in &bits {
+            before.push(n_numbers);
+            n_numbers += u64::count_ones(*word);
+        }
+        let total: usize = queries.iter().map(|&x| row(x).0.len()).sum();
+        let (mut starts, mut entries) = (reserve(queries.len() + 1, WHAT)?, reserve(total, WHAT)?);
+        let mut lists = Self {
+            bits,
+            before,
+            ends: filled(n_numbers as usize, [0; 4], WHAT)?,
+            list: filled(total, (0, V::default()), WHAT)?,
+            starts: Vec::new(),
+            entries: Vec::new(),
+            ranked: reserve(total, WHAT)?,
+            queries: reserve(queries.len(), WHAT)?,
+            longest: 0,
+        };
+        starts.push(0);
+        for &x in queries {
+            let (columns, values) = row(x);
+            entries.extend(columns.iter().zip(values).map(|(&column, &value)| (lists.number(column), V::of(value))));
+            lists.longest = lists.longest.max(columns.len());
+            lists.queries.push((half.norms[x as usize], x as u32));
+            starts.push(entries.len() as u32);
+        }
+        entries.iter().for_each(|&(number, _)| lists.ends[number as usize][3] += 1);
+        let mut sum = 0;
+        for ends in &mut lists.ends {
+            ends[0] = sum;
+            sum += ends[3];
+            ends[3] = sum;
+        }
+        for pair in starts.windows(2) {
+            lists.ranked.extend(pair[0]..pair[1]);
+            let order = |&at: &u32| std::cmp::Reverse(rank(entries[at as usize].0, &lists.ends));
+            lists.ranked[pair[0] as usize..].sort_unstable_by_key(order);
+        }
+        (lists.starts, lists.entries) = (starts, entries);
+        Ok(lists)
+    }
+
+    /// The number of a column that has one.
+    #[inline(always)]
+    fn number(&self, column: i32) -> u32 {
+        let (word, bit) = (column as usize / 64, column as u32 % 64);
+        self.before[word] + (self.bits[word] & ((1 << bit) - 1)).count_ones()
+    }
+
+    /// The numbers and entries of a row, and whether one is above the cut.
+    #[inline(always)]
+    fn hits(&self, (columns, values): (&[i32], &[V::Given]), cut: V, hits: &mut Vec<(u32, V)>) -> bool {
+        hits.clear();
+        let mut heavy = false;
+        for (&column, &value) in columns.iter().zip(values) {
+            let value = V::of(value);
+            heavy |= value > cut;
+            if self.bits[column as usize / 64] >> (column % 64) & 1 == 1 {
+                hits.push((self.number(column), value));
+            }
+        }
+        heavy
+    }
+
+    /// Puts each list in its three parts.
+    fn arrange(&mut self, known: &[(f64, V::Sum)], cut: V) -> Result<()> {
+        let mut parts = filled(self.entries.len(), 0u8, WHAT)?;
+        for (x, &(_, least)) in known.iter().enumerate() {
+            let (mut closed, mut sum) = (self.longest <= LONGEST, 0.0);
+            for &at in &self.ranked[self.starts[x] as usize..self.starts[x + 1] as usize] {
+                let most = self.entries[at as usize].1.real() * cut.real();
+                sum += most;
+                closed = closed && V::surely_below(sum, least);
+                parts[at as usize] = if closed { 2 } else { u8::from(V::surely_below(most, least)) };
+            }
+        }
+        for ends in &mut self.ends {
+            ends[1] = ends[0];
+        }
+        for part in 0..3u8 {
+            let end = 1 + usize::from(part);
+            if part > 0 && part < 3 {
+                self.ends.iter_mut().for_each(|ends| ends[end] = ends[end - 1]);
+            }
+            for (x, pair) in self.starts.windows(2).enumerate() {
+                for at in pair[0] as usize..pair[1] as usize {
+                    if parts[at] == part {
+                        let (number, entry) = self.entries[at];
+                        let next = &mut self.ends[number as usize][end];
+                        self.list[*next as usize] = (x as u32, entry);
+                        *next += 1;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which of the hits is the one whose list is longest.
+    #[inline(always)]
+    fn last(&self, hits: &[(u32, V)]) -> usize {
+        (0..hits.len()).max_by_key(|&at| rank(hits[at].0, &self.ends)).unwrap_or(0)
+    }
+
+    /// The part of a list that a row reads.
+    #[inline(always)]
+    fn part(&self, number: u32, heavy: bool, last: bool) -> &[(u32, V)] {
+        let ends = &self.ends[number as usize];
+        let end = if heavy { ends[3] } else { ends[2 - usize::from(last)] };
+        &self.list[ends[0] as usize..end as usize]
+    }
+
+    /// Whether the pairs that would be met are so few that they cost less than sums of whole lists.
+    fn pairs_are_cheaper(&self, half: &Half<'_, V>, band: Band<V>) -> bool {
+        let (mut sums, mut pairs, mut hits) = (0, 0, Vec::new());
+        for y in (0..half.len()).step_by(half.len().div_ceil(SAMPLE).max(1)) {
+            if !band.holds(half.norms[y]) {
+                continue;
+            }
+            let heavy = self.hits(half.row(y), band.cut, &mut hits);
+            let last = self.last(&hits);
+            for (at, &(number, _)) in hits.iter().enumerate() {
+                sums += self.part(number, true, false).len() as u64;
+                pairs += self.part(number, heavy, at == last).len() as u64;
+            }
+        }
+        let length = self.entries.len() as u64 / (self.queries.len() as u64).max(1);
+        pairs * (PAIR + length) < sums * SUM
+    }
+
+    /// Reads some rows, and offers what may be among the best of a query.
+    #[allow(clippy::too_many_arguments)]
+    fn read(
+        &self,
+        half: &Half<'_, V>,
+        band: Band<V>,
+        rows: Range<usize>,
+        include_self: bool,
+        best: &Mutex<&mut Vec<Best>>,
+        scratch: &mut Scratch<V>,
+        task: &Task,
+    ) -> Result<()> {
+        for y in rows {
+            let yy = half.norms[y];
+            if !band.holds(yy) {
+                continue;
+            }
+            task.check()?;
+            let heavy = self.hits(half.row(y), band.cut, &mut scratch.hits);
+            if scratch.hits.is_empty() {
+                continue;
+            }
+            if band.by_pairs {
+                self.meet(heavy, y as u32 + 1, scratch);
+            } else {
+                self.sum(scratch);
+            }
+            let Scratch { known, sums, reached, pairs, .. } = scratch;
+            for slot in reached.drain(..) {
+                let (xx, x) = self.queries[slot as usize];
+                let score = V::score(std::mem::take(&mut sums[slot as usize]), xx, yy);
+                if score > 0.0 && score >= known[slot as usize].0 && (include_self || x as usize != y) {
+                    pairs.push((slot, Match { score, node: y as u32 }));
+                }
+            }
+            if !band.by_pairs {
+                self.clear(scratch);
+            }
+            if scratch.pairs.len() >= PAIRS {
+                self.offer(band, best, scratch);
+            }
+        }
+        self.offer(band, best, scratch);
+        Ok(())
+    }
+
+    /// Sums the lists of a row; reached are the queries whose sums may count.
+    #[inline(always)]
+    fn sum(&self, scratch: &mut Scratch<V>) {
+        let Scratch { known, sums, reached, hits, .. } = scratch;
+        for &(number, value) in hits.iter() {
+            for &(slot, entry) in self.part(number, true, false) {
+                let (sum, least) = (&mut sums[slot as usize], known[slot as usize].1);
+                let new = entry.add_product(value, *sum);
+                if new >= least && *sum < least {
+                    reached.push(slot);
+                }
+                *sum = new;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn clear(&self, scratch: &mut Scratch<V>) {
+        for &(number, _) in &scratch.hits {
+            for &(slot, _) in self.part(number, true, false) {
+                scratch.sums[slot as usize] = V::Sum::default();
+            }
+        }
+    }
+
+    /// Multiplies a row with the queries that it meets; reached are those whose sums may count.
+    #[inline(always)]
+    fn meet(&self, heavy: bool, mark: u32, scratch: &mut Scratch<V>) {
+        let Scratch { known, sums, met, reached, hits, row, .. } = scratch;
+        let last = self.last(hits);
+        for (at, &(number, _)) in hits.iter().enumerate() {
+            for &(slot, _) in self.part(number, heavy, at == last) {
+                if std::mem::replace(&mut met[slot as usize], mark) != mark {
+                    prefetch(&self.entries, self.starts[slot as usize] as usize);
+                    reached.push(slot);
+                }
+            }
+        }
+        if reached.is_empty() {
+            return;
+        }
+        hits.iter().for_each(|&(number, value)| row[number as usize] = value);
+        reached.retain(|&slot| {
+            let x = slot as usize;
+            let entries = &self.entries[self.starts[x] as usize..self.starts[x + 1] as usize];
+            // What the row does not have adds 0, which changes no sum.
+            let product = |sum, &(number, entry): &(u32, V)| entry.add_product(row[number as usize], sum);
+            let sum = entries.iter().fold(V::Sum::default(), product);
+            let counts = sum >= known[x].1;
+            if counts {
+                sums[x] = sum;
+            }
+            counts
+        });
+        hits.iter().for_each(|&(number, _)| row[number as usize] = V::default());
+    }
+
+    /// Offers the pairs that were kept, and learns the scores that the best now need.
+    fn offer(&self, band: Band<V>, best: &Mutex<&mut Vec<Best>>, scratch: &mut Scratch<V>) {
+        let mut best = best.lock().unwrap_or_else(PoisonError::into_inner);
+        for (slot, found) in scratch.pairs.drain(..) {
+            let (best, known) = (&mut best[slot as usize], &mut scratch.known[slot as usize]);
+            best.offer(found);
+            if best.threshold() > known.0 {
+                let xx = self.queries[slot as usize].0;
+                *known = (best.threshold(), V::least(best.threshold(), xx, band.from));
+            }
+        }
+    }
+}
+
+/// Numbers in the order of the lengths of their lists, and their own where those agree.
+#[inline(always)]
+fn rank(number: u32, ends: &[[u32; 4]]) -> (u32, u32) {
+    let [start, .., end] = ends[number as usize];
+    (end - start, number)
+}
+
+impl<V: Value> Band<V> {
+    #[inline(always)]
+    fn holds(&self, norm: V::Sum) -> bool {
+        norm >= self.from && self.to.is_none_or(|to| norm < to) && norm != V::Sum::default()
+    }
+}
+
+impl<V: Value> Scratch<V> {
+    fn new(lists: &Lists<V>) -> Result<Self> {
+        let q = lists.queries.len();
+        Ok(Self {
+            band: 0,
+            known: reserve(q, WHAT)?,
+            sums: zeros(q, WHAT)?,
+            met: zeros(q, WHAT)?,
+            reached: Vec::new(),
+            hits: Vec::new(),
+            row: zeros(lists.ends.len(), WHAT)?,
+            pairs: reserve(PAIRS, WHAT)?,
+        })
+    }
+}
