@@ -79,9 +79,10 @@ def commuting_matrix(relations: Sequence[Any]) -> csr_array:
 
     The result does not depend on the number of threads, of which there are ``diptych.get_num_threads()``.
     Time is O(m log r) for m multiplications and rows of r entries. Memory at the peak is the result and the
-    largest intermediate products, for each of them room for up to four times the entries of its two
-    factors, a dense row of 16 bytes per column for each thread, and a copy of relations that are not in
-    canonical form.
+    largest intermediate products; for each of them a second copy, where that holds at most four times the
+    entries of its two factors; for each thread 64 bytes per column and 4 MiB; and a copy of relations that
+    are not in canonical form, or of index arrays that are not of the widths the kernel takes (`indptr` 64
+    bits, `indices` 32).
 
     References
     ----------
@@ -244,8 +245,9 @@ def pathsim_top_k(
     Notes
     -----
     The scores are those of :func:`pathsim`, bit for bit. The matrix of all scores is never built: rows are
-    scored block by block, and nodes that cannot reach the k-th best score so far are passed over. The result
-    does not depend on the number of threads.
+    scored block by block, and nodes that cannot reach the k-th best score so far are passed over. Queries
+    that hold less than an eighth of the nodes and of the entries are answered in one pass over the half
+    matrix, without its transpose. The result does not depend on the number of threads.
 
     Time is at worst O(sum over t of c_t²) for all nodes, with c_t nodes that reach t. Memory at the peak is
     the half matrix and its transpose, the result of 16 q k bytes, and 64 MiB, besides what

@@ -128,9 +128,8 @@ pub(crate) fn metapath_pathsim<'py>(
 ) -> PyResult<Option<Csr<'py, PyArray1<f64>>>> {
     let half = half.half()?;
     let found = detached(py, n_threads, progress, |task| half.with(|half| half.matrix(threshold, task)))?;
-    Ok(found.map(|found| {
-        (found.indptr.into_pyarray(py), found.indices.into_pyarray(py), found.scores.into_pyarray(py))
-    }))
+    Ok(found
+        .map(|found| (found.indptr.into_pyarray(py), found.indices.into_pyarray(py), found.scores.into_pyarray(py))))
 }
 
 /// The most similar nodes and their scores, one row per query.

@@ -4,8 +4,8 @@
 //! the scalar product of the left one's column counts with the right one's row counts. Those are known for the relations and
 //! estimated for products of them, as if entries were scattered evenly.
 
-use super::product::{Ones, product};
 use super::Relation;
+use super::product::{Ones, product};
 use crate::parallel::{Task, collected, filled};
 use crate::{Error, Result};
 use std::fmt::{Debug, Display};

@@ -328,6 +328,18 @@ impl<'a, V: Value> Half<'a, V> {
     }
 }
 
+/// M_xx of each row of counts, where all are known to be below 2³¹.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub(super) fn norms_of_small_counts(half: Relation<'_, i64>) -> Result<Vec<u32>> {
+    let mut norms = zeros(half.n_rows(), "the diagonal")?;
+    norms.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, norm)| {
+        *norm = half.parts(row).1.iter().fold(0u32, |sum, &v| sum.wrapping_add((v as u32).wrapping_mul(v as u32)));
+    });
+    Ok(norms)
+}
+
 /// M_xx of each row of counts.
 ///
 /// # Errors

@@ -2,6 +2,9 @@
 //!
 //! A commuting matrix is a chain of sparse products, multiplied in the cheapest order ([`chain()`]). PathSim needs the
 //! half path's matrix W alone: M = W Wᵀ is never built, a row of it at most ([`PathSim`]).
+//!
+//! The best of many queries are found in tiles of M where there are many paths per node, and row by row of M otherwise; the best
+//! of few queries in one pass over W, past lists of the queries. Shapes and numbers of entries decide.
 
 mod chain;
 mod columns;
@@ -66,11 +69,16 @@ impl<'a> PathSim<'a> {
     /// # Errors
     /// [`Error::Overflow`] where a doubled M_xx is beyond 64 bits, [`Error::OutOfMemory`].
     pub fn of_counts(half: Relation<'a, i64>) -> Result<Self> {
-        let norms = half::norms_of_counts(half)?;
-        let kind = if norms.iter().all(|&norm| norm < 1 << 31) {
-            Kind::Narrow(Half::new(half, collected(norms.into_iter().map(|norm| norm as u32), "the diagonal")?)?)
+        let most = (half.greatest as u128).saturating_pow(2).saturating_mul(half.longest as u128);
+        let kind = if most < 1 << 31 {
+            Kind::Narrow(Half::new(half, half::norms_of_small_counts(half)?)?)
         } else {
-            Kind::Wide(Half::new(half, norms)?)
+            let norms = half::norms_of_counts(half)?;
+            if norms.iter().all(|&norm| norm < 1 << 31) {
+                Kind::Narrow(Half::new(half, collected(norms.into_iter().map(|norm| norm as u32), "the diagonal")?)?)
+            } else {
+                Kind::Wide(Half::new(half, norms)?)
+            }
         };
         Ok(Self { kind, tiles: None })
     }

@@ -57,11 +57,7 @@ impl<'a, T: Number> Relation<'a, T> {
         let rises = |rows: Range<usize>| {
             indptr[rows.start..=rows.end].windows(2).fold(true, |rises, pair| rises & (pair[0] <= pair[1]))
         };
-        if ends
-            && indices.len() == data.len()
-            && n.max(n_columns) <= i32::MAX as usize
-            && blocks(n).all(rises)
-        {
+        if ends && indices.len() == data.len() && n.max(n_columns) <= i32::MAX as usize && blocks(n).all(rises) {
             let seen = blocks(n).map(|rows| look(rows, indptr, indices, data, n_columns));
             let Seen { sound, greatest, longest } = seen.reduce(Seen::NOTHING, Seen::and);
             if sound {

@@ -28,7 +28,7 @@ pub(super) struct Best {
 impl Best {
     /// None yet; looks for the `k` best.
     pub fn of(k: usize) -> Self {
-        Self { k, ..Self::default() }
+        Self { k, kept: Vec::with_capacity(k.saturating_mul(2).min(64)), floor: None }
     }
 
     /// Forgets everything; looks for the `k` best from now on.

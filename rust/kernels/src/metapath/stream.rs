@@ -17,7 +17,7 @@
 //! are cheaper, and nothing is left out.
 //!
 //! Where the queries' rows are more than a share of all, the lists are no small side any more ([`fits`] says no), and M by its own
-//! rows is cheaper ([`super::top_k`]); as it is where k is so large that the best of all queries need more room than Wᵀ.
+//! rows is cheaper (`top_k`); as it is where k is so large that the best of all queries need more room than Wᵀ.
 
 use super::half::{Half, Scratches, Value};
 use super::select::{Best, Match};
@@ -35,6 +35,8 @@ const SHARE: usize = 8;
 const STRETCH: usize = 1 << 13;
 /// Bands end at these shares of the rows, in sixteenths.
 const BANDS: [usize; 2] = [2, 6];
+/// Rows that are read together.
+const BATCH: usize = 64;
 /// Rows that are looked at to estimate something.
 const SAMPLE: usize = 1 << 12;
 /// Pairs that a thread keeps before it offers them to the best of their queries.
@@ -52,14 +54,15 @@ const WHAT: &str = "the lists of the queries";
 /// The queries by their middle nodes. Only middle nodes that a query reaches are numbered.
 #[derive(Debug)]
 struct Lists<V: Value> {
-    /// Which columns are numbered, and how many are before each word.
+    /// Which columns are numbered, how many are before each word, and how: in the order of the lengths of their lists.
     bits: Vec<u64>,
     before: Vec<u32>,
+    numbers: Vec<u32>,
     /// Of each number: where its list starts and where its three parts end. Queries whose single entry may count come
     /// first, then those whose column is not closed, then the others.
     ends: Vec<[u32; 4]>,
     list: Vec<(u32, V)>,
-    /// Where rows of the queries start: (number, entry), and how entries rank by the lengths of their lists.
+    /// Where rows of the queries start: (number, entry), and their places in falling order of numbers.
     starts: Vec<u32>,
     entries: Vec<(u32, V)>,
     ranked: Vec<u32>,
@@ -80,13 +83,22 @@ struct Band<V: Value> {
     by_pairs: bool,
 }
 
+/// A row of a batch: whether it has an entry above the cut, and where its numbers and entries are.
+#[derive(Debug)]
+struct Held {
+    y: usize,
+    heavy: bool,
+    hits: Range<usize>,
+}
+
 /// What one thread writes into.
 #[derive(Debug)]
 struct Scratch<V: Value> {
     /// The band that `least` is for.
     band: usize,
     /// Of each query: the k-th best score that this thread knows of, and the least sum that may reach it.
-    known: Vec<(f64, V::Sum)>,
+    known: Vec<f64>,
+    least: Vec<V::Sum>,
     sums: Vec<V::Sum>,
     /// Of each query: the last row that met it, from 1 on.
     met: Vec<u32>,
@@ -112,16 +124,33 @@ pub(super) fn top_k<V: Value>(
     k: usize,
     queries: &[i64],
     include_self: bool,
+    out: (&mut [i64], &mut [f64]),
+    task: &Task,
+) -> Result<()> {
+    top_k_by(None, half, k, queries, include_self, out, task)
+}
+
+/// As [`top_k`]; by pairs always or never, where that is said.
+pub(super) fn top_k_by<V: Value>(
+    by_pairs: Option<bool>,
+    half: &Half<'_, V>,
+    k: usize,
+    queries: &[i64],
+    include_self: bool,
     (nodes, scores): (&mut [i64], &mut [f64]),
     task: &Task,
 ) -> Result<()> {
     let most = QUERIES.saturating_mul(k).max(1);
     let slots = nodes.chunks_mut(most).zip(scores.chunks_mut(most));
-    queries.chunks(QUERIES).zip(slots).try_for_each(|(queries, slots)| some(half, k, queries, include_self, slots, task))
+    queries
+        .chunks(QUERIES)
+        .zip(slots)
+        .try_for_each(|(queries, slots)| some(by_pairs, half, k, queries, include_self, slots, task))
 }
 
 /// As [`top_k`], for as many queries as are listed at a time.
 fn some<V: Value>(
+    by_pairs: Option<bool>,
     half: &Half<'_, V>,
     k: usize,
     queries: &[i64],
@@ -136,16 +165,14 @@ fn some<V: Value>(
     let bands = bands(half)?;
     task.expect(n.div_ceil(STRETCH) * bands.len());
     for (number, band) in bands.into_iter().enumerate() {
-        let known: Vec<(f64, V::Sum)> = best
-            .par_iter_mut()
-            .zip(&lists.queries)
-            .map(|(best, &(xx, _))| {
-                best.settle();
-                (best.threshold(), V::least(best.threshold(), xx, band.from))
-            })
-            .collect();
-        lists.arrange(&known, band.cut)?;
-        let band = Band { by_pairs: number > 0 && lists.pairs_are_cheaper(half, band), ..band };
+        let settle = |(best, &(xx, _)): (&mut Best, &(V::Sum, u32))| {
+            best.settle();
+            (best.threshold(), V::least(best.threshold(), xx, band.from))
+        };
+        let (known, least): (Vec<f64>, Vec<V::Sum>) = best.par_iter_mut().zip(&lists.queries).map(settle).unzip();
+        lists.arrange(&least, band.cut)?;
+        let cheaper = || number > 0 && lists.pairs_are_cheaper(half, band);
+        let band = Band { by_pairs: by_pairs.unwrap_or_else(cheaper), ..band };
         let shared = Mutex::new(&mut best);
         (0..n.div_ceil(STRETCH)).into_par_iter().try_for_each(|stretch| {
             scratches.with(
@@ -155,6 +182,8 @@ fn some<V: Value>(
                         scratch.band = number + 1;
                         scratch.known.clear();
                         scratch.known.extend_from_slice(&known);
+                        scratch.least.clear();
+                        scratch.least.extend_from_slice(&least);
                     }
                     let rows = stretch * STRETCH..n.min((stretch + 1) * STRETCH);
                     lists.read(half, band, rows, include_self, &shared, scratch, task)?;
@@ -204,14 +233,13 @@ fn bands<V: Value>(half: &Half<'_, V>) -> Result<Vec<Band<V>>> {
 
 impl<V: Value> Lists<V> {
     fn new(half: &Half<'_, V>, queries: &[i64]) -> Result<Self> {
-        let n_words = half.n_columns().div_ceil(64);
-        let mut bits = zeros(n_words, WHAT)?;
+        let mut bits: Vec<u64> = zeros(half.n_columns().div_ceil(64), WHAT)?;
         let row = |x: i64| half.row(x as usize);
         let column = |&column: &i32| column as usize;
         for &x in queries {
             row(x).0.iter().map(column).for_each(|column| bits[column / 64] |= 1 << (column % 64));
         }
-        let mut before = reserve(n_words, WHAT)?;
+        let mut before = reserve(bits.len(), WHAT)?;
         let mut n_numbers = 0;
         for word in &bits {
             before.push(n_numbers);
@@ -222,6 +250,7 @@ impl<V: Value> Lists<V> {
         let mut lists = Self {
             bits,
             before,
+            numbers: filled(n_numbers as usize, 0, WHAT)?,
             ends: filled(n_numbers as usize, [0; 4], WHAT)?,
             list: filled(total, (0, V::default()), WHAT)?,
             starts: Vec::new(),
@@ -230,56 +259,70 @@ impl<V: Value> Lists<V> {
             queries: reserve(queries.len(), WHAT)?,
             longest: 0,
         };
+        let mut lengths = filled(n_numbers as usize, (0u32, 0u32), WHAT)?;
+        (0..).zip(&mut lengths).for_each(|(place, length)| length.1 = place);
+        for &x in queries {
+            row(x).0.iter().for_each(|&column| lengths[lists.place(column)].0 += 1);
+        }
+        lengths.par_sort_unstable();
+        let mut sum = 0;
+        for (number, &(length, place)) in (0..).zip(&lengths) {
+            lists.numbers[place as usize] = number;
+            lists.ends[number as usize] = [sum, sum, sum, sum + length];
+            sum += length;
+        }
         starts.push(0);
         for &x in queries {
             let (columns, values) = row(x);
-            entries.extend(columns.iter().zip(values).map(|(&column, &value)| (lists.number(column), V::of(value))));
+            let number = |column| lists.numbers[lists.place(column)];
+            entries.extend(columns.iter().zip(values).map(|(&column, &value)| (number(column), V::of(value))));
+            let start = lists.ranked.len();
+            lists.ranked.extend(start as u32..entries.len() as u32);
+            lists.ranked[start..].sort_unstable_by_key(|&at| std::cmp::Reverse(entries[at as usize].0));
             lists.longest = lists.longest.max(columns.len());
             lists.queries.push((half.norms[x as usize], x as u32));
             starts.push(entries.len() as u32);
-        }
-        entries.iter().for_each(|&(number, _)| lists.ends[number as usize][3] += 1);
-        let mut sum = 0;
-        for ends in &mut lists.ends {
-            ends[0] = sum;
-            sum += ends[3];
-            ends[3] = sum;
-        }
-        for pair in starts.windows(2) {
-            lists.ranked.extend(pair[0]..pair[1]);
-            let order = |&at: &u32| std::cmp::Reverse(rank(entries[at as usize].0, &lists.ends));
-            lists.ranked[pair[0] as usize..].sort_unstable_by_key(order);
         }
         (lists.starts, lists.entries) = (starts, entries);
         Ok(lists)
     }
 
-    /// The number of a column that has one.
+    /// Which of the numbered columns a column is.
     #[inline(always)]
-    fn number(&self, column: i32) -> u32 {
+    fn place(&self, column: i32) -> usize {
         let (word, bit) = (column as usize / 64, column as u32 % 64);
-        self.before[word] + (self.bits[word] & ((1 << bit) - 1)).count_ones()
+        (self.before[word] + (self.bits[word] & ((1 << bit) - 1)).count_ones()) as usize
     }
 
-    /// The numbers and entries of a row, and whether one is above the cut.
+    /// Whether a row has an entry above the cut, and its numbers and entries, as many as are told.
     #[inline(always)]
-    fn hits(&self, (columns, values): (&[i32], &[V::Given]), cut: V, hits: &mut Vec<(u32, V)>) -> bool {
-        hits.clear();
-        let mut heavy = false;
+    fn hits(
+        &self,
+        (columns, values): (&[i32], &[V::Given]),
+        cut: V,
+        first: usize,
+        hits: &mut Vec<(u32, V)>,
+    ) -> (bool, usize) {
+        // All are written down, but only those that are numbered stay: which they are cannot be predicted.
+        if hits.len() < first + columns.len() {
+            hits.resize(2 * (first + columns.len()), (0, V::default()));
+        }
+        let (mut heavy, mut n) = (false, first);
         for (&column, &value) in columns.iter().zip(values) {
             let value = V::of(value);
             heavy |= value > cut;
-            if self.bits[column as usize / 64] >> (column % 64) & 1 == 1 {
-                hits.push((self.number(column), value));
-            }
+            hits[n] = (column as u32, value);
+            n += (self.bits[column as usize / 64] >> (column % 64) & 1) as usize;
         }
-        heavy
+        hits[first..n].iter_mut().for_each(|hit| hit.0 = self.place(hit.0 as i32) as u32);
+        hits[first..n].iter().for_each(|hit| prefetch(&self.numbers, hit.0 as usize));
+        (heavy, n)
     }
 
     /// Puts each list in its three parts.
-    fn arrange(&mut self, known: &[(f64, V::Sum)], cut: V) -> Result<()> {
+    fn arrange(&mut self, least: &[V::Sum], cut: V) -> Result<()> {
         let mut parts = filled(self.entries.len(), 0u8, WHAT)?;
-        for (x, &(_, least)) in known.iter().enumerate() {
+        for (x, &least) in least.iter().enumerate() {
             let (mut closed, mut sum) = (self.longest <= LONGEST, 0.0);
             for &at in &self.ranked[self.starts[x] as usize..self.starts[x + 1] as usize] {
                 let most = self.entries[at as usize].1.real() * cut.real();
@@ -313,7 +356,7 @@ impl<V: Value> Lists<V> {
     /// Which of the hits is the one whose list is longest.
     #[inline(always)]
     fn last(&self, hits: &[(u32, V)]) -> usize {
-        (0..hits.len()).max_by_key(|&at| rank(hits[at].0, &self.ends)).unwrap_or(0)
+        (0..hits.len()).max_by_key(|&at| hits[at].0).unwrap_or(0)
     }
 
     /// The part of a list that a row reads.
@@ -331,9 +374,10 @@ impl<V: Value> Lists<V> {
             if !band.holds(half.norms[y]) {
                 continue;
             }
-            let heavy = self.hits(half.row(y), band.cut, &mut hits);
-            let last = self.last(&hits);
-            for (at, &(number, _)) in hits.iter().enumerate() {
+            let (heavy, n) = self.hits(half.row(y), band.cut, 0, &mut hits);
+            hits[..n].iter_mut().for_each(|hit| hit.0 = self.numbers[hit.0 as usize]);
+            let last = self.last(&hits[..n]);
+            for (at, &(number, _)) in hits[..n].iter().enumerate() {
                 sums += self.part(number, true, false).len() as u64;
                 pairs += self.part(number, heavy, at == last).len() as u64;
             }
@@ -354,47 +398,71 @@ impl<V: Value> Lists<V> {
         scratch: &mut Scratch<V>,
         task: &Task,
     ) -> Result<()> {
-        for y in rows {
-            let yy = half.norms[y];
-            if !band.holds(yy) {
-                continue;
+        let mut batch: Vec<Held> = reserve(BATCH, WHAT)?;
+        let mut rows = rows.filter(|&y| band.holds(half.norms[y]));
+        loop {
+            // Each step of a row waits for memory, so a step is taken for many rows before the next one.
+            batch.clear();
+            let mut n = 0;
+            for y in rows.by_ref().take(BATCH) {
+                let start = n;
+                let heavy;
+                (heavy, n) = self.hits(half.row(y), band.cut, start, &mut scratch.hits);
+                batch.push(Held { y, heavy, hits: start..n });
+            }
+            if batch.is_empty() {
+                break;
             }
             task.check()?;
-            let heavy = self.hits(half.row(y), band.cut, &mut scratch.hits);
-            if scratch.hits.is_empty() {
-                continue;
+            for hit in &mut scratch.hits[..n] {
+                hit.0 = self.numbers[hit.0 as usize];
+                prefetch(&self.ends, hit.0 as usize);
             }
-            if band.by_pairs {
-                self.meet(heavy, y as u32 + 1, scratch);
-            } else {
-                self.sum(scratch);
+            for &(number, _) in &scratch.hits[..n] {
+                prefetch(&self.list, self.ends[number as usize][0] as usize);
             }
-            let Scratch { known, sums, reached, pairs, .. } = scratch;
-            for slot in reached.drain(..) {
-                let (xx, x) = self.queries[slot as usize];
-                let score = V::score(std::mem::take(&mut sums[slot as usize]), xx, yy);
-                if score > 0.0 && score >= known[slot as usize].0 && (include_self || x as usize != y) {
-                    pairs.push((slot, Match { score, node: y as u32 }));
+            for held in &batch {
+                self.hold(half.norms[held.y], held, band, include_self, scratch);
+                if scratch.pairs.len() >= PAIRS {
+                    self.offer(band, best, scratch);
                 }
-            }
-            if !band.by_pairs {
-                self.clear(scratch);
-            }
-            if scratch.pairs.len() >= PAIRS {
-                self.offer(band, best, scratch);
             }
         }
         self.offer(band, best, scratch);
         Ok(())
     }
 
+    /// Holds a row against the queries.
+    #[inline(always)]
+    fn hold(&self, yy: V::Sum, held: &Held, band: Band<V>, include_self: bool, scratch: &mut Scratch<V>) {
+        if held.hits.is_empty() {
+            return;
+        }
+        if band.by_pairs {
+            self.meet(held, scratch);
+        } else {
+            self.sum(held, scratch);
+        }
+        let Scratch { known, sums, reached, pairs, .. } = scratch;
+        for slot in reached.drain(..) {
+            let (xx, x) = self.queries[slot as usize];
+            let score = V::score(std::mem::take(&mut sums[slot as usize]), xx, yy);
+            if score > 0.0 && score >= known[slot as usize] && (include_self || x as usize != held.y) {
+                pairs.push((slot, Match { score, node: held.y as u32 }));
+            }
+        }
+        if !band.by_pairs {
+            self.clear(held, scratch);
+        }
+    }
+
     /// Sums the lists of a row; reached are the queries whose sums may count.
     #[inline(always)]
-    fn sum(&self, scratch: &mut Scratch<V>) {
-        let Scratch { known, sums, reached, hits, .. } = scratch;
-        for &(number, value) in hits.iter() {
+    fn sum(&self, held: &Held, scratch: &mut Scratch<V>) {
+        let Scratch { least, sums, reached, hits, .. } = scratch;
+        for &(number, value) in &hits[held.hits.clone()] {
             for &(slot, entry) in self.part(number, true, false) {
-                let (sum, least) = (&mut sums[slot as usize], known[slot as usize].1);
+                let (sum, least) = (&mut sums[slot as usize], least[slot as usize]);
                 let new = entry.add_product(value, *sum);
                 if new >= least && *sum < least {
                     reached.push(slot);
@@ -405,8 +473,8 @@ impl<V: Value> Lists<V> {
     }
 
     #[inline(always)]
-    fn clear(&self, scratch: &mut Scratch<V>) {
-        for &(number, _) in &scratch.hits {
+    fn clear(&self, held: &Held, scratch: &mut Scratch<V>) {
+        for &(number, _) in &scratch.hits[held.hits.clone()] {
             for &(slot, _) in self.part(number, true, false) {
                 scratch.sums[slot as usize] = V::Sum::default();
             }
@@ -415,8 +483,9 @@ impl<V: Value> Lists<V> {
 
     /// Multiplies a row with the queries that it meets; reached are those whose sums may count.
     #[inline(always)]
-    fn meet(&self, heavy: bool, mark: u32, scratch: &mut Scratch<V>) {
-        let Scratch { known, sums, met, reached, hits, row, .. } = scratch;
+    fn meet(&self, held: &Held, scratch: &mut Scratch<V>) {
+        let Scratch { least, sums, met, reached, hits, row, .. } = scratch;
+        let (hits, heavy, mark) = (&hits[held.hits.clone()], held.heavy, held.y as u32 + 1);
         let last = self.last(hits);
         for (at, &(number, _)) in hits.iter().enumerate() {
             for &(slot, _) in self.part(number, heavy, at == last) {
@@ -436,7 +505,7 @@ impl<V: Value> Lists<V> {
             // What the row does not have adds 0, which changes no sum.
             let product = |sum, &(number, entry): &(u32, V)| entry.add_product(row[number as usize], sum);
             let sum = entries.iter().fold(V::Sum::default(), product);
-            let counts = sum >= known[x].1;
+            let counts = sum >= least[x];
             if counts {
                 sums[x] = sum;
             }
@@ -451,19 +520,12 @@ impl<V: Value> Lists<V> {
         for (slot, found) in scratch.pairs.drain(..) {
             let (best, known) = (&mut best[slot as usize], &mut scratch.known[slot as usize]);
             best.offer(found);
-            if best.threshold() > known.0 {
-                let xx = self.queries[slot as usize].0;
-                *known = (best.threshold(), V::least(best.threshold(), xx, band.from));
+            if best.threshold() > *known {
+                *known = best.threshold();
+                scratch.least[slot as usize] = V::least(*known, self.queries[slot as usize].0, band.from);
             }
         }
     }
-}
-
-/// Numbers in the order of the lengths of their lists, and their own where those agree.
-#[inline(always)]
-fn rank(number: u32, ends: &[[u32; 4]]) -> (u32, u32) {
-    let [start, .., end] = ends[number as usize];
-    (end - start, number)
 }
 
 impl<V: Value> Band<V> {
@@ -479,6 +541,7 @@ impl<V: Value> Scratch<V> {
         Ok(Self {
             band: 0,
             known: reserve(q, WHAT)?,
+            least: reserve(q, WHAT)?,
             sums: zeros(q, WHAT)?,
             met: zeros(q, WHAT)?,
             reached: Vec::new(),
