@@ -11,7 +11,8 @@ from diptych.kernels.metapath import pathsim_top_k
 def half(n, m, entries, power):  # few columns hold most entries
     rng = np.random.default_rng(0)
     columns = (m * rng.random(entries) ** power).astype(np.int32)
-    A = csr_array((np.ones(entries, np.int64), (rng.integers(0, n, entries, np.int32), columns)), shape=(n, m))
+    rows = rng.integers(0, n, entries, np.int32)
+    A = csr_array((np.ones(entries, np.int64), (rows, columns)), shape=(n, m))
     A.sum_duplicates()
     return A
 def top(A, queries=None): return pathsim_top_k([A], 10, queries=queries, n_jobs=2)

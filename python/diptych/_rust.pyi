@@ -225,6 +225,7 @@ def metapath_pairs(
     /,
 ) -> NDArray[np.float64] | None: ...
 def metapath_index(half: _Matrix, /) -> MetapathIndex | None: ...
+
 @final
 class MetapathIndex:
     def top_k(

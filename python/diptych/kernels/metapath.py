@@ -339,9 +339,7 @@ def pathsim_pairs(
     """
     threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path")
     pairs = _check.pairs(left, right, chain.n_nodes)
-    return _ask(
-        chain, threads, lambda half: _rust.metapath_pairs(half, *pairs, threads, _progress.current())
-    )
+    return _ask(chain, threads, lambda half: _rust.metapath_pairs(half, *pairs, threads, _progress.current()))
 
 
 def _ask(chain: _check.Chain, threads: int, kernel: Callable[[_check.Relation], _Answer | None]) -> _Answer:

@@ -9,6 +9,7 @@
 mod chain;
 mod columns;
 mod half;
+mod lists;
 mod matrix;
 mod product;
 mod relation;

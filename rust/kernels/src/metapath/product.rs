@@ -106,6 +106,9 @@ impl<T: Number> Sum<T> for T {
     }
 }
 
+/// What is done with the columns and sums of a block.
+type Take<'a, S> = &'a mut dyn FnMut(&[i32], &[S]) -> Result<()>;
+
 /// Some rows of the product while they are summed.
 #[derive(Debug)]
 struct Rows<S> {
@@ -261,7 +264,7 @@ pub(super) fn product<T: Number, S: Sum<T>>(
     let mut indptr = zeros::<i64>(n + 1, WHAT)?;
     let counts = split_runs(&mut indptr[1..], blocks.iter().map(|block| block.end));
     let scratches = Scratches::new();
-    let sum = |block: &Range<usize>, counts: &mut [i64], take: &mut (dyn FnMut(&[i32], &[S]) -> Result<()> + Send)| {
+    let sum = |block: &Range<usize>, counts: &mut [i64], take: Take<'_, S>| {
         scratches.with(
             || Rows::<S>::new(n_columns),
             |rows| {
