@@ -1,6 +1,6 @@
 # The extension module. Arguments are positional, n_threads >= 1; arrays are C-contiguous, aligned and native.
 from collections.abc import Callable
-from typing import Final, Self, TypeAlias, final
+from typing import Final, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ __all__ = [
     "k_distances_csr",
     "k_distances_dense",
     "metapath_chain",
-    "metapath_is_canonical",
+    "metapath_index",
     "metapath_pairs",
     "metapath_pathsim",
     "metapath_top_k",
@@ -45,7 +45,8 @@ _Tables: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 # (batch, visits, share, pool)
 _Training: TypeAlias = tuple[int, int, int, float, bool, int, float, float, int, tuple[int, int, int, int]]
 # indptr, indices, data, number of columns; canonical, entries positive and finite
-_Matrix: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64] | NDArray[np.float64], int]
+_Integers: TypeAlias = NDArray[np.int32] | NDArray[np.int64]
+_Matrix: TypeAlias = tuple[_Integers, _Integers, NDArray[np.int64] | NDArray[np.float64], int]
 
 version: Final[str]
 debug_build: Final[bool]
@@ -200,13 +201,12 @@ def skipgram_embed(
     progress: _Progress,
     /,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]: ...
-def metapath_is_canonical(relation: _Matrix, /) -> bool: ...
 def metapath_chain(
     relations: list[_Matrix], n_threads: int, /
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64] | NDArray[np.float64]]: ...
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64] | NDArray[np.float64]] | None: ...
 def metapath_pathsim(
     half: _Matrix, threshold: float, n_threads: int, progress: _Progress, /
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]: ...
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]] | None: ...
 def metapath_top_k(
     half: _Matrix,
     k: int,
@@ -215,7 +215,7 @@ def metapath_top_k(
     n_threads: int,
     progress: _Progress,
     /,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
+) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None: ...
 def metapath_pairs(
     half: _Matrix,
     left: NDArray[np.int64],
@@ -223,11 +223,11 @@ def metapath_pairs(
     n_threads: int,
     progress: _Progress,
     /,
-) -> NDArray[np.float64]: ...
+) -> NDArray[np.float64] | None: ...
+def metapath_index(half: _Matrix, /) -> MetapathIndex | None: ...
 
 @final
 class MetapathIndex:
-    def __new__(cls, half: _Matrix, /) -> Self: ...
     def top_k(
         self,
         k: int,

@@ -1,7 +1,8 @@
 """The checks of what meta-paths take, beside those of :mod:`diptych._validate`, and in the same manner."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, cast
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +20,50 @@ from diptych._validate import (
     node_numbers,
 )
 
+Integers: TypeAlias = NDArray[np.int32] | NDArray[np.int64]
 Counts: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
-# indptr, indices and data in canonical form, that is with ascending columns, none twice and no zeros; and the
-# number of columns.
-Relation: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], Counts, int]
+Relation: TypeAlias = tuple[Integers, Integers, Counts, int]  # indptr, indices, data, number of columns
+Answer = TypeVar("Answer")
 
 
-def chain(matrices: Any, name: str, is_canonical: Callable[[Relation], bool]) -> list[Relation]:
-    """Return relations that can be multiplied, in canonical form and of one dtype: int64 or float64.
+@dataclass(frozen=True)
+class Chain:
+    """Relations that can be multiplied, as they were given.
 
-    Most are in that form already: ``is_canonical`` tells so at little cost.
-
-    Entries stored more than once are summed in that dtype, in the order in which they are stored.
+    Kernels want canonical form, that is with ascending columns, none twice and no zeros, and of one dtype:
+    int64 or float64. Most matrices are in that form already, and a kernel tells fastest.
     """
+
+    matrices: Sequence[Any]
+    names: list[str]
+
+    @property
+    def n_nodes(self) -> int:
+        """Return the number of nodes of the first type."""
+        return int(self.matrices[0].shape[0])
+
+    @property
+    def n_columns(self) -> int:
+        """Return the number of nodes of the last type."""
+        return int(self.matrices[-1].shape[1])
+
+    def give(self, kernel: Callable[[list[Relation]], Answer | None]) -> Answer:
+        """Call a kernel with the relations; once more, in canonical form, where it declines by None.
+
+        Entries stored more than once are then summed, in the order in which they are stored.
+        """
+        whole = all(A.dtype.kind in "biu" for A in self.matrices)
+        stored = [_as_stored(A, whole) for A in self.matrices]
+        if all(relation is not None for relation in stored):
+            answer = kernel(cast(list[Relation], stored))
+            if answer is not None:
+                return answer
+        named = zip(self.matrices, self.names, strict=True)
+        return cast(Answer, kernel([_in_canonical_form(A, its_name, whole) for A, its_name in named]))
+
+
+def chain(matrices: Any, name: str) -> Chain:
+    """Return relations that can be multiplied, by their shapes."""
     if is_sparse(matrices) or not isinstance(matrices, Sequence) or isinstance(matrices, str):
         raise DtypeError(
             f"{name} is of type {type(matrices).__name__}: a list of SciPy matrices is needed; put a single "
@@ -49,19 +81,7 @@ def chain(matrices: Any, name: str, is_canonical: Callable[[Relation], bool]) ->
                 f"{names[place]} has shape {shape} and {names[place + 1]} {after}: the columns of one are "
                 "the rows of the next."
             )
-    whole = all(A.dtype.kind in "biu" for A in matrices)
-    relations = []
-    for A, its_name in zip(matrices, names, strict=True):
-        relation = _as_stored(A, whole)
-        if relation is None or not is_canonical(relation):
-            relation = _in_canonical_form(A, its_name, whole)
-        relations.append(relation)
-    return relations
-
-
-def n_nodes(matrices: list[Relation]) -> int:
-    """Return the number of nodes of the first type of a chain."""
-    return len(matrices[0][0]) - 1
+    return Chain(matrices, names)
 
 
 def queries(nodes: Any, n: int) -> NDArray[np.int64] | None:
@@ -108,15 +128,12 @@ def _as_stored(A: Any, whole: bool) -> Relation | None:
     """Return the arrays of a CSR matrix, if they are of a form that needs no care."""
     if A.format != "csr" or any(type(part) is not np.ndarray for part in (A.indptr, A.indices, A.data)):
         return None  # a list or a masked array, perhaps
-    if (
-        A.indptr.dtype not in (np.int32, np.int64)
-        or A.indices.dtype != np.int32
-        or A.data.dtype.kind not in "biuf"
-    ):
+    widths = (np.int32, np.int64)
+    if A.indptr.dtype not in widths or A.indices.dtype not in widths or A.data.dtype.kind not in "biuf":
         return None
     with np.errstate(over="ignore"):
         data = np.require(A.data, np.int64 if whole else np.float64, ["C", "A"])
-    indptr, indices = np.require(A.indptr, np.int64, ["C", "A"]), np.require(A.indices, np.int32, ["C", "A"])
+    indptr, indices = np.require(A.indptr, None, ["C", "A"]), np.require(A.indices, None, ["C", "A"])
     stored = indptr.ndim == indices.ndim == data.ndim == 1 and len(indptr) == A.shape[0] + 1
     return (indptr, indices, data, int(A.shape[1])) if stored else None
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from metapath_chains import plain_best, plain_scores
 from scipy.sparse import csr_array
 
+from diptych import set_num_threads
+
 COUNTS = {  # most of an entry; sums of 8 entries stored for one place stay within int64
     "ties": 1,
     "small": 5,
@@ -187,6 +189,62 @@ def test_sizes_about_a_tile(both_panels, n):
         np.testing.assert_array_equal(found.scores[some], expected[1])
     found = rust.metapath.pathsim_top_k(half, 2 * n, queries=some[:20], include_self=True)
     np.testing.assert_array_equal(found.indices, plain_best(rows, 2 * n, some[:20], True)[0])
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+@pytest.mark.parametrize("share", [4, 8, 9, 40])
+def test_few_queries_of_many_nodes(both_panels, share, dtype):
+    # Fewer than an eighth of the entries are streamed past; more are not. Rows of one to a dozen entries.
+    _, rust = both_panels
+    rng = np.random.default_rng(share)
+    n = 12_000
+    columns = (900 * rng.random(60_000) ** 2).astype(int)
+    half = [csr_array((np.ones(60_000, dtype), (rng.integers(0, n, 60_000), columns)), shape=(n, 900))]
+    queries = rng.choice(n, n // share, replace=False)
+    queries[:3] = queries[3]  # one of them often
+    some = np.append(np.arange(6), rng.integers(0, len(queries), 60))
+    rows = plain_scores(half, queries[some])
+    for k, n_jobs, include_self in ((1, 1, False), (10, 2, False), (10, 3, True), (400, 2, False)):
+        found = rust.metapath.pathsim_top_k(
+            half, k, queries=queries, n_jobs=n_jobs, include_self=include_self
+        )
+        expected = plain_best(rows, k, queries[some], include_self)
+        np.testing.assert_array_equal(found.indices[some], expected[0])
+        np.testing.assert_array_equal(found.scores[some], expected[1])
+
+
+@pytest.mark.parametrize("kind", ["decimal", "steep", "tiny"])
+def test_few_queries_of_any_weights(both_panels, kind):
+    _, rust = both_panels
+    rng = np.random.default_rng(5)
+    shape = (3000, 200)
+    columns = (shape[1] * rng.random(12_000) ** 2).astype(int)
+    rows = rng.integers(0, shape[0], 12_000)
+    half = csr_array((WEIGHTS[kind](rng, 12_000), (rows, columns)), shape=shape)
+    queries = rng.choice(shape[0], 250, replace=False)
+    few = rust.metapath.pathsim_top_k([half], 10, queries=queries)  # streamed
+    everyone = rust.metapath.pathsim_top_k([half], 10)  # not
+    np.testing.assert_array_equal(few.indices, everyone.indices[queries])
+    np.testing.assert_array_equal(few.scores, everyone.scores[queries])
+
+
+def test_products_do_not_depend_on_threads(both_panels):
+    _, rust = both_panels
+    rng = np.random.default_rng(3)
+    for dtype, most in ((np.int64, 1), (np.int64, 9), (np.int64, 2**20), (np.float64, 9)):
+        relations = [zipf(rng, shape, 30_000, most, dtype) for shape in ((9000, 5000), (5000, 3000))]
+        answers = []
+        try:
+            for threads in (1, 2, 3):
+                set_num_threads(threads)
+                answers.append(outcome(rust.metapath.commuting_matrix, relations))
+        finally:
+            set_num_threads(None)
+        plain = (relations[0] @ relations[1]).sorted_indices()
+        np.testing.assert_array_equal(answers[0][1], plain.indices)
+        for answer in answers[1:]:
+            for part, other in zip(answers[0], answer, strict=True):
+                np.testing.assert_array_equal(part, other)
 
 
 def test_products_of_many_blocks(both_panels):

@@ -34,7 +34,7 @@ class HalfMatrix:
 
     def __init__(self, W: Any, n_threads: int) -> None:
         self.W, self.n_threads = W, n_threads
-        self.index = _rust.MetapathIndex(_check.chain([W], "half_path", _rust.metapath_is_canonical)[0])
+        self.index = _check.chain([W], "half_path").give(lambda relations: _rust.metapath_index(relations[0]))
 
     def pair(self, x: int, y: int) -> float:
         """Return the score of two rows."""

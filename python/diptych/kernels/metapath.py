@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,8 @@ from diptych._threads import resolve_n_jobs
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+_Answer = TypeVar("_Answer")
 
 __all__ = ["TopK", "commuting_matrix", "pathsim", "pathsim_pairs", "pathsim_top_k"]
 
@@ -77,9 +79,10 @@ def commuting_matrix(relations: Sequence[Any]) -> csr_array:
 
     The result does not depend on the number of threads, of which there are ``diptych.get_num_threads()``.
     Time is O(m log r) for m multiplications and rows of r entries. Memory at the peak is the result and the
-    largest intermediate products, for each of them room for up to four times the entries of its two
-    factors, a dense row of 16 bytes per column for each thread, and a copy of relations that are not in
-    canonical form.
+    largest intermediate products; for each of them a second copy, where that holds at most four times the
+    entries of its two factors; for each thread 64 bytes per column and 4 MiB; and a copy of relations that
+    are not in canonical form, or of index arrays that are not of the widths the kernel takes (`indptr` 64
+    bits, `indices` 32).
 
     References
     ----------
@@ -105,9 +108,11 @@ def commuting_matrix(relations: Sequence[Any]) -> csr_array:
            [1, 1, 0],
            [1, 0, 1]])
     """
-    chain = _check.chain(relations, "relations", _rust.metapath_is_canonical)
-    shape = _check.n_nodes(chain), chain[-1][-1]
-    return _csr(*_rust.metapath_chain(chain, resolve_n_jobs(None)), shape)
+    chain, threads = _check.chain(relations, "relations"), resolve_n_jobs(None)
+    return _csr(
+        *chain.give(lambda relations: _rust.metapath_chain(relations, threads)),
+        (chain.n_nodes, chain.n_columns),
+    )
 
 
 def pathsim(half_path: Sequence[Any], *, threshold: float = 0.0, n_jobs: int | None = None) -> csr_array:
@@ -186,11 +191,11 @@ def pathsim(half_path: Sequence[Any], *, threshold: float = 0.0, n_jobs: int | N
            [0.667, 0.   , 1.   ]])
     """
     least, threads = _check.threshold(threshold), resolve_n_jobs(n_jobs)
-    chain = _check.chain(half_path, "half_path", _rust.metapath_is_canonical)
-    n = _check.n_nodes(chain)
-    return _csr(
-        *_rust.metapath_pathsim(_product(chain, threads), least, threads, _progress.current()), (n, n)
+    chain = _check.chain(half_path, "half_path")
+    found = _ask(
+        chain, threads, lambda half: _rust.metapath_pathsim(half, least, threads, _progress.current())
     )
+    return _csr(*found, (chain.n_nodes, chain.n_nodes))
 
 
 def pathsim_top_k(
@@ -240,8 +245,9 @@ def pathsim_top_k(
     Notes
     -----
     The scores are those of :func:`pathsim`, bit for bit. The matrix of all scores is never built: rows are
-    scored block by block, and nodes that cannot reach the k-th best score so far are passed over. The result
-    does not depend on the number of threads.
+    scored block by block, and nodes that cannot reach the k-th best score so far are passed over. Queries
+    that hold less than an eighth of the nodes and of the entries are answered in one pass over the half
+    matrix, without its transpose. The result does not depend on the number of threads.
 
     Time is at worst O(sum over t of c_t²) for all nodes, with c_t nodes that reach t. Memory at the peak is
     the half matrix and its transpose, the result of 16 q k bytes, and 64 MiB, besides what
@@ -267,10 +273,14 @@ def pathsim_top_k(
     array([[1.    , 0.8   , 0.0826, 0.    ]])
     """
     number, with_self = _validate.count(k, "k"), _check.include_self(include_self)
-    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path", _rust.metapath_is_canonical)
-    asked = _check.queries(queries, _check.n_nodes(chain))
-    half = _product(chain, threads)
-    return TopK(*_rust.metapath_top_k(half, number, asked, with_self, threads, _progress.current()))
+    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path")
+    asked = _check.queries(queries, chain.n_nodes)
+    found = _ask(
+        chain,
+        threads,
+        lambda half: _rust.metapath_top_k(half, number, asked, with_self, threads, _progress.current()),
+    )
+    return TopK(*found)
 
 
 def pathsim_pairs(
@@ -327,14 +337,17 @@ def pathsim_pairs(
     >>> pathsim_pairs([papers], left=[0, 0, 0, 0], right=[1, 2, 3, 4]).round(4)
     array([0.0826, 0.8   , 1.    , 0.    ])
     """
-    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path", _rust.metapath_is_canonical)
-    pairs = _check.pairs(left, right, _check.n_nodes(chain))
-    return _rust.metapath_pairs(_product(chain, threads), *pairs, threads, _progress.current())
+    threads, chain = resolve_n_jobs(n_jobs), _check.chain(half_path, "half_path")
+    pairs = _check.pairs(left, right, chain.n_nodes)
+    return _ask(chain, threads, lambda half: _rust.metapath_pairs(half, *pairs, threads, _progress.current()))
 
 
-def _product(chain: list[_check.Relation], threads: int) -> _check.Relation:
-    """Return the half matrix W; a single relation is that already."""
-    return chain[0] if len(chain) == 1 else (*_rust.metapath_chain(chain, threads), chain[-1][-1])
+def _ask(chain: _check.Chain, threads: int, kernel: Callable[[_check.Relation], _Answer | None]) -> _Answer:
+    """Call a kernel with the half matrix W, which a single relation is already."""
+    if len(chain.matrices) == 1:
+        return chain.give(lambda relations: kernel(relations[0]))
+    W = chain.give(lambda relations: _rust.metapath_chain(relations, threads))
+    return cast(_Answer, kernel((*W, chain.n_columns)))
 
 
 def _csr(

@@ -25,7 +25,7 @@ mod _rust {
     use super::error::InternalError;
     #[pymodule_export]
     use super::metapath::{
-        MetapathIndex, metapath_chain, metapath_is_canonical, metapath_pairs, metapath_pathsim, metapath_top_k,
+        MetapathIndex, metapath_chain, metapath_index, metapath_pairs, metapath_pathsim, metapath_top_k,
     };
     #[pymodule_export]
     use super::rng::splitmix64;

@@ -1,24 +1,22 @@
 //! Kernel: `diptych_kernels::metapath`.
 
-use crate::arrays::contiguous;
-use crate::error::exception;
+use crate::arrays::{Indices, contiguous};
 use crate::run::{detached, inline};
-use diptych_kernels::csr::Csr;
 use diptych_kernels::metapath as kernel;
-use diptych_kernels::{Result, Task};
+use diptych_kernels::metapath::{Number, Numbers, PathSim, Relation, Stored};
+use diptych_kernels::{Error, Result, Task};
 use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-type Longs<'py> = Bound<'py, PyArray1<i64>>;
-type Shorts<'py> = Bound<'py, PyArray1<i32>>;
 type Floats<'py> = Bound<'py, PyArray1<f64>>;
+type Csr<'py, T> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i32>>, Bound<'py, T>);
 type Best<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f64>>);
 type Progress = Option<Py<PyAny>>;
 
 /// Counts of paths, or weights.
 #[derive(FromPyObject)]
-pub(crate) enum Numbers<'py> {
+pub(crate) enum Data<'py> {
     /// int64
     Counts(PyReadonlyArray1<'py, i64>),
     /// float64
@@ -27,73 +25,83 @@ pub(crate) enum Numbers<'py> {
 
 /// A matrix: indptr, indices, data, number of columns.
 #[derive(FromPyObject)]
-pub(crate) struct Matrix<'py>(PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i32>, Numbers<'py>, usize);
+pub(crate) struct Matrix<'py>(Indices<'py>, Indices<'py>, Data<'py>, usize);
 
-impl<'py> Matrix<'py> {
-    fn relation<'a, T: Element + Copy>(
-        &'a self,
-        data: &'a PyReadonlyArray1<'py, T>,
-    ) -> PyResult<kernel::Relation<'a, T>> {
-        let (indptr, indices) = (contiguous(&self.0, "indptr")?, contiguous(&self.1, "indices")?);
-        Csr::new(indptr, indices, contiguous(data, "data")?, self.3).map_err(exception)
-    }
+/// A matrix, for threads without an interpreter: indptr, indices, data, number of columns.
+type Arrays<'a, T> = (Numbers<'a>, Numbers<'a>, &'a [T], usize);
 
+/// A matrix of either type.
+#[derive(Clone, Copy)]
+enum Half<'a> {
+    Counts(Arrays<'a, i64>),
+    Weights(Arrays<'a, f64>),
+}
+
+impl Matrix<'_> {
     fn half(&self) -> PyResult<Half<'_>> {
+        let (indptr, indices) = (numbers(&self.0, "indptr")?, numbers(&self.1, "indices")?);
         Ok(match &self.2 {
-            Numbers::Counts(data) => Half::Counts(self.relation(data)?),
-            Numbers::Weights(data) => Half::Weights(self.relation(data)?),
+            Data::Counts(data) => Half::Counts((indptr, indices, contiguous(data, "data")?, self.3)),
+            Data::Weights(data) => Half::Weights((indptr, indices, contiguous(data, "data")?, self.3)),
         })
     }
 }
 
-/// A half path's matrix.
-#[derive(Clone, Copy)]
-enum Half<'a> {
-    Counts(kernel::Relation<'a, i64>),
-    Weights(kernel::Relation<'a, f64>),
+fn numbers<'a>(array: &'a Indices<'_>, name: &str) -> PyResult<Numbers<'a>> {
+    Ok(match array {
+        Indices::Long(array) => Numbers::Long(contiguous(array, name)?),
+        Indices::Short(array) => Numbers::Short(contiguous(array, name)?),
+    })
 }
 
-impl<'a> Half<'a> {
-    fn prepared(self) -> Result<kernel::PathSim<'a>> {
+impl Half<'_> {
+    /// Calls `work` with the matrix made ready; None if it is not canonical.
+    fn with<R>(self, work: impl FnOnce(PathSim<'_>) -> Result<R>) -> Result<Option<R>> {
         match self {
-            Half::Counts(half) => kernel::PathSim::of_counts(half),
-            Half::Weights(half) => kernel::PathSim::of_weights(half),
+            Half::Counts(arrays) => with(&[arrays], |relations| work(PathSim::of_counts(relations[0])?)),
+            Half::Weights(arrays) => with(&[arrays], |relations| work(PathSim::of_weights(relations[0])?)),
         }
     }
 }
 
-fn chain<'py, T: Element + kernel::Number>(
+/// Calls `work` with relations; None if one is not canonical.
+fn with<T: Number, R>(
+    given: &[Arrays<'_, T>],
+    work: impl FnOnce(&[Relation<'_, T>]) -> Result<R>,
+) -> Result<Option<R>> {
+    let stored = given.iter().map(|&(indptr, indices, data, m)| Stored::new(indptr, indices, data, m));
+    let Some(stored) = unless_invalid(stored.collect::<Result<Vec<_>>>())? else { return Ok(None) };
+    let relations = stored.iter().map(Stored::relation).collect::<Result<Vec<_>>>();
+    unless_invalid(relations)?.map(|relations| work(&relations)).transpose()
+}
+
+fn unless_invalid<R>(result: Result<R>) -> Result<Option<R>> {
+    match result {
+        Err(Error::Invalid(_)) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn chain<'py, T: Element + Number>(
     py: Python<'py>,
-    relations: &[kernel::Relation<'_, T>],
+    given: &[Arrays<'_, T>],
     n_threads: usize,
-) -> PyResult<(Longs<'py>, Shorts<'py>, Bound<'py, PyAny>)> {
-    let product = detached(py, n_threads, None, |task| kernel::chain(relations, task))?;
-    let data = product.data.into_pyarray(py).into_any();
-    Ok((product.indptr.into_pyarray(py), product.indices.into_pyarray(py), data))
+) -> PyResult<Option<Csr<'py, PyAny>>> {
+    let product = detached(py, n_threads, None, |task| with(given, |relations| kernel::chain(relations, task)))?;
+    Ok(product.map(|product| {
+        let data = product.data.into_pyarray(py).into_any();
+        (product.indptr.into_pyarray(py), product.indices.into_pyarray(py), data)
+    }))
 }
 
-/// Whether a matrix can be taken as it is.
-#[pyfunction]
-#[pyo3(signature = (relation, /))]
-pub(crate) fn metapath_is_canonical(py: Python<'_>, relation: Matrix<'_>) -> PyResult<bool> {
-    let Ok(half) = relation.half() else { return Ok(false) };
-    let look = |_: &Task| {
-        Ok(match half {
-            Half::Counts(half) => kernel::is_canonical(half),
-            Half::Weights(half) => kernel::is_canonical(half),
-        })
-    };
-    detached(py, 1, None, look)
-}
-
-/// The product of relations of one dtype.
+/// The product of relations of one dtype; None if one is not canonical, as in all that follows.
 #[pyfunction]
 #[pyo3(signature = (relations, n_threads, /))]
 pub(crate) fn metapath_chain<'py>(
     py: Python<'py>,
     relations: Vec<Matrix<'py>>,
     n_threads: usize,
-) -> PyResult<(Longs<'py>, Shorts<'py>, Bound<'py, PyAny>)> {
+) -> PyResult<Option<Csr<'py, PyAny>>> {
     let (mut counts, mut weights) = (Vec::new(), Vec::new());
     for relation in &relations {
         match relation.half()? {
@@ -117,10 +125,11 @@ pub(crate) fn metapath_pathsim<'py>(
     threshold: f64,
     n_threads: usize,
     progress: Progress,
-) -> PyResult<(Longs<'py>, Shorts<'py>, Floats<'py>)> {
+) -> PyResult<Option<Csr<'py, PyArray1<f64>>>> {
     let half = half.half()?;
-    let found = detached(py, n_threads, progress, |task| half.prepared()?.matrix(threshold, task))?;
-    Ok((found.indptr.into_pyarray(py), found.indices.into_pyarray(py), found.scores.into_pyarray(py)))
+    let found = detached(py, n_threads, progress, |task| half.with(|half| half.matrix(threshold, task)))?;
+    Ok(found
+        .map(|found| (found.indptr.into_pyarray(py), found.indices.into_pyarray(py), found.scores.into_pyarray(py))))
 }
 
 /// The most similar nodes and their scores, one row per query.
@@ -134,11 +143,11 @@ pub(crate) fn metapath_top_k<'py>(
     include_self: bool,
     n_threads: usize,
     progress: Progress,
-) -> PyResult<Best<'py>> {
+) -> PyResult<Option<Best<'py>>> {
     let half = half.half()?;
     let queries = queries.as_ref().map(|queries| contiguous(queries, "queries")).transpose()?;
-    let work = |task: &Task| half.prepared()?.top_k(k, queries, include_self, task);
-    table(py, k, detached(py, n_threads, progress, work)?)
+    let work = |task: &Task| half.with(|half| half.top_k(k, queries, include_self, task));
+    detached(py, n_threads, progress, work)?.map(|found| table(py, k, found)).transpose()
 }
 
 /// The similarity of each pair.
@@ -151,11 +160,11 @@ pub(crate) fn metapath_pairs<'py>(
     right: PyReadonlyArray1<'py, i64>,
     n_threads: usize,
     progress: Progress,
-) -> PyResult<Floats<'py>> {
+) -> PyResult<Option<Floats<'py>>> {
     let half = half.half()?;
     let (left, right) = (contiguous(&left, "left")?, contiguous(&right, "right")?);
-    let scores = detached(py, n_threads, progress, |task| half.prepared()?.pairs(left, right, task))?;
-    Ok(scores.into_pyarray(py))
+    let scores = detached(py, n_threads, progress, |task| half.with(|half| half.pairs(left, right, task)))?;
+    Ok(scores.map(|scores| scores.into_pyarray(py)))
 }
 
 fn table(py: Python<'_>, k: usize, (nodes, scores): (Vec<i64>, Vec<f64>)) -> PyResult<Best<'_>> {
@@ -165,17 +174,18 @@ fn table(py: Python<'_>, k: usize, (nodes, scores): (Vec<i64>, Vec<f64>)) -> PyR
 
 /// A half path's matrix made ready for many small questions.
 #[pyclass(frozen, module = "diptych._rust")]
-pub(crate) struct MetapathIndex(kernel::PathSim<'static>);
+pub(crate) struct MetapathIndex(PathSim<'static>);
+
+/// Makes one, on one thread.
+#[pyfunction]
+#[pyo3(signature = (half, /))]
+pub(crate) fn metapath_index(py: Python<'_>, half: Matrix<'_>) -> PyResult<Option<MetapathIndex>> {
+    let half = half.half()?;
+    Ok(detached(py, 1, None, |_| half.with(|half| half.keep()))?.map(MetapathIndex))
+}
 
 #[pymethods]
 impl MetapathIndex {
-    #[new]
-    #[pyo3(signature = (half, /))]
-    fn new(py: Python<'_>, half: Matrix<'_>) -> PyResult<Self> {
-        let half = half.half()?;
-        detached(py, 1, None, |_| half.prepared()?.keep()).map(Self)
-    }
-
     /// As `metapath_top_k`. One query is answered where it stands.
     #[pyo3(signature = (k, queries, include_self, n_threads, progress, /))]
     #[allow(clippy::too_many_arguments)]

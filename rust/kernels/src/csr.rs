@@ -53,6 +53,11 @@ impl<'a, I: Copy + Ord + Into<i64>, T: Copy, P: Copy + Ord + Into<i64>> Csr<'a, 
         Ok(Self { indptr, indices, data, n_columns })
     }
 
+    /// A matrix of which somebody else found what [`Csr::new`] looks for.
+    pub(crate) fn of_checked(indptr: &'a [P], indices: &'a [I], data: &'a [T], n_columns: usize) -> Self {
+        Self { indptr, indices, data, n_columns }
+    }
+
     /// Number of rows.
     pub fn n_rows(&self) -> usize {
         self.indptr.len() - 1

@@ -1,6 +1,7 @@
 //! What every kernel needs to run on several threads: a handle to be stopped by, and vectors that may be refused.
 
 use crate::error::{Error, Result};
+use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -94,12 +95,47 @@ fn advise<T>(room: &mut [T]) {
 /// # Errors
 /// As [`reserve`].
 pub(crate) fn zeros<T: Clone + Default>(len: usize, what: &'static str) -> Result<Vec<T>> {
-    const MUCH: usize = 4 << 20; // bytes, as in NumPy
     drop(reserve::<T>(len, what)?); // `vec!` would abort where this fails
     let mut out = vec![T::default(); len];
-    if size_of_val(&out[..]) >= MUCH {
-        advise(&mut out);
+    advise_if_large(&mut out);
+    Ok(out)
+}
+
+/// Asks for large pages where they are of use.
+fn advise_if_large<T>(room: &mut [T]) {
+    const MUCH: usize = 4 << 20; // bytes, as in NumPy
+    if size_of_val(room) >= MUCH {
+        advise(room);
     }
+}
+
+/// A vector of what `f` makes of the items of several slices, one after the other: filled in parallel, and nobody writes
+/// zeros first.
+///
+/// # Errors
+/// As [`reserve`].
+#[allow(unsafe_code)]
+pub(crate) fn gathered<S: Copy + Sync, T: Send>(
+    parts: &[&[S]],
+    f: impl Fn(S) -> T + Sync,
+    what: &'static str,
+) -> Result<Vec<T>> {
+    let total = parts.iter().map(|part| part.len()).sum();
+    let mut out = reserve(total, what)?;
+    advise_if_large(&mut out.spare_capacity_mut()[..total]);
+    let ends = parts.iter().scan(0, |end, part| {
+        *end += part.len();
+        Some(*end)
+    });
+    split_runs(&mut out.spare_capacity_mut()[..total], ends).into_par_iter().zip(parts).for_each(|(run, part)| {
+        assert_eq!(run.len(), part.len());
+        run.iter_mut().zip(*part).for_each(|(slot, &item)| {
+            slot.write(f(item));
+        });
+    });
+    // SAFETY: the runs are the first `total` slots, cut into one for each part and as long as it, and each slot of each
+    // run was written to.
+    unsafe { out.set_len(total) };
     Ok(out)
 }
 

@@ -4,14 +4,14 @@
 //! the scalar product of the left one's column counts with the right one's row counts. Those are known for the relations and
 //! estimated for products of them, as if entries were scattered evenly.
 
-use super::product::{Sum, product};
-use super::{Relation, canonical};
+use super::Relation;
+use super::product::{Ones, product};
 use crate::parallel::{Task, collected, filled};
 use crate::{Error, Result};
 use std::fmt::{Debug, Display};
 
 /// A path count or a weight.
-pub trait Number: Copy + Debug + Default + Display + PartialEq + Send + Sync {
+pub trait Number: Copy + Debug + Default + Display + PartialEq + PartialOrd + Send + Sync {
     /// What the type cannot hold, in words.
     const BEYOND: &'static str;
     /// sum + self · other, rounded twice; sets `overflow` when the result is not in range. Both are positive.
@@ -20,10 +20,11 @@ pub trait Number: Copy + Debug + Default + Display + PartialEq + Send + Sync {
     fn is_proper(self) -> bool;
     /// Its bits.
     fn bits(self) -> u64;
-    /// Something smaller for sums that are known to be.
-    type Narrow: Sum<Self>;
-    /// Whether those of a product are.
-    fn sums_are_narrow(left: Relation<'_, Self>, right: Relation<'_, Self>) -> bool;
+    /// left · right, whose inner sizes agree, by the smallest sums that hold it.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`], [`Error::OutOfMemory`], [`Error::Interrupted`].
+    fn product(left: Relation<'_, Self>, right: Relation<'_, Self>, task: &Task) -> Result<Product<Self>>;
 }
 
 impl Number for i64 {
@@ -45,13 +46,15 @@ impl Number for i64 {
         self as u64
     }
 
-    type Narrow = u32;
-
-    fn sums_are_narrow(left: Relation<'_, Self>, right: Relation<'_, Self>) -> bool {
-        let greatest = |values: &[i64]| values.iter().fold(0, |greatest, &value| value.max(greatest)) as u128;
-        let terms = (0..left.n_rows()).map(|row| left.parts(row).0.len()).max().unwrap_or(0) as u128;
-        let [left, right] = [left, right].map(|relation| greatest(relation.arrays().2));
-        [left, right, terms].iter().all(|&n| n <= u32::MAX.into()) && left * right * terms <= u32::MAX.into()
+    fn product(left: Relation<'_, Self>, right: Relation<'_, Self>, task: &Task) -> Result<Product<Self>> {
+        let [greatest, other, terms] = [left.greatest as u128, right.greatest as u128, left.longest as u128];
+        if greatest == 1 && other == 1 {
+            product::<_, Ones>(left, right, task)
+        } else if greatest.max(other) <= u32::MAX.into() && greatest * other * terms <= u32::MAX.into() {
+            product::<_, u32>(left, right, task)
+        } else {
+            product::<_, Self>(left, right, task)
+        }
     }
 }
 
@@ -73,10 +76,8 @@ impl Number for f64 {
         self.to_bits()
     }
 
-    type Narrow = f64;
-
-    fn sums_are_narrow(_: Relation<'_, Self>, _: Relation<'_, Self>) -> bool {
-        false
+    fn product(left: Relation<'_, Self>, right: Relation<'_, Self>, task: &Task) -> Result<Product<Self>> {
+        product::<_, Self>(left, right, task)
     }
 }
 
@@ -118,14 +119,13 @@ impl<T: Number> Product<T> {
 /// The product of the relations, first to last.
 ///
 /// # Errors
-/// [`Error::Invalid`] for relations that do not chain or are not canonical and positive, [`Error::Overflow`] where a number
-/// (of the product, or of a partial one) is out of range, [`Error::OutOfMemory`], [`Error::Interrupted`].
+/// [`Error::Invalid`] for relations that do not chain, [`Error::Overflow`] where a number (of the product, or of a partial
+/// one) is out of range, [`Error::OutOfMemory`], [`Error::Interrupted`].
 pub fn chain<T: Number>(relations: &[Relation<'_, T>], task: &Task) -> Result<Product<T>> {
     if relations.is_empty() {
         return Err(Error::Invalid("relations is empty: a path has at least one.".into()));
     }
     for (at, &relation) in relations.iter().enumerate() {
-        canonical(relation, &format!("relations[{at}]"))?;
         if at > 0 && relations[at - 1].n_columns() != relation.n_rows() {
             let (before, rows) = (relations[at - 1].n_columns(), relation.n_rows());
             let last = at - 1;
@@ -136,7 +136,7 @@ pub fn chain<T: Number>(relations: &[Relation<'_, T>], task: &Task) -> Result<Pr
     }
     match relations {
         [only] => Product::copy(*only),
-        [left, right] => product(*left, *right, task),
+        [left, right] => T::product(*left, *right, task),
         _ => multiply(relations, &Order::cheapest(relations)?, 0, relations.len() - 1, task),
     }
 }
@@ -154,7 +154,7 @@ fn multiply<T: Number>(
         false => multiply(relations, order, first, last, task).map(Some),
     };
     let (left, right) = (made(first, split)?, made(split + 1, last)?);
-    product(view(&left, relations[first])?, view(&right, relations[last])?, task)
+    T::product(view(&left, relations[first])?, view(&right, relations[last])?, task)
 }
 
 fn view<'a, T: Number>(made: &'a Option<Product<T>>, given: Relation<'a, T>) -> Result<Relation<'a, T>> {
@@ -243,14 +243,13 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::csr::Csr;
 
     #[test]
     fn the_cheaper_order_is_taken() {
         // A column, a row and a column: left to right makes 9 + 9 multiplications, right to left 3 + 3.
         let (column, row) = ((vec![0i64, 1, 2, 3], vec![0, 0, 0]), (vec![0i64, 3], vec![0, 1, 2]));
-        let column = Csr::new(&column.0, &column.1, &[1i64, 2, 3], 1).unwrap();
-        let row = Csr::new(&row.0, &row.1, &[1i64, 1, 1], 3).unwrap();
+        let column = Relation::new(&column.0, &column.1, &[1i64, 2, 3], 1).unwrap();
+        let row = Relation::new(&row.0, &row.1, &[1i64, 1, 1], 3).unwrap();
         assert_eq!(Order::cheapest(&[column, row, column]).unwrap().split[0][2], 0);
         assert_eq!(Order::cheapest(&[row, column, row]).unwrap().split[0][2], 1);
         let found = chain(&[column, row, column], &Task::new()).unwrap();

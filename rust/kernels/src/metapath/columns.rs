@@ -37,11 +37,11 @@ impl<V: Value> Columns<V> {
     ///
     /// Only the columns that these rows have an entry in are made, and most work is where few rows have theirs.
     pub fn new(half: &Half<'_, V>, queries: impl Iterator<Item = usize>) -> Result<Self> {
-        let order = order::<V>(&half.norms)?;
-        let mut wanted = filled(half.counts.len(), false, WHAT)?;
+        let (order, counts) = (order::<V>(&half.norms)?, half.counts()?);
+        let mut wanted = filled(counts.len(), false, WHAT)?;
         queries.for_each(|row| half.row(row).0.iter().for_each(|&column| wanted[column as usize] = true));
-        let mut starts = filled(half.counts.len() + 1, 0u64, WHAT)?;
-        for (column, &count) in half.counts.iter().enumerate() {
+        let mut starts = filled(counts.len() + 1, 0u64, WHAT)?;
+        for (column, &count) in counts.iter().enumerate() {
             starts[column + 1] = starts[column] + if wanted[column] { u64::from(count) } else { 0 };
         }
         let n_entries = starts[wanted.len()] as usize;

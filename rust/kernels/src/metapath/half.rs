@@ -9,6 +9,7 @@ use crate::{Error, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::sync::OnceLock;
 
 /// Pairs that a thread scores at a time.
 const PAIRS: usize = 1 << 12;
@@ -29,6 +30,11 @@ pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send +
     fn magnitude(sum: Self::Sum) -> u16;
     /// The least M_xy > 0 that may score `threshold` where M_yy is `yy` or more; rounding makes it less, never more.
     fn least(threshold: f64, xx: Self::Sum, yy: Self::Sum) -> Self::Sum;
+    /// As a float.
+    fn real(self) -> f64;
+    /// Whether sums of a million products or fewer stay below such a least if their terms sum to `bound` at most, in whatever
+    /// order either is rounded.
+    fn surely_below(bound: f64, least: Self::Sum) -> bool;
 }
 
 /// Lowers a bound by more than its own rounding.
@@ -64,6 +70,16 @@ impl Value for u16 {
         let whole = least as u32; // `ceil` would be a call
         (whole + u32::from(f64::from(whole) < least)).max(1)
     }
+
+    #[inline(always)]
+    fn real(self) -> f64 {
+        self.into()
+    }
+
+    #[inline(always)]
+    fn surely_below(bound: f64, least: u32) -> bool {
+        bound < least as f64 * MARGIN
+    }
 }
 
 impl Value for u32 {
@@ -93,6 +109,16 @@ impl Value for u32 {
     #[inline(always)]
     fn least(threshold: f64, xx: u64, yy: u64) -> u64 {
         ((threshold * (xx as f64 + yy as f64) / 2.0 * MARGIN) as u64).max(1) // may be one too few
+    }
+
+    #[inline(always)]
+    fn real(self) -> f64 {
+        self.into()
+    }
+
+    #[inline(always)]
+    fn surely_below(bound: f64, least: u64) -> bool {
+        bound < least as f64 * MARGIN
     }
 }
 
@@ -124,6 +150,17 @@ impl Value for f64 {
     fn least(threshold: f64, xx: f64, yy: f64) -> f64 {
         (threshold * (xx + yy) / 2.0 * MARGIN).max(f64::from_bits(1))
     }
+
+    #[inline(always)]
+    fn real(self) -> f64 {
+        self
+    }
+
+    /// Rounding is relative but for the tiniest of numbers.
+    #[inline(always)]
+    fn surely_below(bound: f64, least: f64) -> bool {
+        bound < least * MARGIN && least > 1e-290
+    }
 }
 
 /// The exponent and four more bits of a number that is not negative.
@@ -140,8 +177,9 @@ pub(super) struct Half<'a, V: Value> {
     values: Cow<'a, [V::Given]>,
     /// M_xx of each row.
     pub norms: Vec<V::Sum>,
-    /// Entries of each column.
-    pub counts: Vec<u32>,
+    n_columns: usize,
+    /// Entries of each column, once somebody asked.
+    counts: OnceLock<Vec<u32>>,
     columns: Option<Columns<V>>,
 }
 
@@ -149,13 +187,23 @@ impl<'a, V: Value> Half<'a, V> {
     /// A matrix that was checked, and its norms.
     pub fn new(half: Relation<'a, V::Given>, norms: Vec<V::Sum>) -> Result<Self> {
         let (starts, indices, values) = half.arrays();
-        let mut counts = filled(half.n_columns(), 0, "the counts of entries per column")?;
-        indices.iter().for_each(|&column| counts[column as usize] += 1);
-        for row in (0..half.n_rows()).filter(|&row| norms[row] == V::Sum::default()) {
-            half.parts(row).0.iter().for_each(|&column| counts[column as usize] -= 1); // see `row`
-        }
         let (starts, indices, values) = (starts.into(), indices.into(), values.into());
-        Ok(Self { starts, indices, values, norms, counts, columns: None })
+        let (n_columns, counts) = (half.n_columns(), OnceLock::new());
+        Ok(Self { starts, indices, values, norms, n_columns, counts, columns: None })
+    }
+
+    /// Entries of each column.
+    pub fn counts(&self) -> Result<&[u32]> {
+        if let Some(counts) = self.counts.get() {
+            return Ok(counts);
+        }
+        let mut counts = filled(self.n_columns, 0, "the counts of entries per column")?;
+        self.indices.iter().for_each(|&column| counts[column as usize] += 1);
+        for row in (0..self.len()).filter(|&row| self.norms[row] == V::Sum::default()) {
+            let entries = self.starts[row] as usize..self.starts[row + 1] as usize;
+            self.indices[entries].iter().for_each(|&column| counts[column as usize] -= 1); // see `row`
+        }
+        Ok(self.counts.get_or_init(|| counts))
     }
 
     /// With a copy of the matrix.
@@ -166,6 +214,7 @@ impl<'a, V: Value> Half<'a, V> {
             indices: collected(self.indices.iter().copied(), WHAT)?.into(),
             values: collected(self.values.iter().copied(), WHAT)?.into(),
             norms: self.norms,
+            n_columns: self.n_columns,
             counts: self.counts,
             columns: self.columns,
         })
@@ -203,7 +252,7 @@ impl<'a, V: Value> Half<'a, V> {
 
     /// Number of columns.
     pub fn n_columns(&self) -> usize {
-        self.counts.len()
+        self.n_columns
     }
 
     /// Number of entries.
@@ -218,12 +267,13 @@ impl<'a, V: Value> Half<'a, V> {
 
     /// Numbers of multiplications of rows of W Wᵀ, summed up to the one before each.
     pub fn flops_before(&self, queries: impl ExactSizeIterator<Item = usize>) -> Result<Vec<u64>> {
+        let counts = self.counts()?;
         let mut before = reserve(queries.len() + 1, "the plan of work")?;
         let mut sum = 0;
         before.push(0);
         for x in queries {
             // One more, so that blocks of rows without entries end as well.
-            sum += 1 + self.row(x).0.iter().map(|&t| u64::from(self.counts[t as usize])).sum::<u64>();
+            sum += 1 + self.row(x).0.iter().map(|&t| u64::from(counts[t as usize])).sum::<u64>();
             before.push(sum);
         }
         Ok(before)
@@ -276,6 +326,18 @@ impl<'a, V: Value> Half<'a, V> {
         }
         if sum == V::Sum::default() { 0.0 } else { V::score(sum, self.norms[x], self.norms[y]) }
     }
+}
+
+/// M_xx of each row of counts, where all are known to be below 2³¹.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub(super) fn norms_of_small_counts(half: Relation<'_, i64>) -> Result<Vec<u32>> {
+    let mut norms = zeros(half.n_rows(), "the diagonal")?;
+    norms.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, norm)| {
+        *norm = half.parts(row).1.iter().fold(0u32, |sum, &v| sum.wrapping_add((v as u32).wrapping_mul(v as u32)));
+    });
+    Ok(norms)
 }
 
 /// M_xx of each row of counts.

@@ -34,7 +34,7 @@ pub(super) fn matrix<V: Value>(half: &Half<'_, V>, threshold: f64, task: &Task) 
     if threshold == 0.0 && half.no_product_vanishes() {
         // Any two nodes with a path to one middle node are similar. What cannot be stored is not counted first: for
         // millions of nodes that takes hours.
-        let most = u128::from(half.counts.iter().copied().max().unwrap_or(0));
+        let most = u128::from(half.counts()?.iter().copied().max().unwrap_or(0));
         room_for(
             most * most,
             "the matrix of similarities, at least, (pathsim_top_k keeps the best of each row alone)",

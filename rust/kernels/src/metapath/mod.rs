@@ -2,23 +2,29 @@
 //!
 //! A commuting matrix is a chain of sparse products, multiplied in the cheapest order ([`chain()`]). PathSim needs the
 //! half path's matrix W alone: M = W Wᵀ is never built, a row of it at most ([`PathSim`]).
+//!
+//! The best of many queries are found in tiles of M where there are many paths per node, and row by row of M otherwise; the best
+//! of few queries in one pass over W, past lists of the queries. Shapes and numbers of entries decide.
 
 mod chain;
 mod columns;
 mod half;
+mod lists;
 mod matrix;
 mod product;
+mod relation;
 mod row;
 mod score;
 mod select;
+mod stream;
 mod tiles;
 mod top_k;
 mod twins;
 
 pub use chain::{Number, Product, chain};
 pub use matrix::Similarities;
+pub use relation::{Numbers, Relation, Stored};
 
-use crate::csr::Csr;
 use crate::parallel::{Task, collected, filled, zeros};
 use crate::{Error, Result};
 use half::Half;
@@ -26,9 +32,6 @@ use tiles::Tiles;
 
 /// Rows that are checked or copied together.
 const ROWS: usize = 1 << 12;
-
-/// A relation between two node types, or a product of relations: canonical, its entries positive and finite.
-pub type Relation<'a, T> = Csr<'a, i32, T, i64>;
 
 /// The half path's matrix, made ready.
 ///
@@ -65,15 +68,18 @@ impl<'a> PathSim<'a> {
     /// From path counts: O(entries).
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a matrix that is not canonical or not positive, [`Error::Overflow`] where a doubled M_xx
-    /// is beyond 64 bits, [`Error::OutOfMemory`].
+    /// [`Error::Overflow`] where a doubled M_xx is beyond 64 bits, [`Error::OutOfMemory`].
     pub fn of_counts(half: Relation<'a, i64>) -> Result<Self> {
-        canonical(half, "half_path")?;
-        let norms = half::norms_of_counts(half)?;
-        let kind = if norms.iter().all(|&norm| norm < 1 << 31) {
-            Kind::Narrow(Half::new(half, collected(norms.into_iter().map(|norm| norm as u32), "the diagonal")?)?)
+        let most = (half.greatest as u128).saturating_pow(2).saturating_mul(half.longest as u128);
+        let kind = if most < 1 << 31 {
+            Kind::Narrow(Half::new(half, half::norms_of_small_counts(half)?)?)
         } else {
-            Kind::Wide(Half::new(half, norms)?)
+            let norms = half::norms_of_counts(half)?;
+            if norms.iter().all(|&norm| norm < 1 << 31) {
+                Kind::Narrow(Half::new(half, collected(norms.into_iter().map(|norm| norm as u32), "the diagonal")?)?)
+            } else {
+                Kind::Wide(Half::new(half, norms)?)
+            }
         };
         Ok(Self { kind, tiles: None })
     }
@@ -83,7 +89,6 @@ impl<'a> PathSim<'a> {
     /// # Errors
     /// As [`PathSim::of_counts`]; here [`Error::Overflow`] is a doubled M_xx that is not finite.
     pub fn of_weights(half: Relation<'a, f64>) -> Result<Self> {
-        canonical(half, "half_path")?;
         Ok(Self { kind: Kind::Real(Half::new(half, half::norms_of_weights(half)?)?), tiles: None })
     }
 
@@ -141,11 +146,19 @@ impl<'a> PathSim<'a> {
         let size = usize::try_from(size).map_err(|_| Error::OutOfMemory { what, bytes: size.saturating_mul(16) })?;
         let (mut nodes, mut scores) = (filled(size, -1, what)?, zeros(size, what)?);
         let out = (&mut nodes[..], &mut scores[..]);
-        task.expect(q);
         if let Some(tiles) = &self.tiles {
+            task.expect(q);
             tiles.top_k(k, queries, include_self, out, task)?;
             return Ok((nodes, scores));
         }
+        if let Some(queries) = queries {
+            let streamed = with_half!(self, |half| stream::fits(half, k, queries));
+            if streamed {
+                with_half!(self, |half| stream::top_k(half, k, queries, include_self, out, task))?;
+                return Ok((nodes, scores));
+            }
+        }
+        task.expect(q);
         let query = |at: usize| queries.map_or(at, |queries| queries[at] as usize);
         let before = with_half!(self, |half| half.flops_before((0..q).map(query)))?;
         match &self.kind {
@@ -186,47 +199,6 @@ impl<'a> PathSim<'a> {
             None => Ok(()),
         }
     }
-}
-
-/// Whether columns ascend within each row and entries are positive and finite, of a size that 32 bits number: O(entries).
-pub fn is_canonical<T: Number>(relation: Relation<'_, T>) -> bool {
-    let (starts, columns, values) = relation.arrays();
-    // All falls are between rows, if there are as many in all as there.
-    let falls = columns.windows(2).map(|pair| usize::from(pair[0] >= pair[1])).sum::<usize>();
-    let mut between = 0;
-    let mut before = 0;
-    for &start in starts {
-        let start = start as usize;
-        if start > before && start < columns.len() {
-            between += usize::from(columns[start - 1] >= columns[start]);
-            before = start;
-        }
-    }
-    let proper = values.iter().fold(true, |proper, value| proper & value.is_proper());
-    falls == between && proper && relation.n_rows().max(relation.n_columns()) <= i32::MAX as usize
-}
-
-/// See [`is_canonical`].
-///
-/// # Errors
-/// [`Error::Invalid`] names the first fault.
-fn canonical<T: Number>(relation: Relation<'_, T>, name: &str) -> Result<()> {
-    if is_canonical(relation) {
-        return Ok(());
-    }
-    let (n, m) = (relation.n_rows(), relation.n_columns());
-    for row in 0..n {
-        let (columns, values) = relation.parts(row);
-        if let Some(at) = columns.windows(2).position(|pair| pair[0] >= pair[1]) {
-            let (a, b) = (columns[at], columns[at + 1]);
-            return Err(Error::Invalid(format!("{name} is not canonical: column {b} follows {a} in row {row}.")));
-        }
-        if let Some(at) = values.iter().position(|value| !value.is_proper()) {
-            let (column, value) = (columns[at], values[at]);
-            return Err(Error::Invalid(format!("{name}[{row}, {column}]={value:?}: must be positive and finite.")));
-        }
-    }
-    Err(Error::Invalid(format!("{name} is {n} × {m}: more than {} nodes of a type.", i32::MAX)))
 }
 
 #[cfg(test)]

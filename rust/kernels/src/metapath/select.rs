@@ -26,6 +26,11 @@ pub(super) struct Best {
 }
 
 impl Best {
+    /// None yet; looks for the `k` best.
+    pub fn of(k: usize) -> Self {
+        Self { k, kept: Vec::with_capacity(k.saturating_mul(2).min(64)), floor: None }
+    }
+
     /// Forgets everything; looks for the `k` best from now on.
     pub fn start(&mut self, k: usize) {
         self.k = k;
@@ -49,6 +54,11 @@ impl Best {
             self.cut();
         }
         true
+    }
+
+    /// Drops what is not among the k best, so that the threshold is as high as it can be.
+    pub fn settle(&mut self) {
+        self.cut();
     }
 
     fn cut(&mut self) {

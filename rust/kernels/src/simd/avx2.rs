@@ -121,6 +121,23 @@ impl Lanes for Avx2Lanes {
         };
         (low | high << 8) as u16
     }
+
+    #[inline(always)]
+    fn below(self, few: &[i32; 16], all: &[i32]) -> [u32; 16] {
+        // SAFETY: see above; sixteen i32 are 64 bytes too. (As a plain loop this is taken for sixteen sums over
+        // `all`, for which there are not enough registers.)
+        unsafe {
+            let at = |half: usize| _mm256_loadu_si256(few.as_ptr().add(8 * half).cast());
+            let (low, high) = (at(0), at(1));
+            let (mut below, mut beyond) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+            for &other in all {
+                let other = _mm256_set1_epi32(other);
+                below = _mm256_sub_epi32(below, _mm256_cmpgt_epi32(low, other));
+                beyond = _mm256_sub_epi32(beyond, _mm256_cmpgt_epi32(high, other));
+            }
+            std::mem::transmute::<(__m256i, __m256i), [u32; 16]>((below, beyond))
+        }
+    }
 }
 
 /// # Safety

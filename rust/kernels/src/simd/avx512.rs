@@ -103,6 +103,20 @@ impl Lanes for Avx512Lanes {
         // SAFETY: see above.
         unsafe { _mm512_cmp_ps_mask::<_CMP_NGT_UQ>(a, b) }
     }
+
+    #[inline(always)]
+    fn below(self, few: &[i32; 16], all: &[i32]) -> [u32; 16] {
+        // SAFETY: see above; sixteen i32 are 64 bytes too.
+        unsafe {
+            let few = _mm512_loadu_si512(few.as_ptr().cast());
+            let (mut below, one) = (_mm512_setzero_si512(), _mm512_set1_epi32(1));
+            for &other in all {
+                let more = _mm512_cmpgt_epi32_mask(few, _mm512_set1_epi32(other));
+                below = _mm512_mask_add_epi32(below, more, below, one);
+            }
+            std::mem::transmute::<__m512i, [u32; 16]>(below)
+        }
+    }
 }
 
 /// # Safety

@@ -35,6 +35,8 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn le(self, a: Self::V, b: Self::V) -> u16;
     /// One bit per lane: not a > b, so that what is not a number counts.
     fn not_gt(self, a: Self::V, b: Self::V) -> u16;
+    /// For each of sixteen integers, how many of `all` are below it.
+    fn below(self, few: &[i32; 16], all: &[i32]) -> [u32; 16];
 }
 
 /// Plain arrays.
@@ -111,6 +113,11 @@ impl Lanes for PortableLanes {
     fn not_gt(self, a: Self::V, b: Self::V) -> u16 {
         (0..16).fold(0, |mask, i| mask | u16::from(!(a[i] > b[i])) << i)
     }
+
+    #[inline(always)]
+    fn below(self, few: &[i32; 16], all: &[i32]) -> [u32; 16] {
+        few.map(|x| all.iter().fold(0u32, |below, &other| below.wrapping_add(u32::from(other < x))))
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +134,9 @@ mod tests {
         let mut out = vec![u32::from(lanes.le(x, y)), u32::from(lanes.not_gt(x, y)), sum.to_bits()];
         let six = [x, lanes.fused(x, x, x), lanes.add(x, third), third, lanes.sub(x, third), lanes.splat(1.0)];
         assert_eq!(lanes.sum_six(six), six.map(|v| lanes.sum(v)));
+        let all: Vec<i32> = (0..37).map(|i| (i * 23 % 37 - 18) * 1000).chain([i32::MIN, i32::MAX, 0]).collect();
+        let few: [i32; 16] = std::array::from_fn(|i| all[i + 22]);
+        out.extend(lanes.below(&few, &all));
         for v in
             [lanes.add(x, y), lanes.sub(x, y), lanes.abs(x), lanes.max(x, y), lanes.mul_add(x, lanes.splat(2.0), y)]
         {
@@ -151,6 +161,13 @@ mod tests {
                 assert_eq!(plain, exercise(unsafe { crate::simd::Avx512Lanes::new() }));
             }
         }
+    }
+
+    #[test]
+    fn those_below_are_counted() {
+        let few = std::array::from_fn(|i| [5, -1, i32::MIN, i32::MAX][i % 4]);
+        let counts = PortableLanes.below(&few, &[0, 5, 7, -1, i32::MIN, 5]);
+        assert_eq!(counts, std::array::from_fn(|i| [3, 1, 0, 6][i % 4]));
     }
 
     #[test]

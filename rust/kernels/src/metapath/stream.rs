@@ -1,0 +1,397 @@
+//! Few queries of many nodes: the half matrix is read once, row by row, past lists of the queries.
+//!
+//! For each middle node there is a list of the queries that reach it. They are small and stay in the cache, and Wᵀ is not made.
+//! A row y adds up the lists of its columns, and what is among the k best of a query so far is kept.
+//!
+//! Rows come in bands, the lightest (in M_yy) first: sharing little with a light row scores more than sharing as little with a heavy one,
+//! so the k-th best score θ of a query is soon high. From then on most pairs need not be looked at. Let middle nodes be in order
+//! of the queries that reach them, and M(θ) be the least M_xy that scores θ with a row of this band:
+//!
+//! - The last columns of x in that order are *closed* while w_x, summed over them and times the greatest entry of a row, is
+//!   below M(θ): no pair that shares only those counts, and x is left out of their lists.
+//! - The last column of y in that order is *single*: a pair that reaches y there and nowhere before shares that column alone, so x is
+//!   passed over if its own entry times the greatest entry of a row is below M(θ).
+//!
+//! A pair that counts is therefore met in the first column that it shares. Rows with an entry above the cut that most rows
+//! keep to are held against all lists. Pairs met are multiplied out, entry by entry in ascending order; where most pairs would be, sums of lists
+//! are cheaper, and nothing is left out.
+//!
+//! Where the queries' rows are more than a share of all, the lists are no small side any more ([`fits`] says no), and M by its own
+//! rows is cheaper (`top_k`); as it is where k is so large that the best of all queries need more room than Wᵀ.
+
+use super::half::{Half, Scratches, Value};
+use super::lists::Lists;
+use super::select::{Best, Match};
+use crate::parallel::{filled_with, reserve, zeros};
+use crate::simd::prefetch;
+use crate::{Result, Task};
+use rayon::prelude::*;
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+/// The queries' rows hold at most one in so many of all entries.
+const SHARE: usize = 8;
+/// Rows read between two looks at whether to stop.
+const STRETCH: usize = 1 << 13;
+/// Bands end at these shares of the rows, in sixteenths.
+const BANDS: [usize; 2] = [2, 6];
+/// Rows that are read together.
+const BATCH: usize = 64;
+/// Rows that are looked at to estimate something.
+const SAMPLE: usize = 1 << 12;
+/// Pairs that a thread keeps before it offers them to the best of their queries.
+const PAIRS: usize = 1 << 13;
+/// What it costs to multiply out a pair, in products, beside its entries.
+const PAIR: u64 = 8;
+/// What it costs to add a product up and to clear it, in the same unit.
+const SUM: u64 = 2;
+/// Queries whose lists are made at a time: what a thread keeps of them stays small.
+const QUERIES: usize = 1 << 17;
+const WHAT: &str = "the lists of the queries";
+
+/// Rows whose M_yy is in a range.
+#[derive(Clone, Copy, Debug)]
+struct Band<V: Value> {
+    from: V::Sum,
+    /// None: all from there on.
+    to: Option<V::Sum>,
+    /// The greatest entry of most rows.
+    cut: V,
+    /// Whether pairs are multiplied out.
+    by_pairs: bool,
+}
+
+/// A row of a batch: whether it has an entry above the cut, and where its numbers and entries are.
+#[derive(Debug)]
+struct Held {
+    y: usize,
+    heavy: bool,
+    hits: Range<usize>,
+}
+
+/// What one thread writes into.
+#[derive(Debug)]
+struct Scratch<V: Value> {
+    /// The band that `least` is for.
+    band: usize,
+    /// Of each query: the k-th best score that this thread knows of, and the least sum that may reach it.
+    known: Vec<f64>,
+    least: Vec<V::Sum>,
+    sums: Vec<V::Sum>,
+    /// Of each query: the last row that met it, from 1 on.
+    met: Vec<u32>,
+    reached: Vec<u32>,
+    /// The row being read: numbers and entries, and entries by number.
+    hits: Vec<(u32, V)>,
+    row: Vec<V>,
+    pairs: Vec<(u32, Match)>,
+}
+
+/// Whether the queries are few enough, and the best of them need no more room than Wᵀ would.
+pub(super) fn fits<V: Value>(half: &Half<'_, V>, k: usize, queries: &[i64]) -> bool {
+    let entries: usize = queries.iter().map(|&x| half.row(x as usize).0.len()).sum();
+    let best = queries.len().min(QUERIES) as u128 * k as u128 * (2 * size_of::<Match>()) as u128;
+    entries <= (half.n_entries() / SHARE).min(u32::MAX as usize)
+        && queries.len() <= half.len() / SHARE
+        && best <= (half.n_entries() * size_of::<(u32, V)>()) as u128
+}
+
+/// Fills the answers to the queries, k numbers each.
+pub(super) fn top_k<V: Value>(
+    half: &Half<'_, V>,
+    k: usize,
+    queries: &[i64],
+    include_self: bool,
+    out: (&mut [i64], &mut [f64]),
+    task: &Task,
+) -> Result<()> {
+    top_k_by(None, half, k, queries, include_self, out, task)
+}
+
+/// As [`top_k`]; by pairs always or never, where that is said.
+pub(super) fn top_k_by<V: Value>(
+    by_pairs: Option<bool>,
+    half: &Half<'_, V>,
+    k: usize,
+    queries: &[i64],
+    include_self: bool,
+    (nodes, scores): (&mut [i64], &mut [f64]),
+    task: &Task,
+) -> Result<()> {
+    let most = QUERIES.saturating_mul(k).max(1);
+    let slots = nodes.chunks_mut(most).zip(scores.chunks_mut(most));
+    queries
+        .chunks(QUERIES)
+        .zip(slots)
+        .try_for_each(|(queries, slots)| some(by_pairs, half, k, queries, include_self, slots, task))
+}
+
+/// As [`top_k`], for as many queries as are listed at a time.
+fn some<V: Value>(
+    by_pairs: Option<bool>,
+    half: &Half<'_, V>,
+    k: usize,
+    queries: &[i64],
+    include_self: bool,
+    (nodes, scores): (&mut [i64], &mut [f64]),
+    task: &Task,
+) -> Result<()> {
+    let mut lists = Lists::new(half, queries)?;
+    let mut best = filled_with(queries.len(), || Best::of(k), WHAT)?;
+    let scratches = Scratches::new();
+    let n = half.len();
+    let bands = bands(half)?;
+    task.expect(n.div_ceil(STRETCH) * bands.len());
+    for (number, band) in bands.into_iter().enumerate() {
+        let settle = |(best, &(xx, _)): (&mut Best, &(V::Sum, u32))| {
+            best.settle();
+            (best.threshold(), V::least(best.threshold(), xx, band.from))
+        };
+        let (known, least): (Vec<f64>, Vec<V::Sum>) = best.par_iter_mut().zip(&lists.queries).map(settle).unzip();
+        lists.arrange(&least, band.cut)?;
+        let cheaper = || number > 0 && lists.pairs_are_cheaper(half, band);
+        let band = Band { by_pairs: by_pairs.unwrap_or_else(cheaper), ..band };
+        let shared = Mutex::new(&mut best);
+        (0..n.div_ceil(STRETCH)).into_par_iter().try_for_each(|stretch| {
+            scratches.with(
+                || Scratch::new(&lists),
+                |scratch| {
+                    if scratch.band != number + 1 {
+                        scratch.band = number + 1;
+                        scratch.known.clear();
+                        scratch.known.extend_from_slice(&known);
+                        scratch.least.clear();
+                        scratch.least.extend_from_slice(&least);
+                    }
+                    let rows = stretch * STRETCH..n.min((stretch + 1) * STRETCH);
+                    lists.read(half, band, rows, include_self, &shared, scratch, task)?;
+                    task.advance(1)
+                },
+            )
+        })?;
+    }
+    best.par_iter_mut().zip(nodes.par_chunks_exact_mut(k)).zip(scores.par_chunks_exact_mut(k)).for_each(
+        |((best, nodes), scores)| {
+            for ((found, node), score) in best.finish().iter().zip(nodes).zip(scores) {
+                (*node, *score) = (found.node.into(), found.score);
+            }
+        },
+    );
+    Ok(())
+}
+
+/// Cuts the rows into bands by a sample of them, which is the same for any number of threads.
+fn bands<V: Value>(half: &Half<'_, V>) -> Result<Vec<Band<V>>> {
+    let mut sample: Vec<(V::Sum, V)> = reserve(SAMPLE + 1, WHAT)?;
+    for row in (0..half.len()).step_by(half.len().div_ceil(SAMPLE).max(1)) {
+        let values = half.row(row).1.iter().map(|&value| V::of(value));
+        if let Some(greatest) = values.reduce(|a, b| if b > a { b } else { a }) {
+            sample.push((half.norms[row], greatest));
+        }
+    }
+    let zero = V::Sum::default();
+    let Some(last) = sample.len().checked_sub(1) else {
+        return Ok(vec![Band { from: zero, to: None, cut: V::default(), by_pairs: false }]);
+    };
+    sample.sort_unstable_by(|a, b| a.1.partial_cmp(&b.1).unwrap_or(Ordering::Equal));
+    let cut = sample[last - last / 16].1;
+    sample.sort_unstable_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal));
+    let mut bands = Vec::new();
+    let mut from = zero;
+    for share in BANDS {
+        let to = sample[last * share / 16].0;
+        if to > from {
+            bands.push(Band { from, to: Some(to), cut, by_pairs: false });
+            from = to;
+        }
+    }
+    bands.push(Band { from, to: None, cut, by_pairs: false });
+    Ok(bands)
+}
+
+impl<V: Value> Lists<V> {
+    /// Whether the pairs that would be met are so few that they cost less than sums of whole lists.
+    fn pairs_are_cheaper(&self, half: &Half<'_, V>, band: Band<V>) -> bool {
+        let (mut sums, mut pairs, mut hits) = (0, 0, Vec::new());
+        for y in (0..half.len()).step_by(half.len().div_ceil(SAMPLE).max(1)) {
+            if !band.holds(half.norms[y]) {
+                continue;
+            }
+            let (heavy, n) = self.hits(half.row(y), band.cut, 0, &mut hits);
+            hits[..n].iter_mut().for_each(|hit| hit.0 = self.numbers[hit.0 as usize]);
+            let last = self.last(&hits[..n]);
+            for (at, &(number, _)) in hits[..n].iter().enumerate() {
+                sums += self.part(number, true, false).len() as u64;
+                pairs += self.part(number, heavy, at == last).len() as u64;
+            }
+        }
+        let length = self.entries.len() as u64 / (self.queries.len() as u64).max(1);
+        pairs * (PAIR + length) < sums * SUM
+    }
+
+    /// Reads some rows, and offers what may be among the best of a query.
+    #[allow(clippy::too_many_arguments)]
+    fn read(
+        &self,
+        half: &Half<'_, V>,
+        band: Band<V>,
+        rows: Range<usize>,
+        include_self: bool,
+        best: &Mutex<&mut Vec<Best>>,
+        scratch: &mut Scratch<V>,
+        task: &Task,
+    ) -> Result<()> {
+        let mut batch: Vec<Held> = reserve(BATCH, WHAT)?;
+        let mut rows = rows.filter(|&y| band.holds(half.norms[y]));
+        loop {
+            // Each step of a row waits for memory, so a step is taken for many rows before the next one.
+            batch.clear();
+            let mut n = 0;
+            for y in rows.by_ref().take(BATCH) {
+                let start = n;
+                let heavy;
+                (heavy, n) = self.hits(half.row(y), band.cut, start, &mut scratch.hits);
+                batch.push(Held { y, heavy, hits: start..n });
+            }
+            if batch.is_empty() {
+                break;
+            }
+            task.check()?;
+            for hit in &mut scratch.hits[..n] {
+                hit.0 = self.numbers[hit.0 as usize];
+                prefetch(&self.ends, hit.0 as usize);
+            }
+            for &(number, _) in &scratch.hits[..n] {
+                prefetch(&self.list, self.ends[number as usize][0] as usize);
+            }
+            for held in &batch {
+                self.hold(half.norms[held.y], held, band, include_self, scratch);
+                if scratch.pairs.len() >= PAIRS {
+                    self.offer(band, best, scratch);
+                }
+            }
+        }
+        self.offer(band, best, scratch);
+        Ok(())
+    }
+
+    /// Holds a row against the queries.
+    #[inline(always)]
+    fn hold(&self, yy: V::Sum, held: &Held, band: Band<V>, include_self: bool, scratch: &mut Scratch<V>) {
+        if held.hits.is_empty() {
+            return;
+        }
+        if band.by_pairs {
+            self.meet(held, scratch);
+        } else {
+            self.sum(held, scratch);
+        }
+        let Scratch { known, sums, reached, pairs, .. } = scratch;
+        for slot in reached.drain(..) {
+            let (xx, x) = self.queries[slot as usize];
+            let score = V::score(std::mem::take(&mut sums[slot as usize]), xx, yy);
+            if score > 0.0 && score >= known[slot as usize] && (include_self || x as usize != held.y) {
+                pairs.push((slot, Match { score, node: held.y as u32 }));
+            }
+        }
+        if !band.by_pairs {
+            self.clear(held, scratch);
+        }
+    }
+
+    /// Sums the lists of a row; reached are the queries whose sums may count.
+    #[inline(always)]
+    fn sum(&self, held: &Held, scratch: &mut Scratch<V>) {
+        let Scratch { least, sums, reached, hits, .. } = scratch;
+        for &(number, value) in &hits[held.hits.clone()] {
+            for &(slot, entry) in self.part(number, true, false) {
+                let (sum, least) = (&mut sums[slot as usize], least[slot as usize]);
+                let new = entry.add_product(value, *sum);
+                if new >= least && *sum < least {
+                    reached.push(slot);
+                }
+                *sum = new;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn clear(&self, held: &Held, scratch: &mut Scratch<V>) {
+        for &(number, _) in &scratch.hits[held.hits.clone()] {
+            for &(slot, _) in self.part(number, true, false) {
+                scratch.sums[slot as usize] = V::Sum::default();
+            }
+        }
+    }
+
+    /// Multiplies a row with the queries that it meets; reached are those whose sums may count.
+    #[inline(always)]
+    fn meet(&self, held: &Held, scratch: &mut Scratch<V>) {
+        let Scratch { least, sums, met, reached, hits, row, .. } = scratch;
+        let (hits, heavy, mark) = (&hits[held.hits.clone()], held.heavy, held.y as u32 + 1);
+        let last = self.last(hits);
+        for (at, &(number, _)) in hits.iter().enumerate() {
+            for &(slot, _) in self.part(number, heavy, at == last) {
+                if std::mem::replace(&mut met[slot as usize], mark) != mark {
+                    prefetch(&self.entries, self.starts[slot as usize] as usize);
+                    reached.push(slot);
+                }
+            }
+        }
+        if reached.is_empty() {
+            return;
+        }
+        hits.iter().for_each(|&(number, value)| row[number as usize] = value);
+        reached.retain(|&slot| {
+            let x = slot as usize;
+            let entries = &self.entries[self.starts[x] as usize..self.starts[x + 1] as usize];
+            // What the row does not have adds 0, which changes no sum.
+            let product = |sum, &(number, entry): &(u32, V)| entry.add_product(row[number as usize], sum);
+            let sum = entries.iter().fold(V::Sum::default(), product);
+            let counts = sum >= least[x];
+            if counts {
+                sums[x] = sum;
+            }
+            counts
+        });
+        hits.iter().for_each(|&(number, _)| row[number as usize] = V::default());
+    }
+
+    /// Offers the pairs that were kept, and learns the scores that the best now need.
+    fn offer(&self, band: Band<V>, best: &Mutex<&mut Vec<Best>>, scratch: &mut Scratch<V>) {
+        let mut best = best.lock().unwrap_or_else(PoisonError::into_inner);
+        for (slot, found) in scratch.pairs.drain(..) {
+            let (best, known) = (&mut best[slot as usize], &mut scratch.known[slot as usize]);
+            best.offer(found);
+            if best.threshold() > *known {
+                *known = best.threshold();
+                scratch.least[slot as usize] = V::least(*known, self.queries[slot as usize].0, band.from);
+            }
+        }
+    }
+}
+
+impl<V: Value> Band<V> {
+    #[inline(always)]
+    fn holds(&self, norm: V::Sum) -> bool {
+        norm >= self.from && self.to.is_none_or(|to| norm < to) && norm != V::Sum::default()
+    }
+}
+
+impl<V: Value> Scratch<V> {
+    fn new(lists: &Lists<V>) -> Result<Self> {
+        let q = lists.queries.len();
+        Ok(Self {
+            band: 0,
+            known: reserve(q, WHAT)?,
+            least: reserve(q, WHAT)?,
+            sums: zeros(q, WHAT)?,
+            met: zeros(q, WHAT)?,
+            reached: Vec::new(),
+            hits: Vec::new(),
+            row: zeros(lists.ends.len(), WHAT)?,
+            pairs: reserve(PAIRS, WHAT)?,
+        })
+    }
+}
