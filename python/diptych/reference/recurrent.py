@@ -262,7 +262,8 @@ def state_jacobian_norms(tape: Any) -> NDArray[np.float64]:
 
 def floats(w_ih: Any, *arrays: Any) -> list[Any]:
     """Return arrays in float32 if the weights have that, else in float64; None stays."""
-    dtype = np.float32 if np.asarray(w_ih).dtype == np.float32 else np.float64
+    own = np.asarray(w_ih).dtype
+    dtype = np.float32 if own.kind == "f" and own.itemsize == 4 else np.float64
     return [None if a is None else np.asarray(a, dtype) for a in arrays]
 
 
