@@ -1,0 +1,113 @@
+//! Lanes in one AVX-512 register.
+
+use super::avx2::{sum_of_eight, sums_of_eight};
+use super::lanes::Lanes;
+use std::arch::x86_64::*;
+
+/// AVX-512 F. Made only inside functions compiled for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512Lanes(());
+
+impl Avx512Lanes {
+    /// # Safety
+    /// The processor must have AVX-512 F, AVX2 and FMA.
+    #[inline(always)]
+    pub(crate) unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+// SAFETY of every block below: an `Avx512Lanes` exists only where the processor has AVX-512 F, AVX2 and FMA, and the
+// references to [f32; 16] cover the 64 bytes that are read or written.
+
+impl Lanes for Avx512Lanes {
+    type V = __m512;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        // SAFETY: see above.
+        unsafe { _mm512_set1_ps(x) }
+    }
+
+    #[inline(always)]
+    fn load(self, x: &[f32; 16]) -> Self::V {
+        // SAFETY: see above.
+        unsafe { _mm512_loadu_ps(x.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, x: Self::V, to: &mut [f32; 16]) {
+        // SAFETY: see above.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), x) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: see above.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: see above.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // SAFETY: see above.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn fused(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        self.mul_add(a, b, c)
+    }
+
+    #[inline(always)]
+    fn sum(self, a: Self::V) -> f32 {
+        // SAFETY: see above.
+        unsafe { sum_of_eight(halves_added(a)) }
+    }
+
+    #[inline(always)]
+    fn sum_six(self, a: [Self::V; 6]) -> [f32; 6] {
+        // SAFETY: see above.
+        unsafe { sums_of_eight(a.map(|a| halves_added(a))) }
+    }
+
+    #[inline(always)]
+    fn abs(self, a: Self::V) -> Self::V {
+        // SAFETY: see above.
+        unsafe { _mm512_abs_ps(a) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: see above.
+        unsafe { _mm512_max_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn le(self, a: Self::V, b: Self::V) -> u16 {
+        // SAFETY: see above.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b) }
+    }
+
+    #[inline(always)]
+    fn not_gt(self, a: Self::V, b: Self::V) -> u16 {
+        // SAFETY: see above.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_NGT_UQ>(a, b) }
+    }
+}
+
+/// # Safety
+/// The processor must have AVX-512 F.
+#[inline(always)]
+unsafe fn halves_added(a: __m512) -> __m256 {
+    // SAFETY: the caller's.
+    unsafe {
+        let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(a)));
+        _mm256_add_ps(_mm512_castps512_ps256(a), high)
+    }
+}
