@@ -1,6 +1,6 @@
 # The extension module. Arguments are positional, n_threads >= 1; arrays are C-contiguous, aligned and native.
 from collections.abc import Callable
-from typing import Final, Self, TypeAlias, final
+from typing import Final, Self, TypeAlias, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 __all__ = [
     "InternalError",
     "MetapathIndex",
+    "RecurrentCell",
     "alias_table",
     "dbscan",
     "dbscan_csr",
@@ -374,3 +375,25 @@ class MetapathIndex:
     def pairs(
         self, left: NDArray[np.int64], right: NDArray[np.int64], n_threads: int, progress: _Progress, /
     ) -> NDArray[np.float64]: ...
+
+@final
+class RecurrentCell:
+    def __new__(
+        cls, kind: str, w_ih: _Floats, w_hh: _Floats, b_ih: _Floats | None, b_hh: _Floats | None, /
+    ) -> Self: ...
+    @overload
+    def step(self, x: _Floats, h: _Floats, c: None = None, /) -> _Floats: ...
+    @overload
+    def step(self, x: _Floats, h: _Floats, c: _Floats, /) -> tuple[_Floats, _Floats]: ...
+    def run(
+        self,
+        x: _Floats,
+        h0: _Floats,
+        c0: _Floats | None,
+        lengths: NDArray[np.int64] | None,
+        reverse: bool,
+        keep: bool,
+        n_threads: int,
+        progress: _Progress,
+        /,
+    ) -> tuple[_Floats, _Floats, _Floats | None, _Floats | None, _Floats | None]: ...

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych._validate import DtypeError, FloatArray, _all_finite, _array, _real_array, _row_of_integers
+from diptych._validate import DtypeError, FloatArray, _real_array, _row_of_integers
 
 NONLINEARITIES = ("tanh", "relu", "identity")
 
 Lengths = NDArray[np.int64]
 
+_SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 _BLOCKS = {1: "H", 4: "4H"}
 _ORDER = "; its blocks of rows stand in the order i, f, g, o"
 
@@ -57,13 +58,13 @@ class Tape(NamedTuple):
 def weights(gates: int, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Weights:
     """Return the weights of an RNN (one block of rows) or of an LSTM (four)."""
     own = _real_array(w_ih, "w_ih").dtype
-    dtype = np.float32 if own.kind == "f" and own.itemsize == 4 else np.float64
+    dtype = _SINGLE if own.kind == "f" and own.itemsize == 4 else _DOUBLE
     W, U = _floats(w_ih, "w_ih", dtype), _floats(w_hh, "w_hh", dtype)
     _check_matrices(gates, W.shape, U.shape)
     rows = U.shape[0]
     found = Weights(W, U, _bias(b_ih, "b_ih", rows, dtype), _bias(b_hh, "b_hh", rows, dtype))
     for name, array in zip(found._fields, found, strict=True):
-        if array is not None and not _all_finite(array):
+        if array is not None and not np.isfinite(array).all():
             place = np.argwhere(~np.isfinite(array))[0]
             where = f"{name}[{', '.join(map(str, place))}]={array[tuple(place)]}"
             raise ValueError(f"{where}: every weight must be finite; see where training went astray.")
@@ -207,19 +208,23 @@ def _part(value: Any, name: str, shape: tuple[int, ...], known: Weights) -> Floa
 
 
 def _floats(values: Any, name: str, dtype: Any) -> FloatArray:
+    if type(values) is np.ndarray and values.dtype == dtype:
+        flags = values.flags
+        if flags.c_contiguous and flags.aligned:  # what a stream of steps brings, and np.require is slow
+            return values
     array = _real_array(values, name)
     own = not isinstance(values, list | tuple)  # a list has no dtype of its own
     if own and array.dtype.kind == "f" and not np.can_cast(array.dtype, dtype):
         raise DtypeError(
-            f"{name} has dtype {array.dtype}, wider than the {np.dtype(dtype)} of the weights: pass "
-            f"{name}.astype(np.{np.dtype(dtype)})."
+            f"{name} has dtype {array.dtype}, wider than the {dtype} of the weights: pass "
+            f"{name}.astype(np.{dtype})."
         )
     return np.require(array, dtype, ["C", "A"])
 
 
 def _padded(x: Any, known: Weights) -> FloatArray:
     try:
-        return _floats(_array(x, "x") if isinstance(x, np.ma.MaskedArray) else x, "x", known.w_ih.dtype)
+        return _floats(x, "x", known.w_ih.dtype)
     except DtypeError:
         raise
     except ValueError as error:

@@ -62,8 +62,9 @@ def rnn_backward(
     Σ da_t. φ' comes from the state: 1 − h² for tanh; for relu 1 where h is above 0, else 0.
 
     The sums over steps and sequences are taken in blocks that depend on shapes alone, so the result is the
-    same, bit for bit, for every `n_jobs` and instruction set. Time is O(T · B · H · (I + H)), memory at the
-    peak the result, T · B · H numbers for da, and copies of the weights.
+    same, bit for bit, for every `n_jobs` and instruction set. Time is O(T · B · H · (I + H)). Memory at the
+    peak is the result, copies of the weights, 16 bytes for each step of each sequence, and for a stretch of
+    512 rows (or B, if that is more) x and h once more, and da once for each thread.
 
     References
     ----------
@@ -145,9 +146,8 @@ def lstm_backward(
         da_g  = ε * i * (1 − g²);           da_o = δ * tanh(c_t) * o * (1 − o)
         δ     = w_hhᵀ [da_i, da_f, da_g, da_o];   ε = ε * f
 
-    and the rest as for :func:`rnn_backward`, of which blocks and determinism hold here too. Time is
-    O(T · B · H · (I + H)), memory at the peak the result, 4 · T · B · H numbers for da, and copies of the
-    weights.
+    and the rest as for :func:`rnn_backward`, whose blocks, determinism, time and memory hold here too, with
+    four numbers of da for each unit.
 
     References
     ----------

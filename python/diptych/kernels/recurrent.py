@@ -275,9 +275,9 @@ def rnn(
     state of the one before, taken alone or in any batch, and read by any number of threads.
 
     Time is O(T · B · H · (I + H)), where with `lengths` only steps that are there count. Memory at the peak
-    is the result, a copy of the weights, and for a stretch of steps at a time their sums, which are at most
-    64 MiB; with the tape nothing more, since it is `y` and the arguments. Nothing recurses: 10⁵ steps are as
-    good as ten.
+    is the result, a copy of the weights, 16 bytes for each step of each sequence, and for each thread 1 MiB,
+    or 12 numbers for each unit of its sequences, if that is more. The tape takes nothing more: it is `y` and
+    the arguments. Nothing recurses: 10⁵ steps are as good as ten.
 
     References
     ----------
@@ -389,9 +389,10 @@ def lstm(
     of threads.
 
     Time is O(T · B · H · (I + H)), where with `lengths` only steps that are there count. Memory at the peak
-    is the result, a copy of the weights, and for a stretch of steps at a time their sums, which are at most
-    64 MiB; with the tape 5 · T · B · H numbers more, a gate or cell state each. Nothing recurses: 10⁵ steps
-    are as good as ten.
+    is the result, a copy of the weights, 16 bytes for each step of each sequence, and for each thread 1 MiB,
+    or 12 numbers for each unit of its sequences, if that is more; with the tape besides 5 · T · B · H
+    numbers, its gates and cell states, and 32 bytes for each step of each sequence. Nothing recurses: 10⁵
+    steps are as good as ten.
 
     References
     ----------
