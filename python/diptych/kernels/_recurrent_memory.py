@@ -105,7 +105,7 @@ def rnn_memory_terms(tape: RNNTape) -> FloatArray:
     T: each term goes through w_hh once for each later step. So memory fades, or explodes, like powers of
     w_hh, whatever the inputs were.
 
-    Time is O(T² · B · H²), memory at the peak the result and a copy of the weights.
+    Time is O(T² · B · H²), memory at the peak twice the result and copies of the weights.
 
     Examples
     --------
@@ -168,8 +168,9 @@ def state_jacobian_norms(tape: RNNTape | LSTMTape) -> NDArray[np.float64]:
     the cell state c_t is held: changes go from h_t through the gates of later steps, from there on by h and
     c. Of a linear RNN the norm is ‖w_hh^(T − t)‖₂, t from 1 to T, to 1e-12.
 
-    All is computed in float64, whatever the dtype of the tape. Time is O(T · B · H³), memory at the peak the
-    result and a few matrices of H · H (an LSTM: of H · 4H) numbers for each thread.
+    All is computed in float64, whatever the dtype of the tape. Time is O(T · B · H³), memory at the peak
+    twice the result, `w_hh` in float64, and for each thread four matrices of H · H (an LSTM: eight) and a few
+    rows.
 
     References
     ----------

@@ -188,8 +188,12 @@ pub fn run<T: Float>(cell: &Cell<T>, sequence: &Sequence<'_, T>, keep: bool, tas
     let orders = (0..n_parts).map(|first| order.part(first, n_parts)).collect::<Result<Vec<_>>>()?;
     let views: Vec<&Order> = orders.iter().collect();
     let y_slots = slots(&views, &mut y, cell.hidden, batch)?;
-    let gate_slots = slots(&views, &mut gates, 4 * cell.hidden, batch)?;
-    let cell_slots = slots(&views, &mut cells, cell.hidden, batch)?;
+    // What is not kept needs no places: 16 bytes for each step of each row.
+    let kept = if keep { &views[..] } else { &[] };
+    let mut gate_slots = slots(kept, &mut gates, 4 * cell.hidden, batch)?;
+    let mut cell_slots = slots(kept, &mut cells, cell.hidden, batch)?;
+    gate_slots.resize_with(n_parts, Vec::new);
+    cell_slots.resize_with(n_parts, Vec::new);
     drop(views);
     let mut parts = reserve(n_parts, "the parts")?;
     for (((order, y), gates), cells) in orders.into_iter().zip(y_slots).zip(gate_slots).zip(cell_slots) {
