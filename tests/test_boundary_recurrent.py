@@ -300,7 +300,7 @@ def test_the_binding_is_safe_on_its_own(k):
                 with pytest.raises(refusal):
                     function(*arguments[:place], bad, *arguments[place + 1 :])
         if isinstance(value, np.ndarray) and value.dtype == np.int64:
-            for bad in ([0, 1, 1], [6, 1, 1], [1, 1], [-1, 1, 1], [2**62, 1, 1]):
+            for bad in ([6, 1, 1], [1, 1], [-1, 1, 1], [2**62, 1, 1]):
                 with pytest.raises(refusal):
                     function(*arguments[:place], np.array(bad), *arguments[place + 1 :])
         if isinstance(value, str):

@@ -328,7 +328,7 @@ def test_simd_path_is_the_one_asked_for():
     from diptych import _rust
 
     forced = os.environ.get("DIPTYCH_SIMD")
-    assert _rust.simd_path() == forced if forced else _rust.simd_path() in ("avx2", "portable")
+    assert _rust.simd_path() == forced if forced else _rust.simd_path() in ("avx512", "avx2", "portable")
 
 
 def test_portable_path_gives_the_same_bits(both_panels, run_python):
