@@ -87,10 +87,12 @@ def test_windows_of_more_than_one_group(both_panels, window):
     agree(both_panels, walks, n_nodes=500, dimensions=8, window=window, shrink=False, rng=2)
 
 
-@pytest.mark.parametrize("negative", [0, 1, 5, 7, 99, 100, 101, 250])
+@pytest.mark.parametrize("negative", [0, 1, 5, 7, 399, 400, 401, 950])
 def test_walks_around_the_pool_of_negatives(both_panels, negative):
     walks = np.random.default_rng(negative).integers(0, 400, size=(2, 41))
-    agree(both_panels, walks, n_nodes=400, dimensions=8, window=17, negative=negative, rng=4)
+    # Hundreds of negatives drawn from the 80 nodes of two walks: short steps, lest rounding be what is compared.
+    options = {"window": 17, "negative": negative, "learning_rate": 0.2 / (1 + negative)}
+    agree(both_panels, walks, n_nodes=400, dimensions=8, rng=4, **options)
 
 
 @pytest.mark.parametrize("length", [79, 80, 81, 160, 161, 250])
@@ -149,9 +151,6 @@ def test_every_simd_path_gives_the_same_bits(run_python):
         "model = train(walks, n_nodes=50, dimensions=40, window=5, negative=7, epochs=2, rng=1)\n"
         "print(_rust.simd_path(), hashlib.sha256(b''.join(table.tobytes() for table in model)).hexdigest())\n"
     )
-    (path, usual), (portable, forced) = (
-        run_python(code, **setting).split()
-        for setting in ({"DIPTYCH_SIMD": ""}, {"DIPTYCH_SIMD": "portable"})
-    )
-    assert portable == "portable"
-    assert usual == forced, path
+    found = dict(run_python(code, DIPTYCH_SIMD=named).split() for named in ("", "avx2", "portable"))
+    assert "portable" in found
+    assert len(set(found.values())) == 1, found

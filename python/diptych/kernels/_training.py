@@ -11,9 +11,9 @@ from diptych import _validate_walks as _walks
 from diptych._threads import resolve_n_jobs
 
 BATCH = 8  # walks that start from the same tables, at most
-VISITS = 16  # of one node in the walks of a batch, about, at most
-SHARE = 32  # inputs that share their negatives
-POOL = 100  # negatives of a stretch of a walk, at most
+VISITS = 8  # of one node in the walks of a batch, about, at most
+SHARE = 10  # inputs that share their negatives
+POOL = 400  # negatives of a stretch of a walk, at most
 
 
 class SkipGram(NamedTuple):
@@ -119,9 +119,8 @@ def train(
     -----
     What it computes, exactly: as in word2vec.c the nodes around a position are the inputs, rows of
     `vectors`, and each of them predicts the node in the middle, a row of `contexts` [1]_. Inputs of one
-    window share their negatives [4]_, in groups of ``SHARE`` (a whole window, unless it is wide), or
-    fewer, down to one, where the most visited node has more than one in 2 · ``SHARE`` of all visits and
-    would be in a group again and again. For every 80 positions a walk draws ``POOL`` negatives (K, if
+    window share their negatives [4]_, in groups of ``SHARE``, or fewer, down to one, where the most visited
+    node has more than one in 8 · ``SHARE`` of all visits: its row would take too many steps at once. For every 80 positions a walk draws ``POOL`` negatives (K, if
     that is more), and their groups take K after K of them, round and round. For a group, with X the rows
     of its m inputs, Y the rows of the node in the middle and then of the K negatives, and the labels L =
     [1, 0, …, 0]::

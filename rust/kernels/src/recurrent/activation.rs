@@ -49,7 +49,7 @@ pub(super) fn tanh<T: Float, L: Numbers<T>>(lanes: L, x: L::V) -> L::V {
 }
 
 dispatched!(fn sigmoid_of[T: Float](x: &[T], to: &mut [T]) -> () = sigmoid_run);
-dispatched!(fn tanh_of[T: Float](x: &[T], to: &mut [T]) -> () = tanh_run);
+dispatched!(pub(super) fn tanh_of[T: Float](x: &[T], to: &mut [T]) -> () = tanh_run);
 
 #[inline(always)]
 fn sigmoid_run<L: Both, T: Float>(lanes: L, x: &[T], to: &mut [T]) {

@@ -10,7 +10,8 @@ use super::forward::Sequence;
 use super::gradients::{Sums, add_stretch};
 use super::order::{Order, slots};
 use super::pack::{Aligned, lanes_of, pack_columns, rows_of, size};
-use super::tile::{ACROSS, accumulate, tiles};
+use super::product::{To, multiply};
+use super::tile::ACROSS;
 use super::{Kind, Weights, expect};
 use crate::parallel::{reserve, zeros};
 use crate::simd::dispatched;
@@ -328,52 +329,5 @@ fn lstm_row<T: Float, L: Numbers<T>>(
             lanes.store_part(back.gates[v], &mut to[v * hidden + unit..v * hidden + end]);
         }
         unit = end;
-    }
-}
-
-/// Where a product goes.
-enum To<'a, 'b, T> {
-    /// Rows with room for whole panels, so far from each other.
-    Padded(&'a mut [T], usize),
-    /// Rows of their own.
-    Slots(&'a mut [&'b mut [T]]),
-}
-
-/// Rows of `terms` numbers, `apart` from each other, times panels.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn multiply<T: Float, L: Numbers<T>>(
-    lanes: L,
-    rows: &[T],
-    apart: usize,
-    n_rows: usize,
-    terms: usize,
-    packed: &[T],
-    panels: usize,
-    mut to: To<'_, '_, T>,
-) {
-    let wide = ACROSS * L::N;
-    for panel in 0..panels {
-        let w = &packed[panel * terms * wide..(panel + 1) * terms * wide];
-        tiles!(T, L, n_rows, |first, M| {
-            let mut x: [&[T]; M] = [&[]; M];
-            for m in 0..M {
-                x[m] = &rows[(first + m) * apart..][..terms];
-            }
-            let mut acc = [[[lanes.splat(T::ZERO); ACROSS]; M]];
-            accumulate(lanes, x, [w], terms, &mut acc);
-            for m in 0..M {
-                for v in 0..ACROSS {
-                    let (row, column) = (first + m, panel * wide + v * L::N);
-                    match &mut to {
-                        To::Padded(to, apart) => lanes.store(acc[0][m][v], &mut to[row * *apart + column..]),
-                        To::Slots(to) if column < to[row].len() => {
-                            lanes.store_part(acc[0][m][v], &mut to[row][column..]);
-                        }
-                        To::Slots(_) => {}
-                    }
-                }
-            }
-        });
     }
 }

@@ -299,6 +299,13 @@ fn part_run<L: Both, T: Float>(
     Ok(())
 }
 
+dispatched!(pub(super) fn project_of[T: Float](cell: &Cell<T>, x: &[&[T]], pre: &mut [T]) -> () = project_run);
+
+#[inline(always)]
+fn project_run<L: Both, T: Float>(lanes: L, cell: &Cell<T>, x: &[&[T]], pre: &mut [T]) {
+    project(T::lanes(lanes), cell, x, pre);
+}
+
 /// The biases and what x gives, for all rows of a stretch.
 #[inline(always)]
 fn project<T: Float, L: Numbers<T>>(lanes: L, cell: &Cell<T>, x: &[&[T]], pre: &mut [T]) {

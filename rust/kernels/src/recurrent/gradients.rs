@@ -5,7 +5,8 @@
 //! a block of a panel stays in the first cache while all outputs pass by.
 
 use super::pack::{Aligned, pack_panel, size};
-use super::tile::{ACROSS, accumulate_transposed, tiles};
+use super::product::add_transposed;
+use super::tile::ACROSS;
 use crate::Result;
 use crate::parallel::{reserve, zeros};
 use crate::simd::dispatched;
@@ -111,19 +112,7 @@ fn piece_run<L: Both, T: Float>(lanes: L, d: &[&[T]], packed: &[T], piece: Piece
                 (&mut *piece.w_hh, hidden, (panel - x_panels) * wide)
             };
             let w = &packed[panel * of_panel + from * wide..][..block.len() * wide];
-            tiles!(T, T::Lanes<L>, outputs, |first, M| {
-                let mut acc = [[lanes.splat(T::ZERO); ACROSS]; M];
-                accumulate_transposed(lanes, block, piece.first + first, w, &mut acc);
-                for m in 0..M {
-                    let row = &mut sums[(first + m) * columns..][..columns];
-                    for v in 0..ACROSS {
-                        if first_column + v * n < columns {
-                            let to = &mut row[first_column + v * n..];
-                            lanes.store_part(lanes.add(lanes.load_part(to), acc[m][v]), to);
-                        }
-                    }
-                }
-            });
+            add_transposed(lanes, block, piece.first, w, sums, columns, first_column);
         }
         let mut output = 0;
         while output < outputs {

@@ -16,10 +16,13 @@
 mod activation;
 mod backward;
 mod cell;
+mod contribution;
 mod forward;
 mod gradients;
 mod order;
 mod pack;
+mod product;
+mod spectrum;
 mod tile;
 
 #[cfg(test)]
@@ -28,6 +31,7 @@ mod tests;
 pub use crate::simd::numbers::Float;
 pub use activation::{sigmoids, tanhs};
 pub use backward::{Gradients, Signals, Tape, backward};
+pub use contribution::{jacobian_norms, lstm_memory_terms, rnn_memory_terms};
 pub use forward::{Run, Sequence, run, step};
 pub use pack::Cell;
 

@@ -479,6 +479,90 @@ fn infinite_and_huge_activations_saturate() {
     assert!(y[..18].iter().all(|y| y.is_nan()) && y[18..36].iter().all(|y| y.is_finite()));
 }
 
+#[test]
+fn terms_sum_to_the_state() {
+    fn sums<T: Number>(terms: &[T], n: usize) -> Vec<f64> {
+        (0..n).map(|at| terms.iter().skip(at).step_by(n).map(|&term| term.into()).sum()).collect()
+    }
+    for (ragged, reverse) in [(false, false), (true, true)] {
+        let case = Case::<f64>::new(Kind::Lstm, [9, 5, 3, 19], ragged, reverse);
+        let ([times, batch, _, hidden], run) = (case.sizes, case.run());
+        let (gates, lengths) = (run.tape.unwrap().0, case.lengths.as_deref());
+        let terms = lstm_memory_terms(times, batch, hidden, &gates, &case.c0, lengths, reverse).unwrap();
+        let c = run.c.unwrap();
+        assert!(sums(&terms, batch * hidden).iter().zip(&c).all(|(sum, c)| (sum - c).abs() < 1e-14));
+        let case = Case::<f64>::new(Kind::Rnn(Nonlinearity::Identity), [9, 5, 3, 35], ragged, reverse);
+        let [_, batch, _, hidden] = case.sizes;
+        let terms = rnn_memory_terms(&case.weights(), &case.sequence(), &Task::new()).unwrap();
+        let found = sums(&terms, batch * hidden);
+        assert!(found.iter().zip(&case.run().h).all(|(sum, h)| (sum - h).abs() < 1e-13 * h.abs().max(1.0)));
+        if let Some(lengths) = &case.lengths {
+            let beyond = |time: usize, row: usize| time as i64 >= lengths[row];
+            for (time, row) in (0..9).flat_map(|time| (0..5).map(move |row| (time, row))) {
+                let term = &terms[((time + 1) * batch + row) * hidden..][..hidden];
+                assert_eq!(term.iter().all(|&x| x == 0.0), beyond(time, row));
+            }
+        }
+    }
+}
+
+#[test]
+fn terms_of_a_hand_sized_net() {
+    let weights = Weights { inputs: 1, hidden: 1, w_ih: &[0.3], w_hh: &[0.5], b_ih: None, b_hh: None };
+    let sequence = Sequence { times: 3, batch: 1, x: &[1.0; 3], h0: &[8.0], c0: None, lengths: None, reverse: false };
+    let terms = rnn_memory_terms(&weights, &sequence, &Task::new()).unwrap();
+    assert!(terms.iter().zip([1.0f64, 0.075, 0.15, 0.3]).all(|(a, b)| (a - b).abs() < 1e-15));
+}
+
+#[test]
+fn jacobians_are_what_goes_back() {
+    let of = |hidden, rows: &[f64]| {
+        spectrum::norm(rows, hidden, hidden, 4 * pack::lanes_of(std::marker::PhantomData::<f64>)).unwrap()
+    };
+    for kind in kinds() {
+        for (hidden, reverse) in [(6, false), (37, true)] {
+            let case = Case::<f64>::new(kind, [6, 3, 4, hidden], true, reverse);
+            let ([times, batch, inputs, _], run, lengths) = (case.sizes, case.run(), case.lengths.clone().unwrap());
+            let tape = Tape { y: &run.y, lstm: run.tape.as_ref().map(|(gates, cells)| (&gates[..], &cells[..])) };
+            let norms =
+                jacobian_norms(kind, times, batch, &tape, &case.w_hh, case.lengths.as_deref(), reverse, &Task::new())
+                    .unwrap();
+            for row in 0..batch {
+                let length = lengths[row] as usize;
+                for step in 0..length {
+                    let time = |step: usize| if reverse { length - 1 - step } else { step };
+                    // The rest of the row from its state after the step, with each last unit as the loss in turn.
+                    let mut rest = case.clone();
+                    rest.sizes = [length - 1 - step, 1, inputs, hidden];
+                    (rest.lengths, rest.reverse) = (None, false);
+                    rest.x = (step + 1..length)
+                        .flat_map(|step| case.x[(time(step) * batch + row) * inputs..][..inputs].to_vec())
+                        .collect();
+                    let at = (time(step) * batch + row) * hidden;
+                    rest.h0 = run.y[at..][..hidden].to_vec();
+                    if let Some((_, cells)) = &run.tape {
+                        rest.c0 = cells[at..][..hidden].to_vec();
+                    }
+                    let after = rest.run();
+                    let tape = Tape { y: &after.y, lstm: after.tape.as_ref().map(|(g, c)| (&g[..], &c[..])) };
+                    let mut rows = Vec::new();
+                    for unit in 0..hidden {
+                        let mut dh = vec![0.0; hidden];
+                        dh[unit] = 1.0;
+                        let dy = vec![0.0; after.y.len()];
+                        let signals = Signals { dy: &dy, dh: Some(&dh), dc: None };
+                        let (weights, sequence) = (rest.weights(), rest.sequence());
+                        rows.extend(backward(kind, &weights, &sequence, &tape, &signals, &Task::new()).unwrap().h0);
+                    }
+                    let (found, expected) = (norms[time(step) * batch + row], of(hidden, &rows));
+                    assert!((found - expected).abs() <= 1e-12 * expected, "{kind:?} {step}: {found} {expected}");
+                }
+                assert!((length..times).all(|time| norms[time * batch + row] == 0.0));
+            }
+        }
+    }
+}
+
 /// Prints what [`paths_agree`] compares.
 #[test]
 #[ignore = "run by paths_agree, once for each path"]

@@ -26,14 +26,11 @@ pub(super) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
     for m in 0..M {
         x[m] = &rows[m][..terms];
     }
-    let mut w: [&[T]; U] = [&[]; U];
-    for u in 0..U {
-        w[u] = &panels[u][..terms * wide];
-    }
+    let mut w: [std::slice::ChunksExact<'_, T>; U] = panels.map(|panel| panel[..terms * wide].chunks_exact(wide));
     let mut sums = *acc;
     for k in 0..terms {
         for u in 0..U {
-            let w = &w[u][k * wide..(k + 1) * wide];
+            let Some(w) = w[u].next() else { break };
             let mut four = [lanes.splat(T::ZERO); ACROSS];
             for v in 0..ACROSS {
                 four[v] = lanes.load(&w[v * L::N..]);
@@ -61,9 +58,8 @@ pub(super) fn accumulate_transposed<T: Float, L: Numbers<T>, const M: usize>(
     let wide = ACROSS * L::N;
     let panel = &panel[..left.len() * wide];
     let mut sums = *acc;
-    for k in 0..left.len() {
-        let x = &left[k][first..first + M];
-        let w = &panel[k * wide..(k + 1) * wide];
+    for (x, w) in left.iter().zip(panel.chunks_exact(wide)) {
+        let x = &x[first..first + M];
         let mut four = [lanes.splat(T::ZERO); ACROSS];
         for v in 0..ACROSS {
             four[v] = lanes.load(&w[v * L::N..]);
@@ -101,11 +97,11 @@ macro_rules! tiles {
                     const $M: usize = 3;
                     $body
                 }
-                4 if most >= 6 => {
+                4 if most >= 4 => {
                     const $M: usize = 4;
                     $body
                 }
-                5 if most >= 6 => {
+                5 if most >= 5 => {
                     const $M: usize = 5;
                     $body
                 }

@@ -78,8 +78,13 @@ impl Lanes for Avx2Lanes {
 
     #[inline(always)]
     fn sum_six(self, a: [Self::V; 6]) -> [f32; 6] {
-        // SAFETY: see above.
-        unsafe { sums_of_eight(a.map(|a| _mm256_add_ps(a.0, a.1))) }
+        // SAFETY: see above. Without `map`, which would be compiled apart, without wide instructions.
+        unsafe {
+            let [a, b, c, d, e, f] = a;
+            let (a, b, c) = (_mm256_add_ps(a.0, a.1), _mm256_add_ps(b.0, b.1), _mm256_add_ps(c.0, c.1));
+            let (d, e, f) = (_mm256_add_ps(d.0, d.1), _mm256_add_ps(e.0, e.1), _mm256_add_ps(f.0, f.1));
+            sums_of_eight([a, b, c, d, e, f])
+        }
     }
 
     #[inline(always)]

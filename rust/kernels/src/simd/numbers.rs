@@ -82,6 +82,7 @@ pub trait Float:
     + PartialOrd
     + Send
     + Sync
+    + Into<f64>
     + std::fmt::Debug
     + std::ops::Add<Output = Self>
     + std::ops::Sub<Output = Self>

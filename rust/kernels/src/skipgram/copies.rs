@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 /// Nothing is stored there.
 const EMPTY: u64 = u64::MAX;
 /// Rows asked for ahead of their use.
-const AHEAD: usize = 4;
+const AHEAD: usize = 8;
 
 #[derive(Default)]
 pub(super) struct Copies {

@@ -49,6 +49,6 @@ pub struct Plan {
     pub visits: u64,
     /// Negatives that a stretch of a walk draws, at most; its groups take them in turn.
     pub pool: usize,
-    /// Inputs that share negatives, at most: fewer where one node is visited so often that it would be among them twice.
+    /// Inputs that share negatives, at most: fewer where one node has more than one in eight times as many of all visits.
     pub share: usize,
 }

@@ -70,7 +70,7 @@ pub fn train(
         let visits = counts.iter().sum::<f64>() as u64;
         let at_most = |n: u64, most: usize| usize::try_from(n).unwrap_or(usize::MAX).clamp(1, most);
         let batch = at_most(plan.visits.saturating_mul(corpus.n_walks()) / most, plan.batch);
-        let plan = &Plan { batch, share: at_most(visits / (2 * most), plan.share), ..*plan };
+        let plan = &Plan { batch, share: at_most(visits / (8 * most), plan.share), ..*plan };
         drop(counts);
         let mut trainer = Trainer::new(plan, key, n_nodes, noise, Tables { vectors, contexts, width })?;
         let nodes = corpus.n_walks() as usize * corpus.walk_length();
