@@ -38,7 +38,8 @@ def line():
     for start in range(0, 2**32, CHUNK * STRIDE):
         stop = min(start + CHUNK * STRIDE, 2**32)
         x = np.arange(start, stop, STRIDE, dtype=np.uint64).astype(np.uint32).view(np.float32)
-        yield x[~np.isnan(x)]
+        if not np.isnan(x).all():
+            yield x[~np.isnan(x)]
 
 
 @BOTH
