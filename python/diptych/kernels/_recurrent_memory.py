@@ -22,7 +22,7 @@ def lstm_memory_terms(tape: LSTMTape) -> FloatArray:
     -------
     ndarray of shape (T + 1, B, H)
         Row 0 is what is left of `c0`, row 1 + t what ``x[t]`` has left; 0 after the end of a sequence. They
-        are signed, and sum to the last cell state, within 4 · T units in the last place of Σ |terms|. In the
+        are signed, and sum to the last cell state, within 4 · T units in the last place of ``Σ |terms|``. In the
         dtype of the tape.
 
     Raises
@@ -105,7 +105,8 @@ def rnn_memory_terms(tape: RNNTape) -> FloatArray:
     T: each term goes through w_hh once for each later step. So memory fades, or explodes, like powers of
     w_hh, whatever the inputs were.
 
-    Time is O(T² · B · H²), memory at the peak twice the result and copies of the weights.
+    Time is O(T² · B · H²). Memory at the peak is the result, and twice the result again with H rounded up to
+    a multiple of 64, and a copy of the weights.
 
     Examples
     --------
@@ -168,9 +169,9 @@ def state_jacobian_norms(tape: RNNTape | LSTMTape) -> NDArray[np.float64]:
     the cell state c_t is held: changes go from h_t through the gates of later steps, from there on by h and
     c. Of a linear RNN the norm is ‖w_hh^(T − t)‖₂, t from 1 to T, to 1e-12.
 
-    All is computed in float64, whatever the dtype of the tape. Time is O(T · B · H³), memory at the peak
-    twice the result, `w_hh` in float64, and for each thread four matrices of H · H (an LSTM: eight) and a few
-    rows.
+    All is computed in float64, whatever the dtype of the tape. Time is O(T · B · H³). Memory at the peak is
+    twice the result, `w_hh` twice in float64, and for each thread a few matrices of H · H float64 (of an LSTM,
+    of H · 4H).
 
     References
     ----------
