@@ -22,8 +22,8 @@ def lstm_memory_terms(tape: LSTMTape) -> FloatArray:
     -------
     ndarray of shape (T + 1, B, H)
         Row 0 is what is left of `c0`, row 1 + t what ``x[t]`` has left; 0 after the end of a sequence. They
-        are signed, and sum to the last cell state, within 4 · T units in the last place of ``Σ |terms|``. In the
-        dtype of the tape.
+        are signed, and sum to the last cell state, within 4 · T units in the last place of ``Σ |terms|``. In
+        the dtype of the tape.
 
     Raises
     ------
@@ -170,8 +170,8 @@ def state_jacobian_norms(tape: RNNTape | LSTMTape) -> NDArray[np.float64]:
     c. Of a linear RNN the norm is ‖w_hh^(T − t)‖₂, t from 1 to T, to 1e-12.
 
     All is computed in float64, whatever the dtype of the tape. Time is O(T · B · H³). Memory at the peak is
-    twice the result, `w_hh` twice in float64, and for each thread a few matrices of H · H float64 (of an LSTM,
-    of H · 4H).
+    twice the result, `w_hh` twice in float64, and for each thread a few matrices of H · H float64 (of an
+    LSTM, of H · 4H).
 
     References
     ----------
