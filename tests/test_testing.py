@@ -10,6 +10,8 @@ import time
 import mutants_clustering
 import mutants_metapath
 import mutants_queries
+import mutants_recurrent
+import mutants_recurrent_back
 import mutants_skipgram
 import mutants_walks
 import numpy as np
@@ -25,9 +27,19 @@ MUTANTS = [
     *mutants_walks.MUTANTS,
     *mutants_skipgram.MUTANTS,
     *mutants_metapath.MUTANTS,
+    *mutants_recurrent.MUTANTS,
+    *mutants_recurrent_back.MUTANTS,
 ]
 WALKERS = [mutants_walks.Table, mutants_walks.Draws, mutants_walks.Walker]
-RIGHT = [Textbook, Distances, Predict, Words, *WALKERS, *mutants_skipgram.RIGHT, *mutants_metapath.RIGHT]
+FAMILIES = (mutants_skipgram, mutants_metapath, mutants_recurrent, mutants_recurrent_back)
+RIGHT = [
+    Textbook,
+    Distances,
+    Predict,
+    Words,
+    *WALKERS,
+    *(kind for family in FAMILIES for kind in family.RIGHT),
+]
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 # The extension module. Arguments are positional, n_threads >= 1; arrays are C-contiguous, aligned and native.
 from collections.abc import Callable
-from typing import Final, TypeAlias, final
+from typing import Final, Self, TypeAlias, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 __all__ = [
     "InternalError",
     "MetapathIndex",
+    "RecurrentCell",
     "alias_table",
     "dbscan",
     "dbscan_csr",
@@ -25,6 +26,18 @@ __all__ = [
     "metapath_pathsim",
     "metapath_top_k",
     "random_walks",
+    "recurrent_lstm",
+    "recurrent_lstm_backward",
+    "recurrent_lstm_jacobian_norms",
+    "recurrent_lstm_memory_terms",
+    "recurrent_lstm_step",
+    "recurrent_rnn",
+    "recurrent_rnn_backward",
+    "recurrent_rnn_jacobian_norms",
+    "recurrent_rnn_memory_terms",
+    "recurrent_rnn_step",
+    "recurrent_sigmoid",
+    "recurrent_tanh",
     "sample_alias",
     "simd_path",
     "skipgram_embed",
@@ -225,6 +238,128 @@ def metapath_pairs(
     /,
 ) -> NDArray[np.float64] | None: ...
 def metapath_index(half: _Matrix, /) -> MetapathIndex | None: ...
+def recurrent_sigmoid(x: _Floats, /) -> _Floats: ...
+def recurrent_tanh(x: _Floats, /) -> _Floats: ...
+def recurrent_rnn_step(
+    x: _Floats,
+    h: _Floats,
+    w_ih: _Floats,
+    w_hh: _Floats,
+    b_ih: _Floats | None,
+    b_hh: _Floats | None,
+    nonlinearity: str,
+    /,
+) -> _Floats: ...
+def recurrent_lstm_step(
+    x: _Floats,
+    h: _Floats,
+    c: _Floats,
+    w_ih: _Floats,
+    w_hh: _Floats,
+    b_ih: _Floats | None,
+    b_hh: _Floats | None,
+    /,
+) -> tuple[_Floats, _Floats]: ...
+def recurrent_rnn(
+    x: _Floats,
+    h0: _Floats,
+    w_ih: _Floats,
+    w_hh: _Floats,
+    b_ih: _Floats | None,
+    b_hh: _Floats | None,
+    nonlinearity: str,
+    lengths: NDArray[np.int64] | None,
+    reverse: bool,
+    keep: bool,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[_Floats, _Floats]: ...
+def recurrent_lstm(
+    x: _Floats,
+    h0: _Floats,
+    c0: _Floats,
+    w_ih: _Floats,
+    w_hh: _Floats,
+    b_ih: _Floats | None,
+    b_hh: _Floats | None,
+    lengths: NDArray[np.int64] | None,
+    reverse: bool,
+    keep: bool,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[_Floats, _Floats, _Floats, _Floats | None, _Floats | None]: ...
+def recurrent_rnn_backward(
+    x: _Floats,
+    h0: _Floats,
+    y: _Floats,
+    w_ih: _Floats,
+    w_hh: _Floats,
+    nonlinearity: str,
+    lengths: NDArray[np.int64] | None,
+    reverse: bool,
+    dy: _Floats,
+    dh: _Floats | None,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[_Floats, _Floats, _Floats, _Floats, _Floats]: ...
+def recurrent_lstm_backward(
+    x: _Floats,
+    h0: _Floats,
+    c0: _Floats,
+    y: _Floats,
+    gates: _Floats,
+    cells: _Floats,
+    w_ih: _Floats,
+    w_hh: _Floats,
+    lengths: NDArray[np.int64] | None,
+    reverse: bool,
+    dy: _Floats,
+    dh: _Floats | None,
+    dc: _Floats | None,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[_Floats, _Floats, _Floats, _Floats, _Floats, _Floats]: ...
+def recurrent_lstm_memory_terms(
+    gates: _Floats, c0: _Floats, lengths: NDArray[np.int64] | None, reverse: bool, /
+) -> _Floats: ...
+def recurrent_rnn_memory_terms(
+    x: _Floats,
+    h0: _Floats,
+    w_ih: _Floats,
+    w_hh: _Floats,
+    b_ih: _Floats | None,
+    b_hh: _Floats | None,
+    lengths: NDArray[np.int64] | None,
+    reverse: bool,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> _Floats: ...
+def recurrent_rnn_jacobian_norms(
+    y: _Floats,
+    w_hh: _Floats,
+    nonlinearity: str,
+    lengths: NDArray[np.int64] | None,
+    reverse: bool,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> NDArray[np.float64]: ...
+def recurrent_lstm_jacobian_norms(
+    gates: _Floats,
+    cells: _Floats,
+    c0: _Floats,
+    w_hh: _Floats,
+    lengths: NDArray[np.int64] | None,
+    reverse: bool,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> NDArray[np.float64]: ...
 
 @final
 class MetapathIndex:
@@ -240,3 +375,25 @@ class MetapathIndex:
     def pairs(
         self, left: NDArray[np.int64], right: NDArray[np.int64], n_threads: int, progress: _Progress, /
     ) -> NDArray[np.float64]: ...
+
+@final
+class RecurrentCell:
+    def __new__(
+        cls, kind: str, w_ih: _Floats, w_hh: _Floats, b_ih: _Floats | None, b_hh: _Floats | None, /
+    ) -> Self: ...
+    @overload
+    def step(self, x: _Floats, h: _Floats, c: None = None, /) -> _Floats: ...
+    @overload
+    def step(self, x: _Floats, h: _Floats, c: _Floats, /) -> tuple[_Floats, _Floats]: ...
+    def run(
+        self,
+        x: _Floats,
+        h0: _Floats,
+        c0: _Floats | None,
+        lengths: NDArray[np.int64] | None,
+        reverse: bool,
+        keep: bool,
+        n_threads: int,
+        progress: _Progress,
+        /,
+    ) -> tuple[_Floats, _Floats, _Floats | None, _Floats | None, _Floats | None]: ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from diptych.testing import clustering, metapath, rng, skipgram, walks
+from diptych.testing import clustering, metapath, recurrent, rng, skipgram, walks
 from diptych.testing._call import LawBroken
 from diptych.testing._engine import Family, Law, try_laws
 from diptych.testing._exercise import exercise_text
@@ -37,6 +37,15 @@ _FAMILIES: dict[str, Family] = {
         metapath.PATHSIM,
         metapath.PATHSIM_TOP_K,
         metapath.PATHSIM_PAIRS,
+        recurrent.RNN_STEP,
+        recurrent.LSTM_STEP,
+        recurrent.RNN,
+        recurrent.LSTM,
+        recurrent.RNN_BACKWARD,
+        recurrent.LSTM_BACKWARD,
+        recurrent.LSTM_MEMORY_TERMS,
+        recurrent.RNN_MEMORY_TERMS,
+        recurrent.STATE_JACOBIAN_NORMS,
         rng.SPLITMIX64,
     )
 }

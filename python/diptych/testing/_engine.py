@@ -165,9 +165,11 @@ class Family:
 
 
 def copied(value: Any) -> Any:
-    """Copy an argument, and the matrices of a list of them."""
+    """Copy an argument, and the arrays of a list or of a named tuple of them."""
     if isinstance(value, list):
         return [copied(item) for item in value]
+    if hasattr(value, "_fields"):
+        return type(value)(*map(copied, value))
     return value.copy() if hasattr(value, "copy") else value
 
 

@@ -16,6 +16,9 @@ def show_value(value: Any) -> str:
         return f"scipy.sparse.csr_array(({parts}), shape={value.shape})"
     if isinstance(value, list) and _is_table(value):
         return f"[{', '.join(map(show_value, value))}]"
+    if hasattr(value, "_fields"):
+        fields = ", ".join(f"{name}={show_value(getattr(value, name))}" for name in value._fields)
+        return f"{type(value).__name__}({fields})"
     if isinstance(value, tuple):
         inner = ", ".join(show_value(item) for item in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"
@@ -25,7 +28,9 @@ def show_value(value: Any) -> str:
 
 
 def _is_table(value: Any) -> bool:
-    """Tell arrays, sparse matrices and lists of them from numbers and words."""
+    """Tell arrays, sparse matrices, and lists and named tuples of them from numbers and words."""
+    if hasattr(value, "_fields"):
+        return True
     if isinstance(value, list):
         return any(_is_table(item) for item in value)
     return np.ndim(value) > 0
@@ -65,4 +70,6 @@ def show_call(function: str, names: tuple[str, ...], positional: list[Any], name
         else:
             arguments.append(f"{name}={show_value(value)}")
     imports = ["import numpy as np"] + ["import scipy.sparse"] * any("scipy.sparse" in line for line in lines)
+    named_tuples = {type(value) for value in (*positional, *named.values()) if hasattr(value, "_fields")}
+    imports += sorted(f"from {kind.__module__} import {kind.__name__}" for kind in named_tuples)
     return "\n".join([*imports, *lines, f"{function}({', '.join(arguments)})"])

@@ -62,11 +62,10 @@ def _shorter(case: Case, named: dict[str, tuple[str, ...]], axis: str) -> Iterat
 
 
 def _take(value: Any, names: tuple[str, ...], axis: str, keep: np.ndarray[Any, Any]) -> Any:
-    if names == (axis, axis):
-        return value[keep][:, keep]
-    if axis not in names:
-        return value
-    return value[keep] if names[0] == axis else value[:, keep]
+    for place, name in enumerate(names):
+        if name == axis:
+            value = value[keep] if place == 0 else value[(slice(None),) * place + (keep,)]
+    return value
 
 
 def _plainer_arrays(case: Case, key: str) -> Iterator[Case]:

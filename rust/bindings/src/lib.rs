@@ -4,6 +4,7 @@ mod arrays;
 mod clustering;
 mod error;
 mod metapath;
+mod recurrent;
 mod rng;
 mod run;
 mod skipgram;
@@ -26,6 +27,13 @@ mod _rust {
     #[pymodule_export]
     use super::metapath::{
         MetapathIndex, metapath_chain, metapath_index, metapath_pairs, metapath_pathsim, metapath_top_k,
+    };
+    #[pymodule_export]
+    use super::recurrent::{
+        RecurrentCell, recurrent_lstm, recurrent_lstm_backward, recurrent_lstm_jacobian_norms,
+        recurrent_lstm_memory_terms, recurrent_lstm_step, recurrent_rnn, recurrent_rnn_backward,
+        recurrent_rnn_jacobian_norms, recurrent_rnn_memory_terms, recurrent_rnn_step, recurrent_sigmoid,
+        recurrent_tanh,
     };
     #[pymodule_export]
     use super::rng::splitmix64;

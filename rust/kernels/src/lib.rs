@@ -12,6 +12,7 @@ pub mod csr;
 mod error;
 pub mod metapath;
 mod parallel;
+pub mod recurrent;
 pub mod rng;
 pub mod simd;
 pub mod skipgram;

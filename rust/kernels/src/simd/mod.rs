@@ -11,6 +11,10 @@ mod avx2;
 #[allow(unsafe_code)]
 mod avx512;
 mod lanes;
+pub(crate) mod numbers;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod numbers_x86;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2Lanes;
@@ -117,3 +121,33 @@ macro_rules! dispatched {
     };
 }
 pub(crate) use dispatched;
+
+/// `over_paths!(|lanes| body)` runs the body with the lanes of every path this processor has.
+#[cfg(test)]
+macro_rules! over_paths {
+    (|$lanes:ident| $body:expr) => {{
+        {
+            let $lanes = $crate::simd::PortableLanes;
+            $body
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: both features were just detected.
+            let $lanes = unsafe { $crate::simd::Avx2Lanes::new() };
+            $body
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("fma")
+        {
+            // SAFETY: the features were just detected.
+            let $lanes = unsafe { $crate::simd::Avx512Lanes::new() };
+            $body
+        }
+    }};
+}
+#[cfg(test)]
+pub(crate) use over_paths;

@@ -1,0 +1,580 @@
+//! Kernel: `diptych_kernels::recurrent`.
+
+use crate::arrays::contiguous;
+use crate::error::exception;
+use crate::run::{detached, inline};
+use diptych_kernels::recurrent::{self as kernel, Cell, Kind, Nonlinearity, Sequence, Weights};
+use diptych_kernels::{Result, Task};
+use numpy::ndarray::{Dimension, Ix1, Ix2, Ix3, Ix4};
+use numpy::{
+    Element, IntoPyArray, PyArray, PyArray1, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray, PyUntypedArray,
+    PyUntypedArrayMethods,
+};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+type Progress = Option<Py<PyAny>>;
+type Any<'py> = Bound<'py, PyAny>;
+type Lengths<'py> = Option<PyReadonlyArray<'py, i64, Ix1>>;
+
+/// Calls a generic function in the precision of an array.
+macro_rules! in_precision {
+    ($array:expr, $name:literal, |$T:ident| $body:expr) => {{
+        let array: &Any<'_> = $array;
+        let dtype = array.cast::<PyUntypedArray>().map(|array| array.dtype());
+        if dtype.as_ref().is_ok_and(|dtype| dtype.is_equiv_to(&numpy::dtype::<f32>(array.py()))) {
+            type $T = f32;
+            $body
+        } else if dtype.is_ok_and(|dtype| dtype.is_equiv_to(&numpy::dtype::<f64>(array.py()))) {
+            type $T = f64;
+            $body
+        } else {
+            Err(PyTypeError::new_err(concat!($name, " must be a float32 or float64 array.")))
+        }
+    }};
+}
+
+/// An array of one dtype and number of dimensions.
+fn array<'py, T: Element, D: Dimension>(array: &Any<'py>, name: &str) -> PyResult<PyReadonlyArray<'py, T, D>> {
+    match array.cast::<PyArray<T, D>>() {
+        Ok(array) => {
+            array.try_readonly().map_err(|why| PyValueError::new_err(format!("{name} cannot be read: {why}.")))
+        }
+        Err(_) => {
+            let axes = D::NDIM.unwrap_or_default();
+            Err(PyTypeError::new_err(format!("{name} must be an array of {axes} axes and of the dtype of x.")))
+        }
+    }
+}
+
+fn optional<'py, T: Element, D: Dimension>(
+    of: Option<&Any<'py>>,
+    name: &str,
+) -> PyResult<Option<PyReadonlyArray<'py, T, D>>> {
+    of.map(|of| array(of, name)).transpose()
+}
+
+fn slice<'a, T: Element, D: Dimension>(
+    array: &'a Option<PyReadonlyArray<'_, T, D>>,
+    name: &str,
+) -> PyResult<Option<&'a [T]>> {
+    array.as_ref().map(|array| contiguous(array, name)).transpose()
+}
+
+/// Weights as they come.
+struct Arrays<'py, T: Element> {
+    w_ih: PyReadonlyArray<'py, T, Ix2>,
+    w_hh: PyReadonlyArray<'py, T, Ix2>,
+    b_ih: Option<PyReadonlyArray<'py, T, Ix1>>,
+    b_hh: Option<PyReadonlyArray<'py, T, Ix1>>,
+}
+
+impl<'py, T: Element> Arrays<'py, T> {
+    fn new(w_ih: &Any<'py>, w_hh: &Any<'py>, b_ih: Option<&Any<'py>>, b_hh: Option<&Any<'py>>) -> PyResult<Self> {
+        Ok(Self {
+            w_ih: array(w_ih, "w_ih")?,
+            w_hh: array(w_hh, "w_hh")?,
+            b_ih: optional(b_ih, "b_ih")?,
+            b_hh: optional(b_hh, "b_hh")?,
+        })
+    }
+
+    fn view(&self) -> PyResult<Weights<'_, T>> {
+        Ok(Weights {
+            inputs: self.w_ih.shape()[1],
+            hidden: self.w_hh.shape()[1],
+            w_ih: contiguous(&self.w_ih, "w_ih")?,
+            w_hh: contiguous(&self.w_hh, "w_hh")?,
+            b_ih: slice(&self.b_ih, "b_ih")?,
+            b_hh: slice(&self.b_hh, "b_hh")?,
+        })
+    }
+}
+
+fn rnn_kind(nonlinearity: &str) -> PyResult<Kind> {
+    Nonlinearity::from_name(nonlinearity).map(Kind::Rnn).map_err(exception)
+}
+
+/// The array of `numbers` that has a shape.
+fn shaped<'py, T: Element, const N: usize>(py: Python<'py>, numbers: Vec<T>, shape: [usize; N]) -> PyResult<Any<'py>>
+where
+    [usize; N]: numpy::ndarray::IntoDimension,
+{
+    Ok(numbers.into_pyarray(py).reshape(shape)?.into_any())
+}
+
+fn step_of<'py, T: Element + kernel::Float>(
+    cell: &Cell<T>,
+    x: &Any<'py>,
+    h: &Any<'py>,
+    c: Option<&Any<'py>>,
+) -> PyResult<(Any<'py>, Option<Any<'py>>)> {
+    let py = x.py();
+    let x = array::<T, Ix2>(x, "x")?;
+    let h = array::<T, Ix2>(h, "h")?;
+    let c = optional::<T, Ix2>(c, "c")?;
+    let shape = [h.shape()[0], h.shape()[1]];
+    let new_h = PyArray::<T, Ix2>::zeros(py, shape, false);
+    let new_c = c.is_some().then(|| PyArray::<T, Ix2>::zeros(py, shape, false));
+    {
+        let (x, h, c) = (contiguous(&x, "x")?, contiguous(&h, "h")?, slice(&c, "c")?.unwrap_or_default());
+        let mut to_h = new_h.readwrite();
+        let mut to_c = new_c.as_ref().map(|new_c| new_c.readwrite());
+        let to_h = to_h.as_slice_mut()?;
+        let to_c = to_c.as_mut().map(|to_c| to_c.as_slice_mut()).transpose()?.unwrap_or_default();
+        if cell.is_small(shape[0]) {
+            inline(|| kernel::step(cell, x, h, c, to_h, to_c))?;
+        } else {
+            detached(py, 1, None, |_| kernel::step(cell, x, h, c, to_h, to_c))?;
+        }
+    }
+    Ok((new_h.into_any(), new_c.map(Bound::into_any)))
+}
+
+/// y, h, c, gates, cells
+type Ran<'py> = (Any<'py>, Any<'py>, Option<Any<'py>>, Option<Any<'py>>, Option<Any<'py>>);
+
+/// How to run.
+struct How {
+    reverse: bool,
+    keep: bool,
+    n_threads: usize,
+    progress: Progress,
+}
+
+fn run_of<'py, T: Element + kernel::Float>(
+    cell: &Cell<T>,
+    x: &Any<'py>,
+    h0: &Any<'py>,
+    c0: Option<&Any<'py>>,
+    lengths: &Lengths<'py>,
+    how: How,
+) -> PyResult<Ran<'py>> {
+    let py = x.py();
+    let (x, h0, c0) = (array::<T, Ix3>(x, "x")?, array::<T, Ix2>(h0, "h0")?, optional::<T, Ix2>(c0, "c0")?);
+    let (times, batch, hidden) = (x.shape()[0], x.shape()[1], cell.hidden());
+    let sequence = Sequence {
+        times,
+        batch,
+        x: contiguous(&x, "x")?,
+        h0: contiguous(&h0, "h0")?,
+        c0: slice(&c0, "c0")?,
+        lengths: slice(lengths, "lengths")?,
+        reverse: how.reverse,
+    };
+    let work = |task: &Task| kernel::run(cell, &sequence, how.keep, task);
+    let ran = if how.progress.is_none() && cell.is_small(times.saturating_mul(batch)) {
+        inline(|| work(&Task::new()))
+    } else {
+        detached(py, how.n_threads, how.progress, work)
+    }?;
+    let state = |numbers| shaped(py, numbers, [batch, hidden]);
+    let (gates, cells) = ran.tape.unzip();
+    Ok((
+        shaped(py, ran.y, [times, batch, hidden])?,
+        state(ran.h)?,
+        ran.c.map(state).transpose()?,
+        gates.map(|gates| shaped(py, gates, [times, batch, 4, hidden])).transpose()?,
+        cells.map(|cells| shaped(py, cells, [times, batch, hidden])).transpose()?,
+    ))
+}
+
+/// dx, dh0, dc0, dw_ih, dw_hh, db
+type Back<'py> = (Any<'py>, Any<'py>, Option<Any<'py>>, Any<'py>, Any<'py>, Any<'py>);
+
+/// What goes back: x, h0, c0, y, (gates, cells), dy, dh, dc.
+struct Backward<'a, 'py> {
+    states: [&'a Any<'py>; 3],
+    c0: Option<&'a Any<'py>>,
+    tape: Option<(&'a Any<'py>, &'a Any<'py>)>,
+    dy: &'a Any<'py>,
+    dh: Option<&'a Any<'py>>,
+    dc: Option<&'a Any<'py>>,
+}
+
+fn back_of<'py, T: Element + kernel::Float>(
+    kind: Kind,
+    weights: &Arrays<'py, T>,
+    of: &Backward<'_, 'py>,
+    lengths: &Lengths<'py>,
+    how: How,
+) -> PyResult<Back<'py>> {
+    let py = of.dy.py();
+    let weights = weights.view()?;
+    let [x, h0, y] = of.states;
+    let (x, h0, y) = (array::<T, Ix3>(x, "x")?, array::<T, Ix2>(h0, "h0")?, array::<T, Ix3>(y, "y")?);
+    let c0 = optional::<T, Ix2>(of.c0, "c0")?;
+    let (gates, cells) = of.tape.unzip();
+    let (gates, cells) = (optional::<T, Ix4>(gates, "gates")?, optional::<T, Ix3>(cells, "cells")?);
+    let dy = array::<T, Ix3>(of.dy, "dy")?;
+    let (dh, dc) = (optional::<T, Ix2>(of.dh, "dh")?, optional::<T, Ix2>(of.dc, "dc")?);
+    let (times, batch) = (x.shape()[0], x.shape()[1]);
+    let sequence = Sequence {
+        times,
+        batch,
+        x: contiguous(&x, "x")?,
+        h0: contiguous(&h0, "h0")?,
+        c0: slice(&c0, "c0")?,
+        lengths: slice(lengths, "lengths")?,
+        reverse: how.reverse,
+    };
+    let tape = kernel::Tape { y: contiguous(&y, "y")?, lstm: slice(&gates, "gates")?.zip(slice(&cells, "cells")?) };
+    let signals = kernel::Signals { dy: contiguous(&dy, "dy")?, dh: slice(&dh, "dh")?, dc: slice(&dc, "dc")? };
+    let work = |task: &Task| -> Result<_> { kernel::backward(kind, &weights, &sequence, &tape, &signals, task) };
+    let back = detached(py, how.n_threads, how.progress, work)?;
+    let (inputs, hidden) = (weights.inputs, weights.hidden);
+    let outputs = back.b.len();
+    Ok((
+        shaped(py, back.x, [times, batch, inputs])?,
+        shaped(py, back.h0, [batch, hidden])?,
+        back.c0.map(|c0| shaped(py, c0, [batch, hidden])).transpose()?,
+        shaped(py, back.w_ih, [outputs, inputs])?,
+        shaped(py, back.w_hh, [outputs, hidden])?,
+        back.b.into_pyarray(py).into_any(),
+    ))
+}
+
+/// h after a step of a plain net.
+#[pyfunction]
+#[pyo3(signature = (x, h, w_ih, w_hh, b_ih, b_hh, nonlinearity, /))]
+pub(crate) fn recurrent_rnn_step<'py>(
+    x: &Any<'py>,
+    h: &Any<'py>,
+    w_ih: &Any<'py>,
+    w_hh: &Any<'py>,
+    b_ih: Option<&Any<'py>>,
+    b_hh: Option<&Any<'py>>,
+    nonlinearity: &str,
+) -> PyResult<Any<'py>> {
+    in_precision!(x, "x", |T| {
+        let cell = packed(rnn_kind(nonlinearity)?, &Arrays::<T>::new(w_ih, w_hh, b_ih, b_hh)?)?;
+        Ok(step_of(&cell, x, h, None)?.0)
+    })
+}
+
+/// h and c after a step of an LSTM.
+#[pyfunction]
+#[pyo3(signature = (x, h, c, w_ih, w_hh, b_ih, b_hh, /))]
+pub(crate) fn recurrent_lstm_step<'py>(
+    x: &Any<'py>,
+    h: &Any<'py>,
+    c: &Any<'py>,
+    w_ih: &Any<'py>,
+    w_hh: &Any<'py>,
+    b_ih: Option<&Any<'py>>,
+    b_hh: Option<&Any<'py>>,
+) -> PyResult<(Any<'py>, Option<Any<'py>>)> {
+    in_precision!(x, "x", |T| {
+        let cell = packed(Kind::Lstm, &Arrays::<T>::new(w_ih, w_hh, b_ih, b_hh)?)?;
+        step_of(&cell, x, h, Some(c))
+    })
+}
+
+fn packed<T: Element + kernel::Float>(kind: Kind, weights: &Arrays<'_, T>) -> PyResult<Cell<T>> {
+    let weights = weights.view()?;
+    inline(|| Cell::new(kind, &weights))
+}
+
+/// y and h of a plain net over sequences.
+#[pyfunction]
+#[pyo3(signature = (x, h0, w_ih, w_hh, b_ih, b_hh, nonlinearity, lengths, reverse, keep, n_threads, progress, /))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn recurrent_rnn<'py>(
+    x: &Any<'py>,
+    h0: &Any<'py>,
+    w_ih: &Any<'py>,
+    w_hh: &Any<'py>,
+    b_ih: Option<&Any<'py>>,
+    b_hh: Option<&Any<'py>>,
+    nonlinearity: &str,
+    lengths: Lengths<'py>,
+    reverse: bool,
+    keep: bool,
+    n_threads: usize,
+    progress: Progress,
+) -> PyResult<(Any<'py>, Any<'py>)> {
+    in_precision!(x, "x", |T| {
+        let cell = packed(rnn_kind(nonlinearity)?, &Arrays::<T>::new(w_ih, w_hh, b_ih, b_hh)?)?;
+        let (y, h, ..) = run_of(&cell, x, h0, None, &lengths, How { reverse, keep, n_threads, progress })?;
+        Ok((y, h))
+    })
+}
+
+/// y, h, c, and if kept gates and cells, of an LSTM over sequences.
+#[pyfunction]
+#[pyo3(signature = (x, h0, c0, w_ih, w_hh, b_ih, b_hh, lengths, reverse, keep, n_threads, progress, /))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn recurrent_lstm<'py>(
+    x: &Any<'py>,
+    h0: &Any<'py>,
+    c0: &Any<'py>,
+    w_ih: &Any<'py>,
+    w_hh: &Any<'py>,
+    b_ih: Option<&Any<'py>>,
+    b_hh: Option<&Any<'py>>,
+    lengths: Lengths<'py>,
+    reverse: bool,
+    keep: bool,
+    n_threads: usize,
+    progress: Progress,
+) -> PyResult<Ran<'py>> {
+    in_precision!(x, "x", |T| {
+        let cell = packed(Kind::Lstm, &Arrays::<T>::new(w_ih, w_hh, b_ih, b_hh)?)?;
+        run_of(&cell, x, h0, Some(c0), &lengths, How { reverse, keep, n_threads, progress })
+    })
+}
+
+/// The gradients of a plain net: x, h0, w_ih, w_hh, either bias.
+#[pyfunction]
+#[pyo3(signature = (x, h0, y, w_ih, w_hh, nonlinearity, lengths, reverse, dy, dh, n_threads, progress, /))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn recurrent_rnn_backward<'py>(
+    x: &Any<'py>,
+    h0: &Any<'py>,
+    y: &Any<'py>,
+    w_ih: &Any<'py>,
+    w_hh: &Any<'py>,
+    nonlinearity: &str,
+    lengths: Lengths<'py>,
+    reverse: bool,
+    dy: &Any<'py>,
+    dh: Option<&Any<'py>>,
+    n_threads: usize,
+    progress: Progress,
+) -> PyResult<(Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>)> {
+    let kind = rnn_kind(nonlinearity)?;
+    let of = Backward { states: [x, h0, y], c0: None, tape: None, dy, dh, dc: None };
+    let how = How { reverse, keep: false, n_threads, progress };
+    let (x, h0, _, w_ih, w_hh, b) =
+        in_precision!(x, "x", |T| back_of(kind, &Arrays::<T>::new(w_ih, w_hh, None, None)?, &of, &lengths, how))?;
+    Ok((x, h0, w_ih, w_hh, b))
+}
+
+/// The gradients of an LSTM: x, h0, c0, w_ih, w_hh, either bias.
+#[pyfunction]
+#[pyo3(signature = (
+    x, h0, c0, y, gates, cells, w_ih, w_hh, lengths, reverse, dy, dh, dc, n_threads, progress, /
+))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn recurrent_lstm_backward<'py>(
+    x: &Any<'py>,
+    h0: &Any<'py>,
+    c0: &Any<'py>,
+    y: &Any<'py>,
+    gates: &Any<'py>,
+    cells: &Any<'py>,
+    w_ih: &Any<'py>,
+    w_hh: &Any<'py>,
+    lengths: Lengths<'py>,
+    reverse: bool,
+    dy: &Any<'py>,
+    dh: Option<&Any<'py>>,
+    dc: Option<&Any<'py>>,
+    n_threads: usize,
+    progress: Progress,
+) -> PyResult<Back<'py>> {
+    let of = Backward { states: [x, h0, y], c0: Some(c0), tape: Some((gates, cells)), dy, dh, dc };
+    let how = How { reverse, keep: false, n_threads, progress };
+    in_precision!(x, "x", |T| back_of(Kind::Lstm, &Arrays::<T>::new(w_ih, w_hh, None, None)?, &of, &lengths, how))
+}
+
+/// The terms of the last cell state of an LSTM.
+#[pyfunction]
+#[pyo3(signature = (gates, c0, lengths, reverse, /))]
+pub(crate) fn recurrent_lstm_memory_terms<'py>(
+    gates: &Any<'py>,
+    c0: &Any<'py>,
+    lengths: Lengths<'py>,
+    reverse: bool,
+) -> PyResult<Any<'py>> {
+    in_precision!(gates, "gates", |T| {
+        let (gates, c0) = (array::<T, Ix4>(gates, "gates")?, array::<T, Ix2>(c0, "c0")?);
+        let (times, batch, hidden) = (gates.shape()[0], gates.shape()[1], gates.shape()[3]);
+        let lengths = slice(&lengths, "lengths")?;
+        let (numbers, c0) = (contiguous(&gates, "gates")?, contiguous(&c0, "c0")?);
+        let work = |_: &Task| kernel::lstm_memory_terms(times, batch, hidden, numbers, c0, lengths, reverse);
+        shaped(gates.py(), detached(gates.py(), 1, None, work)?, [times + 1, batch, hidden])
+    })
+}
+
+/// The terms of the last state of a linear net.
+#[pyfunction]
+#[pyo3(signature = (x, h0, w_ih, w_hh, b_ih, b_hh, lengths, reverse, n_threads, progress, /))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn recurrent_rnn_memory_terms<'py>(
+    x: &Any<'py>,
+    h0: &Any<'py>,
+    w_ih: &Any<'py>,
+    w_hh: &Any<'py>,
+    b_ih: Option<&Any<'py>>,
+    b_hh: Option<&Any<'py>>,
+    lengths: Lengths<'py>,
+    reverse: bool,
+    n_threads: usize,
+    progress: Progress,
+) -> PyResult<Any<'py>> {
+    in_precision!(x, "x", |T| {
+        let weights = Arrays::<T>::new(w_ih, w_hh, b_ih, b_hh)?;
+        let (weights, py) = (weights.view()?, x.py());
+        let (x, h0) = (array::<T, Ix3>(x, "x")?, array::<T, Ix2>(h0, "h0")?);
+        let (times, batch) = (x.shape()[0], x.shape()[1]);
+        let lengths = slice(&lengths, "lengths")?;
+        let (x, h0) = (contiguous(&x, "x")?, contiguous(&h0, "h0")?);
+        let sequence = Sequence { times, batch, x, h0, c0: None, lengths, reverse };
+        let work = |task: &Task| kernel::rnn_memory_terms(&weights, &sequence, task);
+        shaped(py, detached(py, n_threads, progress, work)?, [times + 1, batch, weights.hidden])
+    })
+}
+
+/// Spectral norms of the derivatives of the last state of a plain net by each.
+#[pyfunction]
+#[pyo3(signature = (y, w_hh, nonlinearity, lengths, reverse, n_threads, progress, /))]
+pub(crate) fn recurrent_rnn_jacobian_norms<'py>(
+    y: &Any<'py>,
+    w_hh: &Any<'py>,
+    nonlinearity: &str,
+    lengths: Lengths<'py>,
+    reverse: bool,
+    n_threads: usize,
+    progress: Progress,
+) -> PyResult<Any<'py>> {
+    let kind = rnn_kind(nonlinearity)?;
+    let how = How { reverse, keep: false, n_threads, progress };
+    in_precision!(y, "y", |T| {
+        let y = array::<T, Ix3>(y, "y")?;
+        let tape = kernel::Tape { y: contiguous(&y, "y")?, lstm: None };
+        norms_of(y.py(), kind, [y.shape()[0], y.shape()[1]], &tape, w_hh, &lengths, how)
+    })
+}
+
+/// The same of an LSTM, the cell states held.
+#[pyfunction]
+#[pyo3(signature = (gates, cells, c0, w_hh, lengths, reverse, n_threads, progress, /))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn recurrent_lstm_jacobian_norms<'py>(
+    gates: &Any<'py>,
+    cells: &Any<'py>,
+    c0: &Any<'py>,
+    w_hh: &Any<'py>,
+    lengths: Lengths<'py>,
+    reverse: bool,
+    n_threads: usize,
+    progress: Progress,
+) -> PyResult<Any<'py>> {
+    let how = How { reverse, keep: false, n_threads, progress };
+    in_precision!(gates, "gates", |T| {
+        // The state before the first step has no step that it is the derivative of.
+        array::<T, Ix2>(c0, "c0")?;
+        let (gates, cells) = (array::<T, Ix4>(gates, "gates")?, array::<T, Ix3>(cells, "cells")?);
+        let lstm = Some((contiguous(&gates, "gates")?, contiguous(&cells, "cells")?));
+        let tape = kernel::Tape { y: &[], lstm };
+        norms_of(gates.py(), Kind::Lstm, [gates.shape()[0], gates.shape()[1]], &tape, w_hh, &lengths, how)
+    })
+}
+
+fn norms_of<'py, T: Element + kernel::Float>(
+    py: Python<'py>,
+    kind: Kind,
+    [times, batch]: [usize; 2],
+    tape: &kernel::Tape<'_, T>,
+    w_hh: &Any<'py>,
+    lengths: &Lengths<'py>,
+    how: How,
+) -> PyResult<Any<'py>> {
+    let w_hh = array::<T, Ix2>(w_hh, "w_hh")?;
+    let (w_hh, lengths) = (contiguous(&w_hh, "w_hh")?, slice(lengths, "lengths")?);
+    let work = |task: &Task| kernel::jacobian_norms(kind, times, batch, tape, w_hh, lengths, how.reverse, task);
+    shaped(py, detached(py, how.n_threads, how.progress, work)?, [times, batch])
+}
+
+/// σ of each number.
+#[pyfunction]
+#[pyo3(signature = (x, /))]
+pub(crate) fn recurrent_sigmoid<'py>(x: &Any<'py>) -> PyResult<Any<'py>> {
+    in_precision!(x, "x", |T| each::<T>(x, kernel::sigmoids))
+}
+
+/// tanh of each number.
+#[pyfunction]
+#[pyo3(signature = (x, /))]
+pub(crate) fn recurrent_tanh<'py>(x: &Any<'py>) -> PyResult<Any<'py>> {
+    in_precision!(x, "x", |T| each::<T>(x, kernel::tanhs))
+}
+
+fn each<'py, T: Element + Sync>(x: &Any<'py>, f: fn(&[T]) -> Result<Vec<T>>) -> PyResult<Any<'py>> {
+    let numbers = array::<T, Ix1>(x, "x")?;
+    let numbers = contiguous(&numbers, "x")?;
+    let found: Bound<'py, PyArray1<T>> = detached(x.py(), 1, None, |_| f(numbers))?.into_pyarray(x.py());
+    Ok(found.into_any())
+}
+
+/// Weights packed once, for many steps and sequences. `kind` is lstm, or the nonlinearity of a plain net.
+#[pyclass(frozen, module = "diptych._rust")]
+pub(crate) struct RecurrentCell(Packed);
+
+enum Packed {
+    Single(Cell<f32>),
+    Double(Cell<f64>),
+}
+
+impl From<Cell<f32>> for Packed {
+    fn from(cell: Cell<f32>) -> Self {
+        Self::Single(cell)
+    }
+}
+
+impl From<Cell<f64>> for Packed {
+    fn from(cell: Cell<f64>) -> Self {
+        Self::Double(cell)
+    }
+}
+
+#[pymethods]
+impl RecurrentCell {
+    #[new]
+    #[pyo3(signature = (kind, w_ih, w_hh, b_ih, b_hh, /))]
+    fn new<'py>(
+        kind: &str,
+        w_ih: &Any<'py>,
+        w_hh: &Any<'py>,
+        b_ih: Option<&Any<'py>>,
+        b_hh: Option<&Any<'py>>,
+    ) -> PyResult<Self> {
+        let kind = if kind == "lstm" { Kind::Lstm } else { rnn_kind(kind)? };
+        in_precision!(w_ih, "w_ih", |T| Ok(Self(packed(kind, &Arrays::<T>::new(w_ih, w_hh, b_ih, b_hh)?)?.into())))
+    }
+
+    /// h after a step, or (h, c) of an LSTM.
+    #[pyo3(signature = (x, h, c=None, /))]
+    fn step<'py>(&self, x: &Any<'py>, h: &Any<'py>, c: Option<&Any<'py>>) -> PyResult<Any<'py>> {
+        let (new_h, new_c) = match &self.0 {
+            Packed::Single(cell) => step_of(cell, x, h, c),
+            Packed::Double(cell) => step_of(cell, x, h, c),
+        }?;
+        match new_c {
+            Some(new_c) => Ok((new_h, new_c).into_pyobject(x.py())?.into_any()),
+            None => Ok(new_h),
+        }
+    }
+
+    /// As `recurrent_lstm`; of a plain net all but y and h are None.
+    #[pyo3(signature = (x, h0, c0, lengths, reverse, keep, n_threads, progress, /))]
+    #[allow(clippy::too_many_arguments)]
+    fn run<'py>(
+        &self,
+        x: &Any<'py>,
+        h0: &Any<'py>,
+        c0: Option<&Any<'py>>,
+        lengths: Lengths<'py>,
+        reverse: bool,
+        keep: bool,
+        n_threads: usize,
+        progress: Progress,
+    ) -> PyResult<Ran<'py>> {
+        let how = How { reverse, keep, n_threads, progress };
+        match &self.0 {
+            Packed::Single(cell) => run_of(cell, x, h0, c0, &lengths, how),
+            Packed::Double(cell) => run_of(cell, x, h0, c0, &lengths, how),
+        }
+    }
+}

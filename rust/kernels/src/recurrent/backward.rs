@@ -1,0 +1,333 @@
+//! Back through time.
+//!
+//! Stretch by stretch from the end: the threads share the rows; each takes its rows back step by step, keeping the
+//! derivatives of the pre-activations of the stretch, and from those derives what x gets. Then the threads share the
+//! outputs of the weights, and add what the stretch gives to each. Stretches follow from the lengths alone, and every sum over
+//! rows is taken in the order of steps and rows, so the gradients do not depend on the threads.
+
+use super::cell::{lstm_back, rnn_back};
+use super::forward::Sequence;
+use super::gradients::{Sums, add_stretch};
+use super::order::{Order, slots};
+use super::pack::{Aligned, lanes_of, pack_columns, rows_of, size};
+use super::product::{To, multiply};
+use super::tile::ACROSS;
+use super::{Kind, Weights, expect};
+use crate::parallel::{reserve, zeros};
+use crate::simd::dispatched;
+use crate::simd::numbers::{Both, Float, Numbers};
+use crate::{Error, Result, Task};
+use rayon::prelude::*;
+use std::marker::PhantomData;
+
+/// Rows of a stretch, about.
+const STRETCH: usize = 512;
+
+/// Numbers of padding of a row of derivatives: rows a power of two apart would share few places of the cache.
+const APART: usize = 16;
+
+/// What the way there left: y (T, B, H) and, of an LSTM, gates (T, B, 4, H) and cells (T, B, H).
+#[derive(Clone, Copy, Debug)]
+pub struct Tape<'a, T> {
+    /// (T, B, H)
+    pub y: &'a [T],
+    /// (T, B, 4, H) and (T, B, H)
+    pub lstm: Option<(&'a [T], &'a [T])>,
+}
+
+/// Derivatives of the loss by what came out.
+#[derive(Clone, Copy, Debug)]
+pub struct Signals<'a, T> {
+    /// (T, B, H)
+    pub dy: &'a [T],
+    /// (B, H), or zeros.
+    pub dh: Option<&'a [T]>,
+    /// (B, H), or zeros; of an LSTM.
+    pub dc: Option<&'a [T]>,
+}
+
+/// Derivatives of the loss by what went in.
+#[derive(Debug)]
+pub struct Gradients<T> {
+    /// (T, B, I)
+    pub x: Vec<T>,
+    /// (B, H)
+    pub h0: Vec<T>,
+    /// (B, H) of an LSTM.
+    pub c0: Option<Vec<T>>,
+    /// (gates · H, I)
+    pub w_ih: Vec<T>,
+    /// (gates · H, H)
+    pub w_hh: Vec<T>,
+    /// (gates · H): of each of the two biases.
+    pub b: Vec<T>,
+}
+
+/// What all threads read.
+struct Job<'a, T> {
+    kind: Kind,
+    inputs: usize,
+    hidden: usize,
+    sequence: &'a Sequence<'a, T>,
+    tape: &'a Tape<'a, T>,
+    dy: &'a [T],
+    /// W_hh and W_ih, whose outputs are terms here.
+    hh: Aligned<T>,
+    ih: Aligned<T>,
+    wide: usize,
+}
+
+/// The rows of one thread.
+struct Part<'a, T> {
+    order: Order,
+    /// From the order of all rows to this one's: every `n_parts`-th.
+    offsets: Vec<usize>,
+    dx: Vec<&'a mut [T]>,
+    /// Rows of `width` numbers: derivatives by the states between two steps.
+    dh: Aligned<T>,
+    dc: Vec<T>,
+    /// Rows of `apart` numbers: derivatives by the pre-activations of a stretch.
+    pre: Aligned<T>,
+}
+
+impl<'a, T: Float> Job<'a, T> {
+    fn outputs(&self) -> usize {
+        self.kind.gates() * self.hidden
+    }
+
+    fn apart(&self) -> usize {
+        self.outputs() + APART
+    }
+
+    fn width(&self) -> usize {
+        self.hidden.div_ceil(self.wide) * self.wide
+    }
+
+    /// h before a step.
+    fn before(&self, order: &Order, row: usize, step: usize) -> &'a [T] {
+        let Sequence { batch, h0, .. } = *self.sequence;
+        match step {
+            0 => &h0[order.rows[row].at * self.hidden..][..self.hidden],
+            _ => &self.tape.y[order.place(row, step - 1, batch) * self.hidden..][..self.hidden],
+        }
+    }
+}
+
+/// The gradients of a run.
+///
+/// # Errors
+/// [`Error::Invalid`], [`Error::OutOfMemory`], [`Error::Interrupted`].
+pub fn backward<T: Float>(
+    kind: Kind,
+    weights: &Weights<'_, T>,
+    sequence: &Sequence<'_, T>,
+    tape: &Tape<'_, T>,
+    signals: &Signals<'_, T>,
+    task: &Task,
+) -> Result<Gradients<T>> {
+    let Weights { inputs, hidden, w_ih, w_hh, .. } = *weights;
+    let Sequence { times, batch, lengths, reverse, .. } = *sequence;
+    sequence.check(kind, inputs, hidden)?;
+    if hidden == 0 {
+        return Err(Error::Invalid("a cell has at least one unit.".to_owned()));
+    }
+    let outputs = size(&[kind.gates(), hidden], "the weights", size_of::<T>())?;
+    let lstm = kind == Kind::Lstm;
+    expect("w_ih", w_ih, &[outputs, inputs])?;
+    expect("w_hh", w_hh, &[outputs, hidden])?;
+    expect("y", tape.y, &[times, batch, hidden])?;
+    expect("dy", signals.dy, &[times, batch, hidden])?;
+    match (lstm, tape.lstm) {
+        (true, Some((gates, cells))) => {
+            expect("gates", gates, &[times, batch, outputs])?;
+            expect("cells", cells, &[times, batch, hidden])?;
+        }
+        (true, None) => return Err(Error::Invalid("an LSTM's way back takes gates and cells.".to_owned())),
+        (false, _) => {}
+    }
+    for (name, numbers) in [("dh", signals.dh), ("dc", signals.dc)] {
+        numbers.map_or(Ok(()), |numbers| expect(name, numbers, &[batch, hidden]))?;
+    }
+
+    let order = Order::new(times, batch, lengths, reverse)?;
+    let wide = ACROSS * lanes_of::<T>(PhantomData);
+    let hh = pack_columns(&rows_of(w_hh, hidden)?, hidden, wide)?;
+    let ih = pack_columns(&rows_of(w_ih, inputs)?, inputs, wide)?;
+    let job = Job { kind, inputs, hidden, sequence, tape, dy: signals.dy, hh, ih, wide };
+    let total = order.rows.iter().map(|row| row.length).fold(0, usize::saturating_add);
+    let alone = total.saturating_mul(outputs).saturating_mul(inputs + hidden) <= 1 << 18;
+    let n_parts = if alone { 1 } else { rayon::current_num_threads().clamp(1, batch.max(1)) };
+    let mut stretches = Vec::new();
+    let mut first = 0;
+    while first < order.steps() {
+        stretches.push(order.stretch(first, STRETCH).0);
+        first = stretches[stretches.len() - 1].end;
+    }
+
+    let mut dx = zeros(sequence.x.len(), "the derivative by x")?;
+    let orders = (0..n_parts).map(|first| order.part(first, n_parts)).collect::<Result<Vec<_>>>()?;
+    let dx_slots = slots(&orders.iter().collect::<Vec<_>>(), &mut dx, inputs, batch)?;
+    let mut parts = reserve(n_parts, "the parts")?;
+    for (order, dx) in orders.into_iter().zip(dx_slots) {
+        parts.push(Part::new(&job, order, dx, signals)?);
+    }
+    let mut sums = Sums::new(outputs, inputs, hidden)?;
+    task.expect(total);
+    for steps in stretches.into_iter().rev() {
+        let held: usize = steps.clone().map(|step| order.running(step)).sum();
+        if let [part] = &mut parts[..] {
+            back_of(&job, part, steps.clone(), task)?;
+        } else {
+            parts.par_iter_mut().try_for_each(|part| back_of(&job, part, steps.clone(), task))?;
+        }
+        let what = "the rows of a stretch";
+        let (mut d, mut x, mut h) = (reserve(held, what)?, reserve(held, what)?, reserve(held, what)?);
+        for step in steps.clone() {
+            for row in 0..order.running(step) {
+                let part = &parts[row % n_parts];
+                let at = part.offsets[step] - part.offsets[steps.start] + row / n_parts;
+                d.push(&part.pre[at * job.apart()..][..outputs]);
+                x.push(&sequence.x[order.place(row, step, batch) * inputs..][..inputs]);
+                h.push(job.before(&order, row, step));
+            }
+        }
+        add_stretch(&mut sums, &d, &x, &h, wide, alone)?;
+        task.advance(held)?;
+    }
+    let mut h0 = zeros(sequence.h0.len(), "the derivative by h0")?;
+    let mut c0 = zeros(if lstm { sequence.h0.len() } else { 0 }, "the derivative by c0")?;
+    for part in &parts {
+        for (row, of) in part.order.rows.iter().enumerate() {
+            let to = of.at * hidden..(of.at + 1) * hidden;
+            h0[to.clone()].copy_from_slice(&part.dh[row * job.width()..][..hidden]);
+            if lstm {
+                c0[to].copy_from_slice(&part.dc[row * hidden..][..hidden]);
+            }
+        }
+    }
+    drop(parts);
+    let Sums { w_ih, w_hh, b, .. } = sums;
+    Ok(Gradients { x: dx, h0, c0: lstm.then_some(c0), w_ih, w_hh, b })
+}
+
+impl<'a, T: Float> Part<'a, T> {
+    fn new(job: &Job<'_, T>, order: Order, dx: Vec<&'a mut [T]>, signals: &Signals<'_, T>) -> Result<Self> {
+        let (hidden, rows) = (job.hidden, order.rows.len());
+        let room = |width, what| size(&[rows, width], what, size_of::<T>());
+        let mut dh = Aligned::zeros(room(job.width(), "the derivatives by h")?, "the derivatives by h")?;
+        let lstm = job.kind == Kind::Lstm;
+        let mut dc = zeros(if lstm { room(hidden, "the derivatives by c")? } else { 0 }, "the derivatives by c")?;
+        for (row, of) in order.rows.iter().enumerate() {
+            let from = of.at * hidden..(of.at + 1) * hidden;
+            if let Some(start) = signals.dh {
+                dh[row * job.width()..][..hidden].copy_from_slice(&start[from.clone()]);
+            }
+            if let (true, Some(start)) = (lstm, signals.dc) {
+                dc[row * hidden..][..hidden].copy_from_slice(&start[from]);
+            }
+        }
+        let offsets = order.offsets()?;
+        // A part has no more rows of a stretch than the whole has.
+        let held = offsets[order.steps()].min(STRETCH.max(rows));
+        let what = "the derivatives by pre-activations";
+        let pre = Aligned::zeros(size(&[held, job.apart()], what, size_of::<T>())?, what)?;
+        Ok(Self { order, offsets, dx, dh, dc, pre })
+    }
+}
+
+dispatched!(fn back_of[T: Float](job: &Job<'_, T>, part: &mut Part<'_, T>, steps: std::ops::Range<usize>, task: &Task) -> Result<()> = back_run);
+
+#[inline(always)]
+fn back_run<L: Both, T: Float>(
+    lanes: L,
+    job: &Job<'_, T>,
+    part: &mut Part<'_, T>,
+    steps: std::ops::Range<usize>,
+    task: &Task,
+) -> Result<()> {
+    let lanes = T::lanes(lanes);
+    if steps.start >= part.order.steps() {
+        return Ok(());
+    }
+    let (outputs, width) = (job.outputs(), job.width());
+    let start = part.offsets[steps.start];
+    for step in steps.clone().rev() {
+        let running = part.order.running(step);
+        if running == 0 {
+            continue;
+        }
+        let at = part.offsets[step] - start;
+        for row in 0..running {
+            match job.kind {
+                Kind::Lstm => lstm_row(lanes, job, part, row, step, at + row),
+                Kind::Rnn(nonlinearity) => {
+                    let place = part.order.place(row, step, job.sequence.batch) * job.hidden;
+                    let (y, dy) = (&job.tape.y[place..][..job.hidden], &job.dy[place..][..job.hidden]);
+                    let carried = &part.dh[row * width..][..job.hidden];
+                    let to = &mut part.pre[(at + row) * (outputs + APART)..][..outputs];
+                    let mut unit = 0;
+                    while unit < job.hidden {
+                        let dh = lanes.add(lanes.load_part(&dy[unit..]), lanes.load_part(&carried[unit..]));
+                        let d = rnn_back(lanes, nonlinearity, lanes.load_part(&y[unit..]), dh);
+                        lanes.store_part(d, &mut to[unit..]);
+                        unit += lanes.n();
+                    }
+                }
+            }
+        }
+        let rows = &part.pre[at * job.apart()..];
+        let to = To::Padded(&mut part.dh, width);
+        multiply(lanes, rows, job.apart(), running, outputs, &job.hh, width / job.wide, to);
+        task.check()?;
+    }
+    let last = steps.end.min(part.order.steps());
+    let held = part.offsets[last] - start;
+    let slots = &mut part.dx[start..start + held];
+    if job.inputs > 0 {
+        let panels = job.inputs.div_ceil(job.wide);
+        multiply(lanes, &part.pre, job.apart(), held, outputs, &job.ih, panels, To::Slots(slots));
+    }
+    Ok(())
+}
+
+/// A row of an LSTM's step: from the derivatives by its states to those by its pre-activations.
+#[inline(always)]
+fn lstm_row<T: Float, L: Numbers<T>>(
+    lanes: L,
+    job: &Job<'_, T>,
+    part: &mut Part<'_, T>,
+    row: usize,
+    step: usize,
+    at: usize,
+) {
+    let (hidden, outputs) = (job.hidden, job.outputs());
+    let Some((gates, cells)) = job.tape.lstm else { unreachable!("checked") };
+    let batch = job.sequence.batch;
+    let place = part.order.place(row, step, batch);
+    let before = match (step, job.sequence.c0) {
+        (0, Some(c0)) => &c0[part.order.rows[row].at * hidden..][..hidden],
+        (0, None) => unreachable!("checked"),
+        _ => &cells[part.order.place(row, step - 1, batch) * hidden..][..hidden],
+    };
+    let gates = &gates[place * outputs..][..outputs];
+    let (c, dy) = (&cells[place * hidden..][..hidden], &job.dy[place * hidden..][..hidden]);
+    let dh = &part.dh[row * job.width()..][..hidden];
+    let dc = &mut part.dc[row * hidden..][..hidden];
+    let to = &mut part.pre[at * job.apart()..][..outputs];
+    let mut unit = 0;
+    while unit < hidden {
+        let end = hidden.min(unit + L::N);
+        let mut four = [lanes.splat(T::ZERO); ACROSS];
+        for v in 0..ACROSS {
+            four[v] = lanes.load_part(&gates[v * hidden + unit..v * hidden + end]);
+        }
+        let total = lanes.add(lanes.load_part(&dy[unit..]), lanes.load_part(&dh[unit..]));
+        let (c, before) = (lanes.load_part(&c[unit..]), lanes.load_part(&before[unit..]));
+        let back = lstm_back(lanes, four, c, before, total, lanes.load_part(&dc[unit..]));
+        lanes.store_part(back.c, &mut dc[unit..]);
+        for v in 0..ACROSS {
+            lanes.store_part(back.gates[v], &mut to[v * hidden + unit..v * hidden + end]);
+        }
+        unit = end;
+    }
+}

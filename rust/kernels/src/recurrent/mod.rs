@@ -1,0 +1,117 @@
+//! Plain recurrent nets and the LSTM: a step, a sequence, and back through time.
+//!
+//! Every pre-activation is one chain of fused multiply-adds: the biases, then x in the order of the inputs, then h in the
+//! order of the units. Work is cut over rows and over units, never along a chain, so a step equals a sequence, and a row of a
+//! batch that row alone, bit for bit, for any number of threads and on every SIMD path.
+//!
+//! Weights are packed so that a register tile holds i, f, g and o of the same units; the cell is updated where the sums stand,
+//! and in inference no gate goes to memory. What x gives is computed for a stretch of steps at once: there rows are many,
+//! though the batch be small. O(T · B · H · (I + H)) time.
+//!
+//! Threads share the rows of the batch, each for the whole sequence. Small work runs on one.
+//!
+//! Not best: a plain net of fewer than four registers of units computes on zeros; a machine without fused multiply-add calls
+//! a function for each.
+
+mod activation;
+mod backward;
+mod cell;
+mod contribution;
+mod forward;
+mod gradients;
+mod order;
+mod pack;
+mod product;
+mod spectrum;
+mod tile;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::simd::numbers::Float;
+pub use activation::{sigmoids, tanhs};
+pub use backward::{Gradients, Signals, Tape, backward};
+pub use contribution::{jacobian_norms, lstm_memory_terms, rnn_memory_terms};
+pub use forward::{Run, Sequence, run, step};
+pub use pack::Cell;
+
+use crate::{Error, Result};
+
+/// What a plain net does to its pre-activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nonlinearity {
+    /// tanh
+    Tanh,
+    /// The larger of 0 and the number.
+    Relu,
+    /// Nothing.
+    Identity,
+}
+
+impl Nonlinearity {
+    /// Finds one by its name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an unknown one.
+    pub fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "tanh" => Ok(Self::Tanh),
+            "relu" => Ok(Self::Relu),
+            "identity" => Ok(Self::Identity),
+            _ => Err(Error::Invalid(format!("nonlinearity={name:?}: must be 'tanh', 'relu' or 'identity'."))),
+        }
+    }
+}
+
+/// The cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// h = φ(x W_ihᵀ + h W_hhᵀ + b)
+    Rnn(Nonlinearity),
+    /// Long short-term memory, gates in the order i, f, g, o.
+    Lstm,
+}
+
+impl Kind {
+    /// Outputs of the weights per unit.
+    pub(crate) fn gates(self) -> usize {
+        match self {
+            Kind::Rnn(_) => 1,
+            Kind::Lstm => 4,
+        }
+    }
+
+    /// Units of a panel.
+    pub(crate) fn units(self, lanes: usize) -> usize {
+        match self {
+            Kind::Rnn(_) => tile::ACROSS * lanes,
+            Kind::Lstm => lanes,
+        }
+    }
+}
+
+/// The weights of a cell, named and shaped as PyTorch's, row by row.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a, T> {
+    /// I
+    pub inputs: usize,
+    /// H
+    pub hidden: usize,
+    /// (gates · H, I)
+    pub w_ih: &'a [T],
+    /// (gates · H, H)
+    pub w_hh: &'a [T],
+    /// (gates · H), or zeros.
+    pub b_ih: Option<&'a [T]>,
+    /// (gates · H), or zeros.
+    pub b_hh: Option<&'a [T]>,
+}
+
+/// Fails where an array has not the numbers that its shape takes.
+fn expect<T>(name: &str, numbers: &[T], shape: &[usize]) -> Result<()> {
+    let wanted = shape.iter().fold(1u128, |product, &n| product.saturating_mul(n as u128));
+    if numbers.len() as u128 == wanted {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("{name} holds {} numbers, not those of shape {shape:?}.", numbers.len())))
+}

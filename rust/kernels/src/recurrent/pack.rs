@@ -1,0 +1,194 @@
+//! Weights in the order in which they are read.
+//!
+//! A panel is four registers of outputs wide, and for each input in turn holds the weights of all of them: [panel][K][4][N].
+//! Of an LSTM the four registers are i, f, g and o of the same N units, so that a tile has all that the cell update needs;
+//! of a plain net they are 4 N units in a row. Outputs beyond the last unit have zero weights and zero bias.
+
+use super::tile::ACROSS;
+use super::{Kind, Weights};
+use crate::parallel::{reserve, zeros};
+use crate::simd::dispatched;
+use crate::simd::numbers::{Both, Float, Numbers};
+use crate::{Error, Result};
+use std::marker::PhantomData;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Zeros that begin with a cache line: a register that straddles two costs two loads.
+#[derive(Debug, Default)]
+pub(super) struct Aligned<T> {
+    data: Vec<T>,
+    start: usize,
+    len: usize,
+}
+
+impl<T: Float> Aligned<T> {
+    pub(super) fn zeros(len: usize, what: &'static str) -> Result<Self> {
+        let room = len.checked_add(LINE / size_of::<T>());
+        let room = room.ok_or(Error::OutOfMemory { what, bytes: len as u128 * size_of::<T>() as u128 })?;
+        let data: Vec<T> = zeros(room, what)?;
+        let start = data.as_ptr().align_offset(LINE).min(LINE / size_of::<T>());
+        Ok(Self { data, start, len })
+    }
+}
+
+impl<T> std::ops::Deref for Aligned<T> {
+    type Target = [T];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        &self.data[self.start..self.start + self.len]
+    }
+}
+
+impl<T> std::ops::DerefMut for Aligned<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.data[self.start..self.start + self.len]
+    }
+}
+
+/// The product of sizes.
+pub(super) fn size(factors: &[usize], what: &'static str, of: usize) -> Result<usize> {
+    let wide = factors.iter().fold(1u128, |product, &factor| product.saturating_mul(factor as u128));
+    match usize::try_from(wide) {
+        Ok(size) if size <= isize::MAX as usize / of => Ok(size),
+        _ => Err(Error::OutOfMemory { what, bytes: wide.saturating_mul(of as u128) }),
+    }
+}
+
+/// A cell whose weights are packed for the path of this process.
+#[derive(Debug)]
+pub struct Cell<T> {
+    pub(super) kind: Kind,
+    pub(super) inputs: usize,
+    pub(super) hidden: usize,
+    /// Numbers in a register.
+    pub(super) lanes: usize,
+    pub(super) panels: usize,
+    pub(super) ih: Aligned<T>,
+    pub(super) hh: Aligned<T>,
+    pub(super) bias: Aligned<T>,
+}
+
+dispatched!(pub(super) fn lanes_of[T: Float](of: PhantomData<T>) -> usize = lanes_run);
+
+#[inline(always)]
+fn lanes_run<L: Both, T: Float>(lanes: L, _: PhantomData<T>) -> usize {
+    T::lanes(lanes).n()
+}
+
+impl<T: Float> Cell<T> {
+    /// Packs weights. O(H · (I + H)) time; memory: as much as the weights, rounded up to whole panels.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where lengths do not fit, [`Error::OutOfMemory`].
+    pub fn new(kind: Kind, weights: &Weights<'_, T>) -> Result<Self> {
+        Self::packed(kind, weights, lanes_of::<T>(PhantomData))
+    }
+
+    pub(super) fn packed(kind: Kind, weights: &Weights<'_, T>, lanes: usize) -> Result<Self> {
+        let Weights { inputs, hidden, w_ih, w_hh, b_ih, b_hh } = *weights;
+        if hidden == 0 {
+            return Err(Error::Invalid("a cell has at least one unit.".to_owned()));
+        }
+        let outputs = size(&[kind.gates(), hidden], "the weights", size_of::<T>())?;
+        let of = |name, numbers: &[T], wanted: usize| {
+            if numbers.len() == wanted {
+                Ok(())
+            } else {
+                Err(Error::Invalid(format!("{name} holds {} numbers, not {wanted}.", numbers.len())))
+            }
+        };
+        of("w_ih", w_ih, size(&[outputs, inputs], "the weights", size_of::<T>())?)?;
+        of("w_hh", w_hh, size(&[outputs, hidden], "the weights", size_of::<T>())?)?;
+        let panels = hidden.div_ceil(kind.units(lanes));
+        let mut bias = Aligned::zeros(panels * ACROSS * lanes, "the packed biases")?;
+        for (name, part) in [("b_ih", b_ih), ("b_hh", b_hh)] {
+            if let Some(part) = part {
+                of(name, part, outputs)?;
+                for output in 0..outputs {
+                    bias[place(kind, hidden, lanes, output, 1, 0)] += part[output];
+                }
+            }
+        }
+        let pack = |w: &[T], terms: usize| -> Result<Aligned<T>> {
+            let len = size(&[panels * ACROSS * lanes, terms], "the packed weights", size_of::<T>())?;
+            let mut packed = Aligned::zeros(len, "the packed weights")?;
+            let to: &mut [T] = &mut packed;
+            for output in 0..outputs {
+                let first = place(kind, hidden, lanes, output, terms, 0);
+                for (term, &weight) in w[output * terms..][..terms].iter().enumerate() {
+                    to[first + term * ACROSS * lanes] = weight;
+                }
+            }
+            Ok(packed)
+        };
+        let (ih, hh) = (pack(w_ih, inputs)?, pack(w_hh, hidden)?);
+        Ok(Self { kind, inputs, hidden, lanes, panels, ih, hh, bias })
+    }
+
+    /// H
+    pub fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    /// Whether so many rows are so little work, a few dozen microseconds, that they should run where they stand.
+    pub fn is_small(&self, rows: usize) -> bool {
+        /// Products of a weight and a number, padding included.
+        const SMALL: usize = 1 << 20;
+        let of_row = (self.panels * self.wide()).saturating_mul(self.inputs + self.hidden + 32);
+        rows.saturating_mul(of_row) <= SMALL
+    }
+
+    /// Units of a panel.
+    pub(super) fn units(&self) -> usize {
+        self.kind.units(self.lanes)
+    }
+
+    /// Numbers across a panel.
+    pub(super) fn wide(&self) -> usize {
+        ACROSS * self.lanes
+    }
+}
+
+/// Where the weight of a term and an output stands.
+fn place(kind: Kind, hidden: usize, lanes: usize, output: usize, terms: usize, term: usize) -> usize {
+    let (panel, register, lane) = match kind {
+        Kind::Lstm => (output % hidden / lanes, output / hidden, output % hidden % lanes),
+        Kind::Rnn(_) => (output / (ACROSS * lanes), output / lanes % ACROSS, output % lanes),
+    };
+    ((panel * terms + term) * ACROSS + register) * lanes + lane
+}
+
+/// Packs the columns of a matrix of `terms` rows as panels, for products in which a term is a row: dG · W, and dGᵀ · X.
+pub(super) fn pack_columns<T: Float>(rows: &[&[T]], columns: usize, wide: usize) -> Result<Aligned<T>> {
+    let panels = columns.div_ceil(wide);
+    let len = size(&[panels, wide, rows.len()], "the packed rows", size_of::<T>())?;
+    let mut packed = Aligned::zeros(len, "the packed rows")?;
+    if !rows.is_empty() {
+        for (panel, to) in packed.chunks_exact_mut(rows.len() * wide).enumerate() {
+            pack_panel(rows, panel * wide, columns, to, wide);
+        }
+    }
+    Ok(packed)
+}
+
+/// One panel of [`pack_columns`], from column `first` on; what is beyond `columns` is left as it is.
+pub(super) fn pack_panel<T: Float>(rows: &[&[T]], first: usize, columns: usize, to: &mut [T], wide: usize) {
+    let n = wide.min(columns - first);
+    for (row, to) in rows.iter().zip(to.chunks_exact_mut(wide)) {
+        to[..n].copy_from_slice(&row[first..first + n]);
+    }
+}
+
+/// Rows of a matrix.
+pub(super) fn rows_of<T>(matrix: &[T], columns: usize) -> Result<Vec<&[T]>> {
+    if columns == 0 {
+        return Ok(Vec::new());
+    }
+    let mut rows = reserve(matrix.len() / columns, "the rows")?;
+    rows.extend(matrix.chunks_exact(columns));
+    Ok(rows)
+}

@@ -1,0 +1,598 @@
+//! The kernels against their definition, word for word, and against finite differences.
+
+use super::*;
+use crate::Task;
+use crate::rng::Stream;
+
+type Function<T> = fn(T) -> T;
+
+/// What the definition needs besides.
+trait Number: Float + Into<f64> {
+    fn of(x: f64) -> Self;
+    fn chain(x: Self, w: Self, sum: Self) -> Self;
+    fn bits(self) -> u64;
+}
+
+impl Number for f32 {
+    fn of(x: f64) -> f32 {
+        x as f32
+    }
+
+    fn chain(x: f32, w: f32, sum: f32) -> f32 {
+        f32::mul_add(x, w, sum)
+    }
+
+    fn bits(self) -> u64 {
+        u64::from(self.to_bits())
+    }
+}
+
+impl Number for f64 {
+    fn of(x: f64) -> f64 {
+        x
+    }
+
+    fn chain(x: f64, w: f64, sum: f64) -> f64 {
+        f64::mul_add(x, w, sum)
+    }
+
+    fn bits(self) -> u64 {
+        self.to_bits()
+    }
+}
+
+fn uniform<T: Number>(n: usize, scale: f64, stream: u64) -> Vec<T> {
+    let words = Stream::new(7, stream).words(0, n).unwrap();
+    words.into_iter().map(|word| T::of(((word >> 11) as f64 / (1u64 << 52) as f64 - 1.0) * scale)).collect()
+}
+
+/// A cell with something to run over.
+#[derive(Clone)]
+struct Case<T> {
+    kind: Kind,
+    sizes: [usize; 4],
+    w_ih: Vec<T>,
+    w_hh: Vec<T>,
+    b_ih: Vec<T>,
+    b_hh: Vec<T>,
+    x: Vec<T>,
+    h0: Vec<T>,
+    c0: Vec<T>,
+    lengths: Option<Vec<i64>>,
+    reverse: bool,
+}
+
+impl<T: Number> Case<T> {
+    /// Sizes are T, B, I, H.
+    fn new(kind: Kind, sizes: [usize; 4], ragged: bool, reverse: bool) -> Self {
+        let [times, batch, inputs, hidden] = sizes;
+        let outputs = kind.gates() * hidden;
+        let scale = 1.5 / (hidden as f64).sqrt();
+        let lengths = (0..batch).map(|row| 1 + (row * 7 + 3) as i64 % times as i64).collect();
+        Self {
+            kind,
+            sizes,
+            w_ih: uniform(outputs * inputs, scale, 1),
+            w_hh: uniform(outputs * hidden, scale, 2),
+            b_ih: uniform(outputs, 0.3, 3),
+            b_hh: uniform(outputs, 0.3, 4),
+            x: uniform(times * batch * inputs, 1.0, 5),
+            h0: uniform(batch * hidden, 1.0, 6),
+            c0: uniform(if kind == Kind::Lstm { batch * hidden } else { 0 }, 1.0, 7),
+            lengths: ragged.then_some(lengths),
+            reverse,
+        }
+    }
+
+    fn weights(&self) -> Weights<'_, T> {
+        let [.., inputs, hidden] = self.sizes;
+        let (b_ih, b_hh) = (Some(&self.b_ih[..]), Some(&self.b_hh[..]));
+        Weights { inputs, hidden, w_ih: &self.w_ih, w_hh: &self.w_hh, b_ih, b_hh }
+    }
+
+    fn sequence(&self) -> Sequence<'_, T> {
+        let [times, batch, ..] = self.sizes;
+        Sequence {
+            times,
+            batch,
+            x: &self.x,
+            h0: &self.h0,
+            c0: (self.kind == Kind::Lstm).then_some(&self.c0),
+            lengths: self.lengths.as_deref(),
+            reverse: self.reverse,
+        }
+    }
+
+    fn run(&self) -> Run<T> {
+        run(&Cell::new(self.kind, &self.weights()).unwrap(), &self.sequence(), true, &Task::new()).unwrap()
+    }
+
+    /// The definition: one number after the other, with the given σ and tanh.
+    fn definition(&self, sigmoid: Function<T>, tanh: Function<T>) -> Run<T> {
+        let [times, batch, inputs, hidden] = self.sizes;
+        let zeros = |n| vec![T::ZERO; n];
+        let (mut y, mut gates, mut cells) =
+            (zeros(times * batch * hidden), zeros(times * batch * 4 * hidden), zeros(times * batch * hidden));
+        let (mut h, mut c) = (self.h0.clone(), self.c0.clone());
+        for row in 0..batch {
+            let length = self.lengths.as_ref().map_or(times, |lengths| lengths[row] as usize);
+            for step in 0..length {
+                let time = if self.reverse { length - 1 - step } else { step };
+                let place = time * batch + row;
+                let before = h[row * hidden..][..hidden].to_vec();
+                let pre = |output: usize| {
+                    let mut sum = self.b_ih[output] + self.b_hh[output];
+                    for k in 0..inputs {
+                        sum = T::chain(self.x[place * inputs + k], self.w_ih[output * inputs + k], sum);
+                    }
+                    for k in 0..hidden {
+                        sum = T::chain(before[k], self.w_hh[output * hidden + k], sum);
+                    }
+                    sum
+                };
+                for unit in 0..hidden {
+                    let (at, to) = (row * hidden + unit, place * hidden + unit);
+                    h[at] = match self.kind {
+                        Kind::Lstm => {
+                            let [i, f, g, o] = [0, 1, 2, 3].map(|gate| pre(gate * hidden + unit));
+                            let (i, f, g, o) = (sigmoid(i), sigmoid(f), tanh(g), sigmoid(o));
+                            c[at] = T::chain(f, c[at], i * g);
+                            [i, f, g, o].into_iter().enumerate().for_each(|(gate, value)| {
+                                gates[(place * 4 + gate) * hidden + unit] = value;
+                            });
+                            cells[to] = c[at];
+                            o * tanh(c[at])
+                        }
+                        Kind::Rnn(Nonlinearity::Tanh) => tanh(pre(unit)),
+                        Kind::Rnn(Nonlinearity::Relu) if pre(unit) < T::ZERO => T::ZERO,
+                        Kind::Rnn(_) => pre(unit),
+                    };
+                    y[to] = h[at];
+                }
+            }
+        }
+        let lstm = self.kind == Kind::Lstm;
+        Run { y, h, c: lstm.then_some(c), tape: lstm.then_some((gates, cells)) }
+    }
+
+    /// Loss: the products of what comes out with fixed numbers.
+    fn loss(&self) -> f64 {
+        let sigmoid: Function<T> = |x| T::of(1.0 / (1.0 + (-x.into()).exp()));
+        let run = self.definition(sigmoid, |x| T::of(x.into().tanh()));
+        let [dy, dh, dc] = self.signals();
+        let dot = |a: &[T], b: &[T]| a.iter().zip(b).map(|(&a, &b)| a.into() * b.into()).sum::<f64>();
+        // y is 0 beyond the end, whatever dy is there.
+        dot(&run.y, &dy) + dot(&run.h, &dh) + dot(&run.c.unwrap_or_default(), &dc)
+    }
+
+    fn signals(&self) -> [Vec<T>; 3] {
+        let [times, batch, _, hidden] = self.sizes;
+        [uniform(times * batch * hidden, 1.0, 11), uniform(batch * hidden, 1.0, 12), uniform(self.c0.len(), 1.0, 13)]
+    }
+
+    fn gradients(&self) -> Gradients<T> {
+        let run = self.run();
+        let [dy, dh, dc] = self.signals();
+        let tape = Tape { y: &run.y, lstm: run.tape.as_ref().map(|(gates, cells)| (&gates[..], &cells[..])) };
+        let dc = (self.kind == Kind::Lstm).then_some(&dc[..]);
+        let signals = Signals { dy: &dy, dh: Some(&dh), dc };
+        backward(self.kind, &self.weights(), &self.sequence(), &tape, &signals, &Task::new()).unwrap()
+    }
+}
+
+fn kinds() -> [Kind; 4] {
+    let rnn = [Nonlinearity::Tanh, Nonlinearity::Relu, Nonlinearity::Identity].map(Kind::Rnn);
+    [Kind::Lstm, rnn[0], rnn[1], rnn[2]]
+}
+
+/// Sizes on either side of registers, tiles, panels and stretches.
+const SIZES: [[usize; 4]; 8] = [
+    [1, 1, 1, 1],
+    [3, 2, 5, 4],
+    [9, 7, 3, 17],
+    [5, 13, 8, 33],
+    [4, 1, 16, 64],
+    [11, 3, 1, 70],
+    [700, 2, 2, 3],
+    [6, 31, 9, 130],
+];
+
+fn all_cases<T: Number>() -> impl Iterator<Item = Case<T>> {
+    let shapes = [(false, false), (true, false), (false, true), (true, true)];
+    kinds().into_iter().flat_map(move |kind| {
+        SIZES.into_iter().flat_map(move |sizes| {
+            shapes.into_iter().map(move |(ragged, reverse)| Case::new(kind, sizes, ragged, reverse))
+        })
+    })
+}
+
+fn bits<T: Number>(numbers: &[T]) -> Vec<u64> {
+    numbers.iter().map(|number| number.bits()).collect()
+}
+
+fn all_bits<T: Number>(run: &Run<T>) -> Vec<u64> {
+    let mut all = [bits(&run.y), bits(&run.h), bits(run.c.as_deref().unwrap_or_default())].concat();
+    if let Some((gates, cells)) = &run.tape {
+        all.extend([bits(gates), bits(cells)].concat());
+    }
+    all
+}
+
+fn gradient_bits<T: Number>(back: &Gradients<T>) -> Vec<u64> {
+    let c0 = back.c0.as_deref().unwrap_or_default();
+    [&back.x, &back.h0, c0, &back.w_ih, &back.w_hh, &back.b].map(bits).concat()
+}
+
+#[test]
+fn a_run_is_the_definition_bit_for_bit() {
+    fn check<T: Number>() {
+        for case in all_cases::<T>() {
+            let one: Function<T> = |x| sigmoids(&[x]).unwrap()[0];
+            let defined = case.definition(one, |x| tanhs(&[x]).unwrap()[0]);
+            let same = all_bits(&case.run()) == all_bits(&defined);
+            assert!(same, "{:?} {:?} {:?} {}", case.kind, case.sizes, case.lengths, case.reverse);
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn a_run_is_close_to_the_mathematics() {
+    fn check<T: Number>(tolerance: f64) {
+        for case in all_cases::<T>() {
+            // A relu net with such weights may grow; a few steps suffice here.
+            if case.sizes[0] > 20 && case.kind != Kind::Lstm {
+                continue;
+            }
+            let sigmoid: Function<T> = |x| T::of(1.0 / (1.0 + (-x.into()).exp()));
+            let expected = case.definition(sigmoid, |x| T::of(x.into().tanh()));
+            for (found, expected) in case.run().y.iter().zip(&expected.y) {
+                let (found, expected): (f64, f64) = ((*found).into(), (*expected).into());
+                assert!((found - expected).abs() <= tolerance * expected.abs().max(1.0), "{found} {expected}");
+            }
+        }
+    }
+    check::<f32>(1e-5);
+    check::<f64>(1e-13);
+}
+
+#[test]
+fn steps_are_the_sequence() {
+    fn check<T: Number>() {
+        for kind in kinds() {
+            for sizes in SIZES {
+                let case = Case::<T>::new(kind, sizes, false, false);
+                let [times, batch, inputs, hidden] = sizes;
+                let cell = Cell::new(kind, &case.weights()).unwrap();
+                let run = case.run();
+                let (mut h, mut c) = (case.h0.clone(), case.c0.clone());
+                for time in 0..times {
+                    let x = &case.x[time * batch * inputs..][..batch * inputs];
+                    let (mut to_h, mut to_c) = (h.clone(), c.clone());
+                    step(&cell, x, &h, &c, &mut to_h, &mut to_c).unwrap();
+                    (h, c) = (to_h, to_c);
+                    assert_eq!(bits(&h), bits(&run.y[time * batch * hidden..][..batch * hidden]));
+                }
+                assert_eq!((bits(&h), bits(&c)), (bits(&run.h), bits(&run.c.unwrap_or_default())));
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn a_row_is_that_row_alone_and_a_sequence_its_two_halves() {
+    for kind in kinds() {
+        let case = Case::<f32>::new(kind, [12, 9, 5, 21], false, false);
+        let [times, batch, inputs, hidden] = case.sizes;
+        let whole = case.run();
+        for row in 0..batch {
+            let mut alone = case.clone();
+            alone.sizes[1] = 1;
+            alone.x = (0..times).flat_map(|time| case.x[(time * batch + row) * inputs..][..inputs].to_vec()).collect();
+            alone.h0 = case.h0[row * hidden..][..hidden].to_vec();
+            alone.c0 = case.c0.get(row * hidden..(row + 1) * hidden).unwrap_or_default().to_vec();
+            assert_eq!(bits(&alone.run().h), bits(&whole.h[row * hidden..][..hidden]));
+        }
+        let (mut first, mut second) = (case.clone(), case.clone());
+        (first.sizes[0], second.sizes[0]) = (5, 7);
+        first.x.truncate(5 * batch * inputs);
+        second.x.drain(..5 * batch * inputs);
+        let before = first.run();
+        second.h0 = before.h;
+        second.c0 = before.c.unwrap_or_default();
+        let after = second.run();
+        assert_eq!(bits(&[before.y, after.y].concat()), bits(&whole.y));
+    }
+}
+
+#[test]
+fn threads_make_no_difference() {
+    for kind in [Kind::Lstm, Kind::Rnn(Nonlinearity::Tanh)] {
+        // Enough work for several threads, and several stretches.
+        for (sizes, ragged) in [([60, 13, 20, 40], true), ([40, 20, 9, 65], false), ([30, 1, 70, 200], false)] {
+            let case = Case::<f32>::new(kind, sizes, ragged, ragged);
+            let on = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| (all_bits(&case.run()), gradient_bits(&case.gradients())))
+            };
+            let one = on(1);
+            assert!((2..=4).all(|threads| on(threads) == one));
+        }
+    }
+}
+
+#[test]
+fn gradients_are_finite_differences() {
+    const STEP: f64 = 1e-5;
+    for kind in kinds() {
+        for (ragged, reverse) in [(false, false), (true, true)] {
+            let case = Case::<f64>::new(kind, [5, 3, 4, 6], ragged, reverse);
+            let back = case.gradients();
+            let check = |name: &str, found: &[f64], of: fn(&mut Case<f64>) -> &mut Vec<f64>| {
+                for at in 0..found.len() {
+                    let at_distance = |step: f64| {
+                        let mut moved = case.clone();
+                        of(&mut moved)[at] += step;
+                        moved.loss()
+                    };
+                    let expected = (at_distance(STEP) - at_distance(-STEP)) / (2.0 * STEP);
+                    assert!((found[at] - expected).abs() < 1e-7, "{kind:?} {name}[{at}]: {} {expected}", found[at]);
+                }
+                assert!(found.iter().any(|&number| number != 0.0), "{name}");
+            };
+            check("x", &back.x, |case| &mut case.x);
+            check("h0", &back.h0, |case| &mut case.h0);
+            check("w_ih", &back.w_ih, |case| &mut case.w_ih);
+            check("w_hh", &back.w_hh, |case| &mut case.w_hh);
+            check("b_ih", &back.b, |case| &mut case.b_ih);
+            check("b_hh", &back.b, |case| &mut case.b_hh);
+            if let Some(c0) = &back.c0 {
+                check("c0", c0, |case| &mut case.c0);
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_in_single_precision_are_those_in_double() {
+    for kind in kinds() {
+        for (sizes, ragged) in [([30, 23, 20, 70], true), ([7, 5, 65, 17], false), ([900, 1, 3, 5], false)] {
+            let scale = if kind == Kind::Lstm { 1.0 } else { 0.5 };
+            let mut single = Case::<f32>::new(kind, sizes, ragged, ragged);
+            single.w_hh.iter_mut().for_each(|w| *w *= scale);
+            let mut double = Case::<f64>::new(kind, sizes, ragged, ragged);
+            double.w_hh.iter_mut().for_each(|w| *w *= f64::from(scale));
+            let (found, expected) = (single.gradients(), double.gradients());
+            for (name, found, expected) in [
+                ("x", &found.x, &expected.x),
+                ("h0", &found.h0, &expected.h0),
+                ("w_ih", &found.w_ih, &expected.w_ih),
+                ("w_hh", &found.w_hh, &expected.w_hh),
+                ("b", &found.b, &expected.b),
+            ] {
+                let largest = expected.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
+                for (&found, &expected) in found.iter().zip(expected) {
+                    let far = (f64::from(found) - expected).abs() > 2e-5 * largest;
+                    // A relu in doubt takes the other side.
+                    assert!(!far || kind == Kind::Rnn(Nonlinearity::Relu), "{kind:?} {name}: {found} {expected}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_beyond_the_end_is_zero_and_not_read() {
+    let mut case = Case::<f32>::new(Kind::Lstm, [8, 6, 3, 5], true, false);
+    let clean = (all_bits(&case.run()), gradient_bits(&case.gradients()));
+    let [times, batch, inputs, hidden] = case.sizes;
+    let lengths = case.lengths.clone().unwrap();
+    let run = case.run();
+    let (gates, cells) = run.tape.as_ref().unwrap();
+    for time in 0..times {
+        for row in (0..batch).filter(|&row| time as i64 >= lengths[row]) {
+            let place = time * batch + row;
+            case.x[place * inputs..][..inputs].fill(f32::NAN);
+            assert!(run.y[place * hidden..][..hidden].iter().all(|&y| y == 0.0));
+            assert!(gates[place * 4 * hidden..][..4 * hidden].iter().all(|&gate| gate == 0.0));
+            assert!(cells[place * hidden..][..hidden].iter().all(|&cell| cell == 0.0));
+        }
+    }
+    assert!(clean == (all_bits(&case.run()), gradient_bits(&case.gradients())));
+}
+
+#[test]
+fn a_hand_sized_net() {
+    // h_t = 0.3 x_t + 0.5 h_{t−1}, x = 1, 1, 1.
+    let (w, w_h, x) = ([0.3f64], [0.5], [1.0; 3]);
+    let weights = Weights { inputs: 1, hidden: 1, w_ih: &w, w_hh: &w_h, b_ih: None, b_hh: None };
+    let sequence = Sequence { times: 3, batch: 1, x: &x, h0: &[0.0], c0: None, lengths: None, reverse: false };
+    let kind = Kind::Rnn(Nonlinearity::Identity);
+    let run = run(&Cell::new(kind, &weights).unwrap(), &sequence, true, &Task::new()).unwrap();
+    let close = |found: &[f64], expected: &[f64]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-15);
+    assert!(close(&run.y, &[0.3, 0.45, 0.525]));
+    let signals = Signals { dy: &[0.0; 3], dh: Some(&[1.0]), dc: None };
+    let tape = Tape { y: &run.y, lstm: None };
+    let back = backward(kind, &weights, &sequence, &tape, &signals, &Task::new()).unwrap();
+    assert!(close(&back.w_ih, &[1.75]) && close(&back.w_hh, &[0.6]));
+    assert!(close(&back.x, &[0.075, 0.15, 0.3]));
+}
+
+#[test]
+fn faults_are_named() {
+    let case = Case::<f32>::new(Kind::Lstm, [3, 2, 4, 5], true, false);
+    let cell = Cell::new(case.kind, &case.weights()).unwrap();
+    let says = |sequence: Sequence<'_, f32>, text: &str| {
+        let error = run(&cell, &sequence, false, &Task::new()).unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+    };
+    let good = case.sequence();
+    says(Sequence { x: &case.x[1..], ..good }, "x holds 23 numbers");
+    says(Sequence { h0: &case.h0[1..], ..good }, "h0 holds 9 numbers");
+    says(Sequence { c0: None, ..good }, "takes a cell state");
+    says(Sequence { lengths: Some(&[3, 4]), ..good }, "lengths[1]=4");
+    says(Sequence { lengths: Some(&[-1, 2]), ..good }, "lengths[0]=-1");
+    says(Sequence { lengths: Some(&[1]), ..good }, "lengths has 1");
+    let weights = Weights { w_hh: &case.w_hh[1..], ..case.weights() };
+    assert!(Cell::new(case.kind, &weights).unwrap_err().to_string().contains("w_hh holds 99"));
+    let none = Weights { hidden: 0, w_ih: &[], w_hh: &[], b_ih: None, b_hh: None, ..case.weights() };
+    assert!(Cell::new(case.kind, &none).unwrap_err().to_string().contains("at least one unit"));
+    let stopped = Task::new();
+    stopped.interrupt();
+    assert!(matches!(run(&cell, &good, false, &stopped), Err(Error::Interrupted)));
+    let (mut h, mut c) = ([0.0; 5], [0.0; 5]);
+    assert!(step(&cell, &[0.0; 3], &[0.0; 5], &[0.0; 5], &mut h, &mut c).is_err());
+    assert!(Nonlinearity::from_name("swish").unwrap_err().to_string().contains("\"swish\""));
+}
+
+#[test]
+fn nothing_is_a_run_too() {
+    let case = Case::<f32>::new(Kind::Lstm, [1, 1, 0, 3], false, false);
+    assert_eq!(case.run().y.len(), 3);
+    assert_eq!(case.gradients().w_ih.len(), 0);
+    let empty = Sequence { times: 0, x: &[], ..case.sequence() };
+    let cell = Cell::new(case.kind, &case.weights()).unwrap();
+    let ran = run(&cell, &empty, true, &Task::new()).unwrap();
+    assert_eq!((ran.h, ran.c.unwrap()), (case.h0.clone(), case.c0.clone()));
+    let none = Sequence { batch: 0, x: &[], h0: &[], c0: Some(&[]), times: 4, ..case.sequence() };
+    assert_eq!(run(&cell, &none, true, &Task::new()).unwrap().y.len(), 0);
+    let short = Sequence { lengths: Some(&[0]), ..case.sequence() };
+    assert_eq!(run(&cell, &short, true, &Task::new()).unwrap().h, case.h0);
+}
+
+#[test]
+fn a_long_sequence_ends() {
+    let case = Case::<f32>::new(Kind::Lstm, [100_000, 1, 2, 3], false, true);
+    assert!(case.run().h.iter().chain(&case.gradients().w_hh).all(|x| x.is_finite()));
+}
+
+#[test]
+fn infinite_and_huge_activations_saturate() {
+    let mut case = Case::<f32>::new(Kind::Lstm, [4, 2, 3, 18], false, false);
+    case.x.iter_mut().for_each(|x| *x *= 1e30);
+    assert!(case.run().y.iter().all(|y| y.abs() <= 1.0));
+    case.x[0] = f32::NAN;
+    let y = case.run().y;
+    assert!(y[..18].iter().all(|y| y.is_nan()) && y[18..36].iter().all(|y| y.is_finite()));
+}
+
+#[test]
+fn terms_sum_to_the_state() {
+    fn sums<T: Number>(terms: &[T], n: usize) -> Vec<f64> {
+        (0..n).map(|at| terms.iter().skip(at).step_by(n).map(|&term| term.into()).sum()).collect()
+    }
+    for (ragged, reverse) in [(false, false), (true, true)] {
+        let case = Case::<f64>::new(Kind::Lstm, [9, 5, 3, 19], ragged, reverse);
+        let ([times, batch, _, hidden], run) = (case.sizes, case.run());
+        let (gates, lengths) = (run.tape.unwrap().0, case.lengths.as_deref());
+        let terms = lstm_memory_terms(times, batch, hidden, &gates, &case.c0, lengths, reverse).unwrap();
+        let c = run.c.unwrap();
+        assert!(sums(&terms, batch * hidden).iter().zip(&c).all(|(sum, c)| (sum - c).abs() < 1e-14));
+        let case = Case::<f64>::new(Kind::Rnn(Nonlinearity::Identity), [9, 5, 3, 35], ragged, reverse);
+        let [_, batch, _, hidden] = case.sizes;
+        let terms = rnn_memory_terms(&case.weights(), &case.sequence(), &Task::new()).unwrap();
+        let found = sums(&terms, batch * hidden);
+        assert!(found.iter().zip(&case.run().h).all(|(sum, h)| (sum - h).abs() < 1e-13 * h.abs().max(1.0)));
+        if let Some(lengths) = &case.lengths {
+            let beyond = |time: usize, row: usize| time as i64 >= lengths[row];
+            for (time, row) in (0..9).flat_map(|time| (0..5).map(move |row| (time, row))) {
+                let term = &terms[((time + 1) * batch + row) * hidden..][..hidden];
+                assert_eq!(term.iter().all(|&x| x == 0.0), beyond(time, row));
+            }
+        }
+    }
+}
+
+#[test]
+fn terms_of_a_hand_sized_net() {
+    let weights = Weights { inputs: 1, hidden: 1, w_ih: &[0.3], w_hh: &[0.5], b_ih: None, b_hh: None };
+    let sequence = Sequence { times: 3, batch: 1, x: &[1.0; 3], h0: &[8.0], c0: None, lengths: None, reverse: false };
+    let terms = rnn_memory_terms(&weights, &sequence, &Task::new()).unwrap();
+    assert!(terms.iter().zip([1.0f64, 0.075, 0.15, 0.3]).all(|(a, b)| (a - b).abs() < 1e-15));
+}
+
+#[test]
+fn jacobians_are_what_goes_back() {
+    let of = |hidden, rows: &[f64]| {
+        spectrum::norm(rows, hidden, hidden, 4 * pack::lanes_of(std::marker::PhantomData::<f64>)).unwrap()
+    };
+    for kind in kinds() {
+        for (hidden, reverse) in [(6, false), (37, true)] {
+            let case = Case::<f64>::new(kind, [6, 3, 4, hidden], true, reverse);
+            let ([times, batch, inputs, _], run, lengths) = (case.sizes, case.run(), case.lengths.clone().unwrap());
+            let tape = Tape { y: &run.y, lstm: run.tape.as_ref().map(|(gates, cells)| (&gates[..], &cells[..])) };
+            let norms =
+                jacobian_norms(kind, times, batch, &tape, &case.w_hh, case.lengths.as_deref(), reverse, &Task::new())
+                    .unwrap();
+            for row in 0..batch {
+                let length = lengths[row] as usize;
+                for step in 0..length {
+                    let time = |step: usize| if reverse { length - 1 - step } else { step };
+                    // The rest of the row from its state after the step, with each last unit as the loss in turn.
+                    let mut rest = case.clone();
+                    rest.sizes = [length - 1 - step, 1, inputs, hidden];
+                    (rest.lengths, rest.reverse) = (None, false);
+                    rest.x = (step + 1..length)
+                        .flat_map(|step| case.x[(time(step) * batch + row) * inputs..][..inputs].to_vec())
+                        .collect();
+                    let at = (time(step) * batch + row) * hidden;
+                    rest.h0 = run.y[at..][..hidden].to_vec();
+                    if let Some((_, cells)) = &run.tape {
+                        rest.c0 = cells[at..][..hidden].to_vec();
+                    }
+                    let after = rest.run();
+                    let tape = Tape { y: &after.y, lstm: after.tape.as_ref().map(|(g, c)| (&g[..], &c[..])) };
+                    let mut rows = Vec::new();
+                    for unit in 0..hidden {
+                        let mut dh = vec![0.0; hidden];
+                        dh[unit] = 1.0;
+                        let dy = vec![0.0; after.y.len()];
+                        let signals = Signals { dy: &dy, dh: Some(&dh), dc: None };
+                        let (weights, sequence) = (rest.weights(), rest.sequence());
+                        rows.extend(backward(kind, &weights, &sequence, &tape, &signals, &Task::new()).unwrap().h0);
+                    }
+                    let (found, expected) = (norms[time(step) * batch + row], of(hidden, &rows));
+                    assert!((found - expected).abs() <= 1e-12 * expected, "{kind:?} {step}: {found} {expected}");
+                }
+                assert!((length..times).all(|time| norms[time * batch + row] == 0.0));
+            }
+        }
+    }
+}
+
+/// Prints what [`paths_agree`] compares.
+#[test]
+#[ignore = "run by paths_agree, once for each path"]
+fn digest() {
+    let mut digest = 0u64;
+    let mut add =
+        |bits: Vec<u64>| bits.into_iter().for_each(|bits| digest = (digest ^ bits).wrapping_mul(0x100_0000_01b3));
+    for case in all_cases::<f32>() {
+        add(all_bits(&case.run()));
+        add(gradient_bits(&case.gradients()));
+    }
+    for case in all_cases::<f64>() {
+        add(all_bits(&case.run()));
+        add(gradient_bits(&case.gradients()));
+    }
+    println!("digest on {}: {digest:x}", crate::simd::path().name());
+}
+
+#[test]
+fn paths_agree() {
+    let exe = std::env::current_exe().unwrap();
+    let on = |path: &str| {
+        let arguments = ["--exact", "recurrent::tests::digest", "--ignored", "--nocapture"];
+        let out = std::process::Command::new(&exe).args(arguments).env("DIPTYCH_SIMD", path).output().unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        let line = text.lines().find(|line| line.contains("digest on")).unwrap_or_else(|| panic!("{path}: {text}"));
+        let (ran_on, digest) = line.split_once(": ").unwrap();
+        (ran_on.to_owned(), digest.to_owned())
+    };
+    let portable = on("portable");
+    assert!(portable.0.ends_with("portable"), "{}", portable.0);
+    assert!(["avx2", "avx512"].into_iter().all(|path| on(path).1 == portable.1));
+}

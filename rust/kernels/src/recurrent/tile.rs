@@ -1,0 +1,118 @@
+//! The one product of the family: a few rows times a panel of the weights, in registers.
+//!
+//! A panel is four registers wide and lies in the order in which it is read: [K][4][N]. A tile holds M rows of U panels; its
+//! accumulators start from what the caller has and take one fused multiply-add per term, in the order of the terms. So an
+//! output is one chain, whatever tile it falls in, and a caller may stop and go on with the next panel.
+
+use crate::simd::numbers::{Float, Numbers};
+
+/// Registers across a panel.
+pub(super) const ACROSS: usize = 4;
+
+/// The accumulators of a row of a panel.
+pub(super) type Four<V> = [V; ACROSS];
+
+/// Adds to the accumulators what rows of `terms` numbers give with panels; `row(m)` is the m-th.
+#[inline(always)]
+pub(super) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: usize>(
+    lanes: L,
+    rows: [&'a [T]; M],
+    panels: [&'a [T]; U],
+    terms: usize,
+    acc: &mut [[Four<L::V>; M]; U],
+) {
+    let wide = ACROSS * L::N;
+    let mut x: [&[T]; M] = [&[]; M];
+    for m in 0..M {
+        x[m] = &rows[m][..terms];
+    }
+    let mut w: [std::slice::ChunksExact<'_, T>; U] = panels.map(|panel| panel[..terms * wide].chunks_exact(wide));
+    let mut sums = *acc;
+    for k in 0..terms {
+        for u in 0..U {
+            let Some(w) = w[u].next() else { break };
+            let mut four = [lanes.splat(T::ZERO); ACROSS];
+            for v in 0..ACROSS {
+                four[v] = lanes.load(&w[v * L::N..]);
+            }
+            for m in 0..M {
+                let x = lanes.splat(x[m][k]);
+                for v in 0..ACROSS {
+                    sums[u][m][v] = lanes.fused(x, four[v], sums[u][m][v]);
+                }
+            }
+        }
+    }
+    *acc = sums;
+}
+
+/// The same for the transpose of the left side, and one panel: term k of row m is `left[k][first + m]`.
+#[inline(always)]
+pub(super) fn accumulate_transposed<T: Float, L: Numbers<T>, const M: usize>(
+    lanes: L,
+    left: &[&[T]],
+    first: usize,
+    panel: &[T],
+    acc: &mut [Four<L::V>; M],
+) {
+    let wide = ACROSS * L::N;
+    let panel = &panel[..left.len() * wide];
+    let mut sums = *acc;
+    for (x, w) in left.iter().zip(panel.chunks_exact(wide)) {
+        let x = &x[first..first + M];
+        let mut four = [lanes.splat(T::ZERO); ACROSS];
+        for v in 0..ACROSS {
+            four[v] = lanes.load(&w[v * L::N..]);
+        }
+        for m in 0..M {
+            let x = lanes.splat(x[m]);
+            for v in 0..ACROSS {
+                sums[m][v] = lanes.fused(x, four[v], sums[m][v]);
+            }
+        }
+    }
+    *acc = sums;
+}
+
+/// Runs `$body` with a constant `$M` for tiles of `$rows` rows; `$first` is the first row of a tile. The tiles are about
+/// equally high, because one low tile at the end would wait for its own sums.
+macro_rules! tiles {
+    ($t:ty, $lanes:ty, $rows:expr, |$first:ident, $M:ident| $body:expr) => {{
+        let rows = $rows;
+        let most = <$lanes as $crate::simd::numbers::Numbers<$t>>::ROWS;
+        let mut $first = 0;
+        while $first < rows {
+            let left = rows - $first;
+            let height = left.div_ceil(left.div_ceil(most));
+            match height {
+                1 => {
+                    const $M: usize = 1;
+                    $body
+                }
+                2 => {
+                    const $M: usize = 2;
+                    $body
+                }
+                3 if most >= 3 => {
+                    const $M: usize = 3;
+                    $body
+                }
+                4 if most >= 4 => {
+                    const $M: usize = 4;
+                    $body
+                }
+                5 if most >= 5 => {
+                    const $M: usize = 5;
+                    $body
+                }
+                6 if most >= 6 => {
+                    const $M: usize = 6;
+                    $body
+                }
+                _ => unreachable!("tiles have at most six rows"),
+            }
+            $first += height;
+        }
+    }};
+}
+pub(super) use tiles;

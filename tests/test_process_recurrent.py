@@ -1,0 +1,137 @@
+"""What recurrent nets do to the process around them: memory, Ctrl-C, fork, progress.
+
+Each case runs in a process of its own, with a watchdog.
+"""
+
+import pytest
+
+from processes import FORKED, GROWTH, alone, on_linux, with_fork, with_signals
+
+PRELUDE = """
+import os, signal, sys, threading, time
+import numpy as np
+from diptych.kernels import recurrent
+rng = np.random.default_rng(0)
+def net(gates, T, B, I, H):
+    shapes = [(T, B, I), *[(B, H)] * (2 if gates == 4 else 1), (gates * H, I), (gates * H, H)]
+    return [rng.random(shape, dtype=np.float32) - np.float32(0.5) for shape in shapes[:-2]] + [
+        (rng.random(shape, dtype=np.float32) - np.float32(0.5)) / np.float32(shape[1] ** 0.5)
+        for shape in shapes[-2:]
+    ]
+def fit():
+    *_, tape = recurrent.lstm(*net(4, 20, 16, 32, 48), return_tape=True, n_jobs=2)
+    return recurrent.lstm_backward(tape, tape.h, n_jobs=2)[:5]
+"""
+
+
+# Memory: what the docstrings say, in bytes, and 4 MiB for the room of allocators and of a stretch
+
+T, B, I, H = 3000, 64, 32, 64  # noqa: E741
+STATES, PLACES = 4 * T * B * H, 16 * T * B
+RUNS = {
+    "lstm": ("recurrent.lstm(*given, n_jobs=2)", STATES, STATES + PLACES),
+    "lstm with a tape": (
+        "recurrent.lstm(*given, return_tape=True, n_jobs=2)",
+        6 * STATES,
+        6 * STATES + 3 * PLACES,
+    ),
+    "lstm with lengths": ("recurrent.lstm(*given, lengths=ends, n_jobs=2)", 0, STATES + PLACES),
+    "lstm_backward": (
+        "recurrent.lstm_backward(tape, tape.h, n_jobs=2)",
+        4 * T * B * I,
+        4 * T * B * I + PLACES,
+    ),
+    "lstm_memory_terms": ("recurrent.lstm_memory_terms(tape)", STATES, STATES),
+}
+
+
+@on_linux
+@pytest.mark.parametrize("name", RUNS)
+def test_memory_is_what_the_docstring_says(name):
+    call, least, most = RUNS[name]
+    out = alone(
+        PRELUDE
+        + GROWTH
+        + f"""
+given = net(4, {T}, {B}, {I}, {H})
+ends = rng.integers(1, {T} + 1, {B})
+tape = recurrent.lstm(*given, return_tape=True, n_jobs=2)[-1] if "tape" in {call!r} else None
+fit()
+print(growth(lambda: {call}))
+"""
+    )
+    bound = most + (4 << 20)
+    assert int(out) <= bound, f"{int(out) / 2**20:.1f} MiB, allowed are {bound / 2**20:.1f} MiB"
+    assert int(out) >= least, "the result itself was not seen: the measurement is wrong"
+
+
+# Ctrl-C
+
+LONG = {
+    "a long sequence": ("recurrent.lstm(*given, n_jobs=2)", "4, 1_500_000, 1, 16, 64"),
+    "a large batch": ("recurrent.lstm(*given, n_jobs=2)", "4, 30, 2000, 256, 700"),
+    "a plain net": ("recurrent.rnn(*given, n_jobs=2)", "1, 1_500_000, 2, 64, 128"),
+    "back": ("recurrent.lstm_backward(tape, tape.h, n_jobs=2)", ""),
+    "terms of a linear net": ("recurrent.rnn_memory_terms(linear)", ""),
+    "norms of large matrices": ("recurrent.state_jacobian_norms(wide)", ""),
+    "norms of many matrices": ("recurrent.state_jacobian_norms(linear)", ""),
+}
+GIVEN = {  # what is made before the clock starts
+    "given": "net({sizes})",
+    "tape": "recurrent.lstm(*net(4, 60, 500, 256, 500), return_tape=True, n_jobs=2)[-1]",
+    "wide": "recurrent.lstm(*net(4, 3, 2, 64, 1500), return_tape=True, n_jobs=2)[-1]",
+    "linear": "recurrent.rnn(*net(1, 4000, 4, 64, 128), nonlinearity='identity', return_tape=True)[-1]",
+}
+
+
+@with_signals
+@pytest.mark.parametrize("name", LONG)
+def test_ctrl_c_stops_within_a_second(name):
+    call, sizes = LONG[name]
+    made = next(key for key in GIVEN if key in call)
+    out = alone(
+        PRELUDE
+        + f"""
+{made} = {GIVEN[made].format(sizes=sizes)}
+sent = []
+def press():
+    sent.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Timer(0.2, press).start()
+try:
+    {call}
+    raise AssertionError("the input is too small: it was over before Ctrl-C")
+except KeyboardInterrupt:
+    print(time.monotonic() - sent[0])
+"""
+    )
+    assert float(out) < 1
+
+
+@with_fork
+def test_a_forked_child_has_threads_of_its_own():
+    out = alone(
+        PRELUDE.replace("def fit():", "def fit():\n    rng.bit_generator.state = start")
+        + "start = rng.bit_generator.state\n"
+        + FORKED
+        + """
+first = fit()
+print(in_child(lambda: all(map(np.array_equal, fit(), first))))
+"""
+    )
+    assert int(out) == 0
+
+
+def test_progress_is_reported():
+    out = alone(
+        PRELUDE
+        + """
+from diptych._progress import reporting
+seen = []
+with reporting(lambda done, total: seen.append((done, total))):
+    recurrent.lstm(*net(4, 4000, 32, 256, 256), lengths=[4000] * 16 + [1000] * 16, n_jobs=2)
+assert len(seen) > 1, "the input is too small to report anything"
+print({total for _, total in seen} == {80_000}, all(a <= b for (a, _), (b, _) in zip(seen, seen[1:])))
+"""
+    )
+    assert out.split() == ["True", "True"]
