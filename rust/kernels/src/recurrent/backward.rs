@@ -166,7 +166,7 @@ pub fn backward<T: Float>(
 
     let mut dx = zeros(sequence.x.len(), "the derivative by x")?;
     let orders = (0..n_parts).map(|first| order.part(first, n_parts)).collect::<Result<Vec<_>>>()?;
-    let dx_slots = slots(&orders.iter().collect::<Vec<_>>(), &mut dx, inputs, batch)?;
+    let dx_slots = slots(&orders.iter().collect::<Vec<_>>(), &mut dx, inputs, 1, batch)?;
     let mut parts = reserve(n_parts, "the parts")?;
     for (order, dx) in orders.into_iter().zip(dx_slots) {
         parts.push(Part::new(&job, order, dx, signals)?);

@@ -4,10 +4,10 @@
 //! the weights once a step, O(T² · B · H²), in the tiles of a product. A Jacobian is carried back step by step and its norm
 //! taken, O(T · B · H³), in double precision. The threads share the rows of the batch.
 
-use super::forward::project_of;
 use super::order::Order;
 use super::pack::{Aligned, Cell, lanes_of, pack_columns, rows_of, size};
 use super::product::{To, multiply};
+use super::recur::project_of;
 use super::tile::ACROSS;
 use super::{Kind, Nonlinearity, Sequence, Tape, Weights, expect};
 use crate::parallel::{collected, reserve, zeros};

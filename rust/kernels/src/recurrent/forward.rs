@@ -1,23 +1,29 @@
-//! A step, and a sequence.
+//! Sequences.
 //!
 //! The rows of a batch are dealt to as many parts as there are threads, longest first, and a part runs for the whole
-//! sequence without a word to the others. It goes through the time in stretches of steps that are bounded by the room for
+//! sequence without a word to the others. Where rows are fewer and the weights larger than the first cache, the parts are
+//! units of all rows instead, and exchange h after each step (`team`). A part goes through the time in stretches of steps that are bounded by the room for
 //! their pre-activations, which then stay in the cache: first what x gives, in tiles of six rows whatever their step, then
 //! step by step what h gives, and the cell.
 
-use super::cell::{lstm, rnn};
-use super::order::{Order, slots};
+use super::order::{Order, slots, unit_slots};
 use super::pack::{Aligned, Cell, size};
-use super::tile::{ACROSS, Four, accumulate, tiles};
+use super::recur::{At, project, recur};
+use super::team::{Seat, Team};
+use super::tile::ACROSS;
 use super::{Kind, expect};
 use crate::parallel::{reserve, zeros};
 use crate::simd::dispatched;
-use crate::simd::numbers::{Both, Float, Numbers};
+use crate::simd::numbers::{Both, Float};
 use crate::{Error, Result, Task};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Bytes of the pre-activations of a stretch, about.
 const STRETCH: usize = 256 << 10;
+
+/// Units from which a step is long enough to be shared, about two microseconds for a row.
+const LEAST_UNITS: usize = 96;
 
 /// What a cell is to run over.
 #[derive(Clone, Copy, Debug)]
@@ -64,110 +70,31 @@ pub struct Run<T> {
     pub tape: Option<(Vec<T>, Vec<T>)>,
 }
 
-/// A step for all rows: x (B, I), h (B, H) and, of an LSTM, c (B, H); writes h and c after it.
-///
-/// # Errors
-/// [`Error::Invalid`] where lengths do not fit.
-pub fn step<T: Float>(cell: &Cell<T>, x: &[T], h: &[T], c: &[T], to_h: &mut [T], to_c: &mut [T]) -> Result<()> {
-    let batch = h.len() / cell.hidden;
-    let cells = if cell.kind == Kind::Lstm { batch } else { 0 };
-    expect("x", x, &[batch, cell.inputs])?;
-    for (name, numbers, rows) in [("h", h, batch), ("h", &*to_h, batch), ("c", c, cells), ("c", &*to_c, cells)] {
-        expect(name, numbers, &[rows, cell.hidden])?;
-    }
-    step_of(cell, batch, x, h, c, to_h, to_c);
-    Ok(())
-}
-
-dispatched!(fn step_of[T: Float](cell: &Cell<T>, batch: usize, x: &[T], h: &[T], c: &[T], to_h: &mut [T], to_c: &mut [T]) -> () = step_run);
-
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-pub(super) fn step_run<L: Both, T: Float>(
-    lanes: L,
-    cell: &Cell<T>,
-    batch: usize,
-    x: &[T],
-    h: &[T],
-    c: &[T],
-    to_h: &mut [T],
-    to_c: &mut [T],
-) {
-    let lanes = T::lanes(lanes);
-    let (hidden, n) = (cell.hidden, lanes.n());
-    for panel in 0..cell.panels {
-        let (ih, hh, bias) = (part(&cell.ih, panel, cell), part(&cell.hh, panel, cell), part(&cell.bias, panel, cell));
-        tiles!(T, T::Lanes<L>, batch, |first, M| {
-            let mut acc = [[load_four(lanes, bias); M]];
-            accumulate(lanes, rows_at::<T, M>(x, first, cell.inputs), [ih], cell.inputs, &mut acc);
-            accumulate(lanes, rows_at::<T, M>(h, first, hidden), [hh], hidden, &mut acc);
-            for m in 0..M {
-                let row = (first + m) * hidden;
-                let end = row + hidden;
-                match cell.kind {
-                    Kind::Lstm => {
-                        let at = row + panel * n;
-                        let to = at..end.min(at + n);
-                        let new = lstm(lanes, acc[0][m], lanes.load_part(&c[to.clone()]));
-                        lanes.store_part(new.h, &mut to_h[to.clone()]);
-                        lanes.store_part(new.c, &mut to_c[to]);
-                    }
-                    Kind::Rnn(nonlinearity) => {
-                        let new = rnn(lanes, nonlinearity, acc[0][m]);
-                        for v in 0..ACROSS {
-                            let at = row + (panel * ACROSS + v) * n;
-                            if at < end {
-                                lanes.store_part(new[v], &mut to_h[at..end.min(at + n)]);
-                            }
-                        }
-                    }
-                }
-            }
-        });
-    }
-}
-
-/// A panel of packed numbers.
-#[inline(always)]
-fn part<'a, T: Float>(packed: &'a Aligned<T>, panel: usize, cell: &Cell<T>) -> &'a [T] {
-    let len = packed.len() / cell.panels;
-    &packed[panel * len..(panel + 1) * len]
-}
-
-#[inline(always)]
-fn rows_at<T, const M: usize>(matrix: &[T], first: usize, columns: usize) -> [&[T]; M] {
-    let mut rows: [&[T]; M] = [&[]; M];
-    for m in 0..M {
-        rows[m] = &matrix[(first + m) * columns..][..columns];
-    }
-    rows
-}
-
-#[inline(always)]
-fn load_four<T: Float, L: Numbers<T>>(lanes: L, from: &[T]) -> Four<L::V> {
-    let mut four = [lanes.splat(T::ZERO); ACROSS];
-    for v in 0..ACROSS {
-        four[v] = lanes.load(&from[v * L::N..]);
-    }
-    four
-}
-
-/// The rows of one thread, and where their results go.
-struct Part<'a, T> {
-    order: Order,
-    offsets: Vec<usize>,
-    y: Vec<&'a mut [T]>,
-    gates: Vec<&'a mut [T]>,
-    cells: Vec<&'a mut [T]>,
-    /// Rows of `width` numbers, the units and padding: h and c before a step, h after it.
-    h: Aligned<T>,
-    next: Aligned<T>,
-    c: Aligned<T>,
+/// Some rows and some panels, of one thread, and where their results go.
+pub(super) struct Part<'a, T> {
+    pub order: Order,
+    pub panels: Range<usize>,
+    /// The units of the panels.
+    pub units: Range<usize>,
+    pub offsets: Vec<usize>,
+    /// By step and row, its own units.
+    pub y: Vec<&'a mut [T]>,
+    /// The same, by gate.
+    pub gates: Vec<&'a mut [T]>,
+    pub cells: Vec<&'a mut [T]>,
+    /// Rows of all units, padded: h before a step.
+    pub h: Aligned<T>,
+    /// Rows of its own units, padded: h after a step, and c.
+    pub next: Aligned<T>,
+    pub c: Aligned<T>,
     /// The pre-activations of a stretch: by row and panel.
-    pre: Aligned<T>,
-    /// (rows, H): h at the end of each row.
+    pub pre: Aligned<T>,
+    /// Rows of its own units: h at the end of each row.
     last: Vec<T>,
 }
+
+/// Where results go: y, gates, cells.
+struct Places<'a, T>(Vec<&'a mut [T]>, Vec<&'a mut [T]>, Vec<&'a mut [T]>);
 
 /// Runs a cell over a sequence; `keep` keeps what the way back needs.
 ///
@@ -182,38 +109,25 @@ pub fn run<T: Float>(cell: &Cell<T>, sequence: &Sequence<'_, T>, keep: bool, tas
     let room = |gates: usize, what| size(&[times, batch, gates, cell.hidden], what, size_of::<T>());
     let mut y = zeros(room(1, "y")?, "y")?;
     let keep = keep && lstm;
-    let mut gates = zeros(if keep { room(4, "the gates")? } else { 0 }, "the gates")?;
+    let mut gates = zeros(if keep { room(ACROSS, "the gates")? } else { 0 }, "the gates")?;
     let mut cells = zeros(if keep { room(1, "the cells")? } else { 0 }, "the cells")?;
-    let n_parts = if cell.is_small(total) { 1 } else { rayon::current_num_threads().clamp(1, batch.max(1)) };
-    let orders = (0..n_parts).map(|first| order.part(first, n_parts)).collect::<Result<Vec<_>>>()?;
-    let views: Vec<&Order> = orders.iter().collect();
-    let y_slots = slots(&views, &mut y, cell.hidden, batch)?;
-    // What is not kept needs no places: 16 bytes for each step of each row.
-    let kept = if keep { &views[..] } else { &[] };
-    let mut gate_slots = slots(kept, &mut gates, 4 * cell.hidden, batch)?;
-    let mut cell_slots = slots(kept, &mut cells, cell.hidden, batch)?;
-    gate_slots.resize_with(n_parts, Vec::new);
-    cell_slots.resize_with(n_parts, Vec::new);
-    drop(views);
-    let mut parts = reserve(n_parts, "the parts")?;
-    for (((order, y), gates), cells) in orders.into_iter().zip(y_slots).zip(gate_slots).zip(cell_slots) {
-        parts.push(Part::new(cell, sequence, order, y, gates, cells)?);
-    }
     task.expect(total);
-    if let [part] = &mut parts[..] {
-        part_of(cell, sequence, part, keep, task)?;
+    let threads = if cell.is_small(total) { 1 } else { rayon::current_num_threads() };
+    let run = Running { cell, sequence, keep, task };
+    let parts = if threads > 1 && batch < 2 * threads && cell.hidden >= LEAST_UNITS {
+        run.by_units(order, threads.min(cell.panels), &mut y, &mut gates, &mut cells)?
     } else {
-        parts.par_iter_mut().try_for_each(|part| part_of(cell, sequence, part, keep, task))?;
-    }
+        run.by_rows(&order, threads.min(batch).max(1), &mut y, &mut gates, &mut cells)?
+    };
     let mut h = zeros(sequence.h0.len(), "h")?;
     let mut c = zeros(if lstm { sequence.h0.len() } else { 0 }, "c")?;
     for part in &parts {
-        let width = cell.panels * cell.units();
+        let (own, n) = (part.panels.len() * cell.units(), part.units.len());
         for (row, of) in part.order.rows.iter().enumerate() {
-            let to = of.at * cell.hidden..(of.at + 1) * cell.hidden;
-            h[to.clone()].copy_from_slice(&part.last[row * cell.hidden..][..cell.hidden]);
+            let to = of.at * cell.hidden + part.units.start..of.at * cell.hidden + part.units.end;
+            h[to.clone()].copy_from_slice(&part.last[row * n..][..n]);
             if lstm {
-                c[to].copy_from_slice(&part.c[row * width..][..cell.hidden]);
+                c[to].copy_from_slice(&part.c[row * own..][..n]);
             }
         }
     }
@@ -221,42 +135,123 @@ pub fn run<T: Float>(cell: &Cell<T>, sequence: &Sequence<'_, T>, keep: bool, tas
     Ok(Run { y, h, c: lstm.then_some(c), tape: keep.then_some((gates, cells)) })
 }
 
+/// What every part is given.
+struct Running<'r, T> {
+    cell: &'r Cell<T>,
+    sequence: &'r Sequence<'r, T>,
+    keep: bool,
+    task: &'r Task,
+}
+
+impl<T: Float> Running<'_, T> {
+    fn by_rows<'a>(
+        &self,
+        order: &Order,
+        n_parts: usize,
+        y: &'a mut [T],
+        gates: &'a mut [T],
+        cells: &'a mut [T],
+    ) -> Result<Vec<Part<'a, T>>> {
+        let &Self { cell, sequence, keep, task } = self;
+        let (batch, hidden) = (sequence.batch, cell.hidden);
+        let orders = (0..n_parts).map(|first| order.part(first, n_parts)).collect::<Result<Vec<_>>>()?;
+        let views: Vec<&Order> = orders.iter().collect();
+        let y = slots(&views, y, hidden, 1, batch)?;
+        let gates = slots(&views, gates, hidden, ACROSS, batch)?;
+        let cells = slots(&views, cells, hidden, 1, batch)?;
+        drop(views);
+        let mut parts = reserve(n_parts, "the parts")?;
+        for (((order, y), gates), cells) in orders.into_iter().zip(y).zip(gates).zip(cells) {
+            parts.push(Part::new(cell, sequence, order, 0..cell.panels, Places(y, gates, cells))?);
+        }
+        if let [part] = &mut parts[..] {
+            part_of(cell, sequence, part, None, keep, task)?;
+        } else {
+            parts.par_iter_mut().try_for_each(|part| part_of(cell, sequence, part, None, keep, task))?;
+        }
+        Ok(parts)
+    }
+
+    fn by_units<'a>(
+        &self,
+        order: Order,
+        threads: usize,
+        y: &'a mut [T],
+        gates: &'a mut [T],
+        cells: &'a mut [T],
+    ) -> Result<Vec<Part<'a, T>>> {
+        let &Self { cell, sequence, keep, task } = self;
+        let team = Team::new(threads);
+        rayon::in_place_scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|_| {
+                    team.join(|part, seat| part_of(cell, sequence, part, Some(seat), keep, task));
+                });
+            }
+            let parts = self.parts_by_units(&order, team.close_the_door(), y, gates, cells);
+            team.play(parts, |part, seat| part_of(cell, sequence, part, Some(seat), keep, task))
+        })
+    }
+
+    fn parts_by_units<'a>(
+        &self,
+        order: &Order,
+        n_parts: usize,
+        y: &'a mut [T],
+        gates: &'a mut [T],
+        cells: &'a mut [T],
+    ) -> Result<Vec<Part<'a, T>>> {
+        let &Self { cell, sequence, .. } = self;
+        let panels = |part: usize| part * cell.panels / n_parts..(part + 1) * cell.panels / n_parts;
+        let units: Vec<Range<usize>> = (0..n_parts).map(|part| units_of(cell, panels(part))).collect();
+        let slots = |array, pieces| unit_slots(order, &units, array, cell.hidden, pieces, sequence.batch);
+        let (y, gates, cells) = (slots(y, 1)?, slots(gates, ACROSS)?, slots(cells, 1)?);
+        let mut parts = reserve(n_parts, "the parts")?;
+        for (((part, y), gates), cells) in (0..n_parts).zip(y).zip(gates).zip(cells) {
+            parts.push(Part::new(cell, sequence, order.part(0, 1)?, panels(part), Places(y, gates, cells))?);
+        }
+        Ok(parts)
+    }
+}
+
+/// The units of some panels.
+fn units_of<T: Float>(cell: &Cell<T>, panels: Range<usize>) -> Range<usize> {
+    panels.start * cell.units()..cell.hidden.min(panels.end * cell.units())
+}
+
 impl<'a, T: Float> Part<'a, T> {
     fn new(
         cell: &Cell<T>,
         sequence: &Sequence<'_, T>,
         order: Order,
-        y: Vec<&'a mut [T]>,
-        gates: Vec<&'a mut [T]>,
-        cells: Vec<&'a mut [T]>,
+        panels: Range<usize>,
+        Places(y, gates, cells): Places<'a, T>,
     ) -> Result<Self> {
         let (hidden, width, rows) = (cell.hidden, cell.panels * cell.units(), order.rows.len());
-        let room = size(&[rows, width], "the states", size_of::<T>())?;
-        let c_room = if sequence.c0.is_some() { room } else { 0 };
-        let [mut h, next, mut c] = [
-            Aligned::zeros(room, "the states")?,
-            Aligned::zeros(room, "the states")?,
-            Aligned::zeros(c_room, "the cells")?,
-        ];
-        let mut last = zeros(size(&[rows, hidden], "the states", size_of::<T>())?, "the states")?;
+        let (units, own) = (units_of(cell, panels.clone()), panels.len() * cell.units());
+        let what = "the states";
+        let room = |width| size(&[rows, width], what, size_of::<T>());
+        let (mut h, next) = (Aligned::zeros(room(width)?, what)?, Aligned::zeros(room(own)?, what)?);
+        let mut c = Aligned::zeros(if sequence.c0.is_some() { room(own)? } else { 0 }, what)?;
+        let mut last = zeros(room(units.len())?, what)?;
         for (row, of) in order.rows.iter().enumerate() {
             let from = of.at * hidden..(of.at + 1) * hidden;
             h[row * width..][..hidden].copy_from_slice(&sequence.h0[from.clone()]);
-            last[row * hidden..][..hidden].copy_from_slice(&sequence.h0[from.clone()]);
+            last[row * units.len()..][..units.len()].copy_from_slice(&sequence.h0[from.clone()][units.clone()]);
             if let Some(c0) = sequence.c0 {
-                c[row * width..][..hidden].copy_from_slice(&c0[from]);
+                c[row * own..][..units.len()].copy_from_slice(&c0[from][units.clone()]);
             }
         }
         let offsets = order.offsets()?;
-        let of_row = cell.panels * cell.wide();
+        let of_row = panels.len() * cell.wide();
         let rows_of_stretch = (STRETCH / size_of::<T>() / of_row).min(offsets[order.steps()]).max(rows);
         let pre = size(&[rows_of_stretch, of_row], "the pre-activations", size_of::<T>())?;
         let pre = Aligned::zeros(pre, "the pre-activations")?;
-        Ok(Self { order, offsets, y, gates, cells, h, next, c, pre, last })
+        Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, pre, last })
     }
 }
 
-dispatched!(fn part_of[T: Float](cell: &Cell<T>, sequence: &Sequence<'_, T>, part: &mut Part<'_, T>, keep: bool, task: &Task) -> Result<()> = part_run);
+dispatched!(fn part_of[T: Float](cell: &Cell<T>, sequence: &Sequence<'_, T>, part: &mut Part<'_, T>, seat: Option<&Seat<'_, T>>, keep: bool, task: &Task) -> Result<()> = part_run);
 
 #[inline(always)]
 fn part_run<L: Both, T: Float>(
@@ -264,12 +259,13 @@ fn part_run<L: Both, T: Float>(
     cell: &Cell<T>,
     sequence: &Sequence<'_, T>,
     part: &mut Part<'_, T>,
+    seat: Option<&Seat<'_, T>>,
     keep: bool,
     task: &Task,
 ) -> Result<()> {
     let lanes = T::lanes(lanes);
-    let (hidden, width) = (cell.hidden, cell.panels * cell.units());
-    let of_row = cell.panels * cell.wide();
+    let n = part.units.len();
+    let (own, of_row) = (part.panels.len() * cell.units(), part.panels.len() * cell.wide());
     let mut x_rows = reserve(part.pre.len() / of_row.max(1), "the rows of x")?;
     let mut first = 0;
     while first < part.order.steps() {
@@ -281,135 +277,25 @@ fn part_run<L: Both, T: Float>(
                 x_rows.push(&sequence.x[at..at + cell.inputs]);
             }
         }
-        project(lanes, cell, &x_rows, &mut part.pre);
+        project(lanes, cell, part.panels.clone(), &x_rows, &mut part.pre);
         let mut done = 0;
         for step in steps.clone() {
             let running = part.order.running(step);
-            recur(lanes, cell, part, step, running, done, keep);
+            recur(lanes, cell, part, At { step, done, running, keep });
             done += running;
-            std::mem::swap(&mut part.h, &mut part.next);
-            let going_on = part.order.running(step + 1);
-            for row in going_on..running {
-                part.last[row * hidden..][..hidden].copy_from_slice(&part.h[row * width..][..hidden]);
+            for row in part.order.running(step + 1)..running {
+                part.last[row * n..][..n].copy_from_slice(&part.next[row * own..][..n]);
+            }
+            match seat {
+                None => std::mem::swap(&mut part.h, &mut part.next),
+                Some(seat) => seat.exchange(step, running, &part.next, own, &mut part.h)?,
             }
         }
-        task.advance(held)?;
+        match seat {
+            Some(seat) if !seat.is_first() => task.check()?,
+            _ => task.advance(held)?,
+        }
         first = steps.end;
     }
     Ok(())
-}
-
-dispatched!(pub(super) fn project_of[T: Float](cell: &Cell<T>, x: &[&[T]], pre: &mut [T]) -> () = project_run);
-
-#[inline(always)]
-fn project_run<L: Both, T: Float>(lanes: L, cell: &Cell<T>, x: &[&[T]], pre: &mut [T]) {
-    project(T::lanes(lanes), cell, x, pre);
-}
-
-/// The biases and what x gives, for all rows of a stretch.
-#[inline(always)]
-fn project<T: Float, L: Numbers<T>>(lanes: L, cell: &Cell<T>, x: &[&[T]], pre: &mut [T]) {
-    let (wide, of_row) = (cell.wide(), cell.panels * cell.wide());
-    for panel in 0..cell.panels {
-        let (ih, bias) = (part(&cell.ih, panel, cell), part(&cell.bias, panel, cell));
-        let start = load_four(lanes, bias);
-        tiles!(T, L, x.len(), |first, M| {
-            let mut rows: [&[T]; M] = [&[]; M];
-            rows.copy_from_slice(&x[first..first + M]);
-            let mut acc = [[start; M]];
-            accumulate(lanes, rows, [ih], cell.inputs, &mut acc);
-            for m in 0..M {
-                let to = &mut pre[(first + m) * of_row + panel * wide..][..wide];
-                for v in 0..ACROSS {
-                    lanes.store(acc[0][m][v], &mut to[v * L::N..]);
-                }
-            }
-        });
-    }
-}
-
-/// What h gives, and the cell: one step of the first `running` rows. `done` rows of the stretch come before.
-#[inline(always)]
-fn recur<T: Float, L: Numbers<T>>(
-    lanes: L,
-    cell: &Cell<T>,
-    part: &mut Part<'_, T>,
-    step: usize,
-    running: usize,
-    done: usize,
-    keep: bool,
-) {
-    let mut panel = 0;
-    // A row alone has four sums to wait for; several panels at once keep the processor busy.
-    if running == 1 {
-        while panel + 2 <= cell.panels {
-            tile::<T, L, 1, 2>(lanes, cell, part, step, done, 0, panel, keep);
-            panel += 2;
-        }
-    }
-    while panel < cell.panels {
-        tiles!(T, L, running, |first, M| tile::<T, L, M, 1>(lanes, cell, part, step, done, first, panel, keep));
-        panel += 1;
-    }
-}
-
-/// One tile of a step: M rows from `first` on, U panels from `panel` on.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
-    lanes: L,
-    cell: &Cell<T>,
-    on: &mut Part<'_, T>,
-    step: usize,
-    done: usize,
-    first: usize,
-    panel: usize,
-    keep: bool,
-) {
-    let (hidden, width, n) = (cell.hidden, cell.panels * cell.units(), L::N);
-    let (wide, of_row) = (cell.wide(), cell.panels * cell.wide());
-    let (mut acc, mut hh): (_, [&[T]; U]) = ([[[lanes.splat(T::ZERO); ACROSS]; M]; U], [&[]; U]);
-    for u in 0..U {
-        hh[u] = part(&cell.hh, panel + u, cell);
-        for m in 0..M {
-            acc[u][m] = load_four(lanes, &on.pre[(done + first + m) * of_row + (panel + u) * wide..][..wide]);
-        }
-    }
-    let mut rows: [&[T]; M] = [&[]; M];
-    for m in 0..M {
-        rows[m] = &on.h[(first + m) * width..][..hidden];
-    }
-    accumulate(lanes, rows, hh, hidden, &mut acc);
-    for u in 0..U {
-        for m in 0..M {
-            let (row, slot) = ((first + m) * width, on.offsets[step] + first + m);
-            match cell.kind {
-                Kind::Lstm => {
-                    let unit = (panel + u) * n;
-                    let at = row + unit;
-                    let new = lstm(lanes, acc[u][m], lanes.load(&on.c[at..]));
-                    lanes.store(new.c, &mut on.c[at..]);
-                    lanes.store(new.h, &mut on.next[at..]);
-                    lanes.store_part(new.h, &mut on.y[slot][unit..]);
-                    if keep {
-                        let end = hidden.min(unit + n);
-                        for v in 0..ACROSS {
-                            lanes.store_part(new.gates[v], &mut on.gates[slot][v * hidden + unit..v * hidden + end]);
-                        }
-                        lanes.store_part(new.c, &mut on.cells[slot][unit..]);
-                    }
-                }
-                Kind::Rnn(nonlinearity) => {
-                    let new = rnn(lanes, nonlinearity, acc[u][m]);
-                    for v in 0..ACROSS {
-                        let unit = ((panel + u) * ACROSS + v) * n;
-                        if unit < hidden {
-                            lanes.store(new[v], &mut on.next[row + unit..]);
-                            lanes.store_part(new[v], &mut on.y[slot][unit..]);
-                        }
-                    }
-                }
-            }
-        }
-    }
 }

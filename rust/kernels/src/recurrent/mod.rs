@@ -8,7 +8,8 @@
 //! and in inference no gate goes to memory. What x gives is computed for a stretch of steps at once: there rows are many,
 //! though the batch be small. O(T · B · H · (I + H)) time.
 //!
-//! Threads share the rows of the batch, each for the whole sequence. Small work runs on one.
+//! Threads share the rows of the batch, each for the whole sequence; where rows are fewer than threads and the weights large,
+//! they share the units. Small work runs on one.
 //!
 //! Not best: a plain net of fewer than four registers of units computes on zeros; a machine without fused multiply-add calls
 //! a function for each.
@@ -22,7 +23,10 @@ mod gradients;
 mod order;
 mod pack;
 mod product;
+mod recur;
 mod spectrum;
+mod step;
+mod team;
 mod tile;
 
 #[cfg(test)]
@@ -32,8 +36,9 @@ pub use crate::simd::numbers::Float;
 pub use activation::{sigmoids, tanhs};
 pub use backward::{Gradients, Signals, Tape, backward};
 pub use contribution::{jacobian_norms, lstm_memory_terms, rnn_memory_terms};
-pub use forward::{Run, Sequence, run, step};
+pub use forward::{Run, Sequence, run};
 pub use pack::Cell;
+pub use step::step;
 
 use crate::{Error, Result};
 

@@ -5,6 +5,7 @@
 
 use crate::parallel::{filled, filled_with, reserve};
 use crate::{Error, Result};
+use std::ops::Range;
 
 /// A row: its place in the batch, and its length.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +60,12 @@ impl Order {
         if self.reverse { self.rows[row].length - 1 - step } else { step }
     }
 
+    /// The step of a row at a time before its end.
+    #[inline(always)]
+    fn step(&self, row: usize, time: usize) -> usize {
+        if self.reverse { self.rows[row].length - 1 - time } else { time }
+    }
+
     /// Where x and y have a row's step, counted in rows of a (T, B, …) array.
     #[inline(always)]
     pub(super) fn place(&self, row: usize, step: usize, batch: usize) -> usize {
@@ -66,7 +73,7 @@ impl Order {
     }
 
     /// The steps after `first` that hold about `room` rows together, at least one step, and how many rows they hold.
-    pub(super) fn stretch(&self, first: usize, room: usize) -> (std::ops::Range<usize>, usize) {
+    pub(super) fn stretch(&self, first: usize, room: usize) -> (Range<usize>, usize) {
         let (mut end, mut held) = (first, 0);
         while end < self.steps() && (end == first || held + self.running(end) <= room) {
             held += self.running(end);
@@ -88,11 +95,13 @@ impl Order {
     }
 }
 
-/// The rows of an array (T, B, width) for each part of its rows: those of step 0, then those of step 1, and so on.
+/// The rows of an array (T, B, pieces, width) for each part of its rows: those of step 0, then those of step 1, and so on,
+/// piece by piece.
 pub(super) fn slots<'a, T>(
     parts: &[&Order],
     array: &'a mut [T],
     width: usize,
+    pieces: usize,
     batch: usize,
 ) -> Result<Vec<Vec<&'a mut [T]>>> {
     let what = "the places of the rows";
@@ -100,21 +109,50 @@ pub(super) fn slots<'a, T>(
     let mut owner = filled(batch, (0, 0), what)?;
     for (part, order) in parts.iter().enumerate() {
         let starts = order.offsets()?;
-        slots.push(filled_with(starts[order.steps()], Default::default, what)?);
+        let room = if array.is_empty() && width > 0 { 0 } else { starts[order.steps()] * pieces };
+        slots.push(filled_with(room, Default::default, what)?);
         offsets.push(starts);
         order.rows.iter().enumerate().for_each(|(row, of)| owner[of.at] = (part, row));
     }
-    if width > 0 && batch > 0 {
-        for (time, rows) in array.chunks_exact_mut(batch * width).enumerate() {
-            for (place, &(part, row)) in rows.chunks_exact_mut(width).zip(&owner) {
-                let order = parts[part];
-                let length = order.rows[row].length;
-                if time < length {
-                    let step = if order.reverse { length - 1 - time } else { time };
-                    slots[part][offsets[part][step] + row] = place;
+    if width == 0 || batch == 0 {
+        return Ok(slots);
+    }
+    for (time, rows) in array.chunks_exact_mut(batch * pieces * width).enumerate() {
+        for (row, &(part, at)) in rows.chunks_exact_mut(pieces * width).zip(&owner) {
+            let order = parts[part];
+            if time < order.rows[at].length {
+                let first = (offsets[part][order.step(at, time)] + at) * pieces;
+                for (piece, place) in row.chunks_exact_mut(width).enumerate() {
+                    slots[part][first + piece] = place;
                 }
             }
         }
     }
     Ok(slots)
+}
+
+/// The same for parts that have all rows, and some of the width each.
+pub(super) fn unit_slots<'a, T>(
+    order: &Order,
+    parts: &[Range<usize>],
+    array: &'a mut [T],
+    width: usize,
+    pieces: usize,
+    batch: usize,
+) -> Result<Vec<Vec<&'a mut [T]>>> {
+    let [whole] = <[_; 1]>::try_from(slots(&[order], array, width, pieces, batch)?)
+        .unwrap_or_else(|_| unreachable!("one order, one part"));
+    let mut of_parts = Vec::new();
+    for _ in parts {
+        of_parts.push(reserve(whole.len(), "the places of the rows")?);
+    }
+    for mut row in whole {
+        for (part, units) in parts.iter().enumerate() {
+            let (place, n) = (std::mem::take(&mut row), units.len());
+            let (place, rest) = place.split_at_mut(n);
+            row = rest;
+            of_parts[part].push(place);
+        }
+    }
+    Ok(of_parts)
 }

@@ -137,7 +137,7 @@ impl<T: Float> Cell<T> {
     /// Whether so many rows are so little work, a few dozen microseconds, that they should run where they stand.
     pub fn is_small(&self, rows: usize) -> bool {
         /// Products of a weight and a number, padding included.
-        const SMALL: usize = 1 << 20;
+        const SMALL: usize = 1 << 22;
         let of_row = (self.panels * self.wide()).saturating_mul(self.inputs + self.hidden + 32);
         rows.saturating_mul(of_row) <= SMALL
     }

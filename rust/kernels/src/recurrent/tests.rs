@@ -312,7 +312,9 @@ fn a_row_is_that_row_alone_and_a_sequence_its_two_halves() {
 fn threads_make_no_difference() {
     for kind in [Kind::Lstm, Kind::Rnn(Nonlinearity::Tanh)] {
         // Enough work for several threads, and several stretches.
-        for (sizes, ragged) in [([60, 13, 20, 40], true), ([40, 20, 9, 65], false), ([30, 1, 70, 200], false)] {
+        for (sizes, ragged) in
+            [([60, 13, 20, 40], true), ([40, 20, 9, 65], false), ([30, 1, 70, 200], false), ([50, 3, 33, 130], true)]
+        {
             let case = Case::<f32>::new(kind, sizes, ragged, ragged);
             let on = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

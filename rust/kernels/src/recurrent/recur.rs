@@ -1,0 +1,154 @@
+//! A stretch of a sequence: what x gives to all its steps at once, then step by step what h gives, and the cell.
+
+use super::Kind;
+use super::cell::{lstm, rnn};
+use super::forward::Part;
+use super::pack::{Aligned, Cell};
+use super::tile::{ACROSS, Four, accumulate, tiles};
+use crate::simd::dispatched;
+use crate::simd::numbers::{Both, Float, Numbers};
+use std::ops::Range;
+
+/// A panel of packed numbers.
+#[inline(always)]
+pub(super) fn part<'a, T: Float>(packed: &'a Aligned<T>, panel: usize, cell: &Cell<T>) -> &'a [T] {
+    let len = packed.len() / cell.panels;
+    &packed[panel * len..(panel + 1) * len]
+}
+
+#[inline(always)]
+pub(super) fn load_four<T: Float, L: Numbers<T>>(lanes: L, from: &[T]) -> Four<L::V> {
+    let mut four = [lanes.splat(T::ZERO); ACROSS];
+    for v in 0..ACROSS {
+        four[v] = lanes.load(&from[v * L::N..]);
+    }
+    four
+}
+
+dispatched!(pub(super) fn project_of[T: Float](cell: &Cell<T>, x: &[&[T]], pre: &mut [T]) -> () = project_run);
+
+#[inline(always)]
+fn project_run<L: Both, T: Float>(lanes: L, cell: &Cell<T>, x: &[&[T]], pre: &mut [T]) {
+    project(T::lanes(lanes), cell, 0..cell.panels, x, pre);
+}
+
+/// The biases and what x gives to some panels, for all rows of a stretch.
+#[inline(always)]
+pub(super) fn project<T: Float, L: Numbers<T>>(
+    lanes: L,
+    cell: &Cell<T>,
+    panels: Range<usize>,
+    x: &[&[T]],
+    pre: &mut [T],
+) {
+    let (wide, of_row) = (cell.wide(), panels.len() * cell.wide());
+    for panel in panels.clone() {
+        let (ih, bias) = (part(&cell.ih, panel, cell), part(&cell.bias, panel, cell));
+        let start = load_four(lanes, bias);
+        tiles!(T, L, x.len(), |first, M| {
+            let mut rows: [&[T]; M] = [&[]; M];
+            rows.copy_from_slice(&x[first..first + M]);
+            let mut acc = [[start; M]];
+            accumulate(lanes, rows, [ih], cell.inputs, &mut acc);
+            for m in 0..M {
+                let to = &mut pre[(first + m) * of_row + (panel - panels.start) * wide..][..wide];
+                for v in 0..ACROSS {
+                    lanes.store(acc[0][m][v], &mut to[v * L::N..]);
+                }
+            }
+        });
+    }
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy)]
+pub(super) struct At {
+    pub step: usize,
+    /// Rows of the stretch that come before.
+    pub done: usize,
+    /// Rows that run.
+    pub running: usize,
+    pub keep: bool,
+}
+
+/// What h gives, and the cell: one step of the rows that run.
+#[inline(always)]
+pub(super) fn recur<T: Float, L: Numbers<T>>(lanes: L, cell: &Cell<T>, part: &mut Part<'_, T>, at: At) {
+    let panels = part.panels.len();
+    // Every other step goes through the panels backwards: what was read last is still in the cache.
+    let back = at.step % 2 == 1;
+    // A row alone has four sums to wait for; two panels at once keep the processor busy.
+    let pairs = if at.running == 1 { panels / 2 } else { 0 };
+    if back {
+        for panel in (2 * pairs..panels).rev() {
+            tiles!(T, L, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, part, at, first, panel));
+        }
+    }
+    for pair in 0..pairs {
+        let pair = if back { pairs - 1 - pair } else { pair };
+        tile::<T, L, 1, 2>(lanes, cell, part, at, 0, 2 * pair);
+    }
+    if !back {
+        for panel in 2 * pairs..panels {
+            tiles!(T, L, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, part, at, first, panel));
+        }
+    }
+}
+
+/// One tile of a step: M rows from `first` on, U panels from the part's `panel` on.
+#[inline(always)]
+fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
+    lanes: L,
+    cell: &Cell<T>,
+    on: &mut Part<'_, T>,
+    at: At,
+    first: usize,
+    panel: usize,
+) {
+    let (hidden, n, wide) = (cell.hidden, L::N, cell.wide());
+    let (width, of_row) = (cell.panels * cell.units(), on.panels.len() * wide);
+    let own = on.panels.len() * cell.units();
+    let room = on.units.len();
+    let (mut acc, mut hh): (_, [&[T]; U]) = ([[[lanes.splat(T::ZERO); ACROSS]; M]; U], [&[]; U]);
+    for u in 0..U {
+        hh[u] = part(&cell.hh, on.panels.start + panel + u, cell);
+        for m in 0..M {
+            acc[u][m] = load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide]);
+        }
+    }
+    let mut rows: [&[T]; M] = [&[]; M];
+    for m in 0..M {
+        rows[m] = &on.h[(first + m) * width..][..hidden];
+    }
+    accumulate(lanes, rows, hh, hidden, &mut acc);
+    for u in 0..U {
+        for m in 0..M {
+            let (row, slot) = ((first + m) * own, on.offsets[at.step] + first + m);
+            match cell.kind {
+                Kind::Lstm => {
+                    let unit = (panel + u) * n;
+                    let new = lstm(lanes, acc[u][m], lanes.load(&on.c[row + unit..]));
+                    lanes.store(new.c, &mut on.c[row + unit..]);
+                    lanes.store(new.h, &mut on.next[row + unit..]);
+                    lanes.store_part(new.h, &mut on.y[slot][unit..]);
+                    if at.keep {
+                        for v in 0..ACROSS {
+                            lanes.store_part(new.gates[v], &mut on.gates[slot * ACROSS + v][unit..]);
+                        }
+                        lanes.store_part(new.c, &mut on.cells[slot][unit..]);
+                    }
+                }
+                Kind::Rnn(nonlinearity) => {
+                    let new = rnn(lanes, nonlinearity, acc[u][m]);
+                    for v in 0..ACROSS {
+                        let unit = ((panel + u) * ACROSS + v) * n;
+                        if unit < room {
+                            lanes.store(new[v], &mut on.next[row + unit..]);
+                            lanes.store_part(new[v], &mut on.y[slot][unit..]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
