@@ -90,7 +90,7 @@ def test_windows_of_more_than_one_group(both_panels, window):
 @pytest.mark.parametrize("negative", [0, 1, 5, 7, 399, 400, 401, 950])
 def test_walks_around_the_pool_of_negatives(both_panels, negative):
     walks = np.random.default_rng(negative).integers(0, 400, size=(2, 41))
-    # Hundreds of negatives drawn from the 80 nodes of two walks: short steps, lest rounding be what is compared.
+    # Hundreds of negatives drawn from the 80 nodes of two walks: short steps, lest rounding be compared.
     options = {"window": 17, "negative": negative, "learning_rate": 0.2 / (1 + negative)}
     agree(both_panels, walks, n_nodes=400, dimensions=8, rng=4, **options)
 

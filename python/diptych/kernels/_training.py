@@ -120,10 +120,10 @@ def train(
     What it computes, exactly: as in word2vec.c the nodes around a position are the inputs, rows of
     `vectors`, and each of them predicts the node in the middle, a row of `contexts` [1]_. Inputs of one
     window share their negatives [4]_, in groups of ``SHARE``, or fewer, down to one, where the most visited
-    node has more than one in 8 · ``SHARE`` of all visits: its row would take too many steps at once. For every 80 positions a walk draws ``POOL`` negatives (K, if
-    that is more), and their groups take K after K of them, round and round. For a group, with X the rows
-    of its m inputs, Y the rows of the node in the middle and then of the K negatives, and the labels L =
-    [1, 0, …, 0]::
+    node has more than one in 8 · ``SHARE`` of all visits: its row would take too many steps at once. For
+    every 80 positions a walk draws ``POOL`` negatives (K, if that is more), and their groups take K after K
+    of them, round and round. For a group, with X the rows of its m inputs, Y the rows of the node in the
+    middle and then of the K negatives, and the labels L = [1, 0, …, 0]::
 
         S = X Yᵀ;   G = rate · (L - σ(S));   X += G Y;   Y += Gᵀ X
 

@@ -22,8 +22,8 @@ With SHARE = BATCH = 1 and no end of POOL it is what :func:`train` does. Otherwi
 
       S = X Yᵀ,   G = rate · (L − σ(S)),   X += G Y,   Y += Gᵀ X;
 
-  There are fewer in a group where the most visited node has more than one in 8 · SHARE of all visits, lest its
-  row take too many steps at once;
+  There are fewer in a group where the most visited node has more than one in 8 · SHARE of all visits, lest
+  its row take too many steps at once;
 
 - a walk draws POOL negatives (K, if those are more) for every SPAN positions, and their groups take K after K
   of them, from the first again after the last;
