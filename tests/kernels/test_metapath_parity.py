@@ -194,17 +194,19 @@ def test_sizes_about_a_tile(both_panels, n):
 @pytest.mark.parametrize("dtype", [np.int64, np.float64])
 @pytest.mark.parametrize("share", [4, 8, 9, 40])
 def test_few_queries_of_many_nodes(both_panels, share, dtype):
-    # Fewer than an eighth of the entries are streamed past; more are not. Rows of one to a dozen entries.
+    # Fewer than an eighth of the entries are streamed past, if there are a million; more are not.
     _, rust = both_panels
     rng = np.random.default_rng(share)
-    n = 12_000
-    columns = (900 * rng.random(60_000) ** 2).astype(int)
-    half = [csr_array((np.ones(60_000, dtype), (rng.integers(0, n, 60_000), columns)), shape=(n, 900))]
+    n, m = 200_000, 1_100_000
+    columns = (30_000 * rng.random(m) ** 2).astype(int)
+    half = [csr_array((np.ones(m, dtype), (rng.integers(0, n, m), columns)), shape=(n, 30_000))]
     queries = rng.choice(n, n // share, replace=False)
     queries[:3] = queries[3]  # one of them often
-    some = np.append(np.arange(6), rng.integers(0, len(queries), 60))
-    rows = plain_scores(half, queries[some])
-    for k, n_jobs, include_self in ((1, 1, False), (10, 2, False), (10, 3, True), (400, 2, False)):
+    some = np.append(np.arange(6), rng.integers(0, len(queries), 20))
+    W = half[0].astype(np.float64)  # dense it would take 48 GB
+    M, d = (W[queries[some]] @ W.T).toarray(), W.multiply(W).sum(axis=1)
+    rows = 2 * M / np.maximum(d[queries[some]][:, None] + d, 1)
+    for k, n_jobs, include_self in ((1, 1, False), (10, 2, False), (10, 3, True)):
         found = rust.metapath.pathsim_top_k(
             half, k, queries=queries, n_jobs=n_jobs, include_self=include_self
         )
@@ -217,11 +219,11 @@ def test_few_queries_of_many_nodes(both_panels, share, dtype):
 def test_few_queries_of_any_weights(both_panels, kind):
     _, rust = both_panels
     rng = np.random.default_rng(5)
-    shape = (3000, 200)
-    columns = (shape[1] * rng.random(12_000) ** 2).astype(int)
-    rows = rng.integers(0, shape[0], 12_000)
-    half = csr_array((WEIGHTS[kind](rng, 12_000), (rows, columns)), shape=shape)
-    queries = rng.choice(shape[0], 250, replace=False)
+    (n, m), entries = (100_000, 20_000), 1_200_000
+    columns = (m * rng.random(entries) ** 2).astype(int)
+    rows = rng.integers(0, n, entries)
+    half = csr_array((WEIGHTS[kind](rng, entries), (rows, columns)), shape=(n, m))
+    queries = rng.choice(n, 500, replace=False)
     few = rust.metapath.pathsim_top_k([half], 10, queries=queries)  # streamed
     everyone = rust.metapath.pathsim_top_k([half], 10)  # not
     np.testing.assert_array_equal(few.indices, everyone.indices[queries])

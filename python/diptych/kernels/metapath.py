@@ -246,8 +246,9 @@ def pathsim_top_k(
     -----
     The scores are those of :func:`pathsim`, bit for bit. The matrix of all scores is never built: rows are
     scored block by block, and nodes that cannot reach the k-th best score so far are passed over. Queries
-    that hold less than an eighth of the nodes and of the entries are answered in one pass over the half
-    matrix, without its transpose. The result does not depend on the number of threads.
+    that are less than an eighth of the nodes, with less than an eighth of the entries, are answered in one
+    pass over a half matrix of a million entries or more, without its transpose. The result does not
+    depend on the number of threads.
 
     Time is at worst O(sum over t of c_t²) for all nodes, with c_t nodes that reach t. Memory at the peak is
     the half matrix and its transpose, the result of 16 q k bytes, and 64 MiB, besides what

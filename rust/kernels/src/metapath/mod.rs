@@ -152,8 +152,12 @@ impl<'a> PathSim<'a> {
             return Ok((nodes, scores));
         }
         if let Some(queries) = queries {
-            let streamed = with_half!(self, |half| stream::fits(half, k, queries));
-            if streamed {
+            let few = with_half!(self, |half| stream::fits(half, k, queries));
+            let in_tiles = match &self.kind {
+                Kind::Narrow(half) if few => Tiles::fit(half, stream::multiplications(half, queries)?, q),
+                _ => false,
+            };
+            if few && !in_tiles {
                 with_half!(self, |half| stream::top_k(half, k, queries, include_self, out, task))?;
                 return Ok((nodes, scores));
             }

@@ -17,7 +17,8 @@
 //! are cheaper, and nothing is left out.
 //!
 //! Where the queries' rows are more than a share of all, the lists are no small side any more ([`fits`] says no), and M by its own
-//! rows is cheaper (`top_k`); as it is where k is so large that the best of all queries need more room than Wᵀ.
+//! rows is cheaper (`top_k`), as it is where Wᵀ is small; so it is where k is so large that the best of all queries need more room than Wᵀ. Where
+//! there are many paths per node, tiles are cheapest.
 
 use super::half::{Half, Scratches, Value};
 use super::lists::Lists;
@@ -32,6 +33,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// The queries' rows hold at most one in so many of all entries.
 const SHARE: usize = 8;
+/// Entries from which on Wᵀ is made slower than it is passed by: it is no longer near the processor.
+const LEAST: usize = 1 << 20;
 /// Rows read between two looks at whether to stop.
 const STRETCH: usize = 1 << 13;
 /// Bands end at these shares of the rows, in sixteenths.
@@ -88,13 +91,29 @@ struct Scratch<V: Value> {
     pairs: Vec<(u32, Match)>,
 }
 
-/// Whether the queries are few enough, and the best of them need no more room than Wᵀ would.
+/// Whether the queries are few enough of enough, and the best of them need no more room than Wᵀ would.
 pub(super) fn fits<V: Value>(half: &Half<'_, V>, k: usize, queries: &[i64]) -> bool {
     let entries: usize = queries.iter().map(|&x| half.row(x as usize).0.len()).sum();
     let best = queries.len().min(QUERIES) as u128 * k as u128 * (2 * size_of::<Match>()) as u128;
-    entries <= (half.n_entries() / SHARE).min(u32::MAX as usize)
+    half.n_entries() >= LEAST
+        && entries <= (half.n_entries() / SHARE).min(u32::MAX as usize)
         && queries.len() <= half.len() / SHARE
         && best <= (half.n_entries() * size_of::<(u32, V)>()) as u128
+}
+
+/// About how many products of entries the queries' rows of M sum, by a sample of the rows.
+///
+/// # Errors
+/// [`crate::Error::OutOfMemory`].
+pub(super) fn multiplications<V: Value>(half: &Half<'_, V>, queries: &[i64]) -> Result<u64> {
+    let mut counts = zeros::<u32>(half.n_columns(), WHAT)?;
+    for &x in queries {
+        half.row(x as usize).0.iter().for_each(|&column| counts[column as usize] += 1);
+    }
+    let step = half.len().div_ceil(SAMPLE).max(1);
+    let rows = (0..half.len()).step_by(step).map(|y| half.row(y).0);
+    let products = |row: &[i32]| row.iter().map(|&column| u64::from(counts[column as usize])).sum::<u64>();
+    Ok(rows.map(products).sum::<u64>() * step as u64)
 }
 
 /// Fills the answers to the queries, k numbers each.
