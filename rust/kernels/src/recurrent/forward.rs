@@ -22,8 +22,17 @@ use std::ops::Range;
 /// Bytes of the pre-activations of a stretch, about.
 const STRETCH: usize = 256 << 10;
 
+/// Rows that fill tiles.
+const MANY_ROWS: usize = 10;
+
+/// Bytes of weights that stay in the second cache beside all else.
+const NEAR: usize = 512 << 10;
+
 /// Units from which a step is long enough to be shared, about two microseconds for a row.
 const LEAST_UNITS: usize = 96;
+
+/// Products that a thread does in a nanosecond, about, for one row.
+const WORK_OF_A_NANOSECOND: u64 = 50;
 
 /// What a cell is to run over.
 #[derive(Clone, Copy, Debug)]
@@ -87,8 +96,10 @@ pub(super) struct Part<'a, T> {
     /// Rows of its own units, padded: h after a step, and c.
     pub next: Aligned<T>,
     pub c: Aligned<T>,
-    /// The pre-activations of a stretch: by row and panel.
+    /// The pre-activations of a stretch: by row and panel. None where a step takes x itself.
     pub pre: Aligned<T>,
+    /// Rows of a stretch, at most.
+    room: usize,
     /// Rows of its own units: h at the end of each row.
     last: Vec<T>,
 }
@@ -181,7 +192,8 @@ impl<T: Float> Running<'_, T> {
         cells: &'a mut [T],
     ) -> Result<Vec<Part<'a, T>>> {
         let &Self { cell, sequence, keep, task } = self;
-        let team = Team::new(threads);
+        let work = sequence.x.len() / cell.inputs.max(1) * cell.panels * cell.wide() * (cell.inputs + cell.hidden);
+        let team = Team::new(threads, work as u64 / WORK_OF_A_NANOSECOND / 8);
         rayon::in_place_scope(|scope| {
             for _ in 1..threads {
                 scope.spawn(|_| {
@@ -244,10 +256,14 @@ impl<'a, T: Float> Part<'a, T> {
         }
         let offsets = order.offsets()?;
         let of_row = panels.len() * cell.wide();
-        let rows_of_stretch = (STRETCH / size_of::<T>() / of_row).min(offsets[order.steps()]).max(rows);
-        let pre = size(&[rows_of_stretch, of_row], "the pre-activations", size_of::<T>())?;
+        let room = (STRETCH / size_of::<T>() / of_row).min(offsets[order.steps()]).max(rows);
+        // Many rows fill the tiles of a step by themselves; then what x gives need not go through memory, unless both
+        // weights together leave the cache.
+        let weights = (cell.inputs + hidden).saturating_mul(of_row).saturating_mul(size_of::<T>());
+        let at_once = rows >= MANY_ROWS && weights <= NEAR;
+        let pre = if at_once { 0 } else { size(&[room, of_row], "the pre-activations", size_of::<T>())? };
         let pre = Aligned::zeros(pre, "the pre-activations")?;
-        Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, pre, last })
+        Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, pre, room, last })
     }
 }
 
@@ -265,11 +281,11 @@ fn part_run<L: Both, T: Float>(
 ) -> Result<()> {
     let lanes = T::lanes(lanes);
     let n = part.units.len();
-    let (own, of_row) = (part.panels.len() * cell.units(), part.panels.len() * cell.wide());
-    let mut x_rows = reserve(part.pre.len() / of_row.max(1), "the rows of x")?;
+    let own = part.panels.len() * cell.units();
+    let mut x_rows = reserve(part.room, "the rows of x")?;
     let mut first = 0;
     while first < part.order.steps() {
-        let (steps, held) = part.order.stretch(first, part.pre.len() / of_row);
+        let (steps, held) = part.order.stretch(first, part.room);
         x_rows.clear();
         for step in steps.clone() {
             for row in 0..part.order.running(step) {
@@ -277,11 +293,13 @@ fn part_run<L: Both, T: Float>(
                 x_rows.push(&sequence.x[at..at + cell.inputs]);
             }
         }
-        project(lanes, cell, part.panels.clone(), &x_rows, &mut part.pre);
+        if !part.pre.is_empty() {
+            project(lanes, cell, part.panels.clone(), &x_rows, &mut part.pre);
+        }
         let mut done = 0;
         for step in steps.clone() {
             let running = part.order.running(step);
-            recur(lanes, cell, part, At { step, done, running, keep });
+            recur(lanes, cell, part, &x_rows[done..done + running], At { step, done, running, keep });
             done += running;
             for row in part.order.running(step + 1)..running {
                 part.last[row * n..][..n].copy_from_slice(&part.next[row * own..][..n]);

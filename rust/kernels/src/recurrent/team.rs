@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long the door stays open: a thread that sleeps takes about that long to wake.
-const PATIENCE: Duration = Duration::from_micros(100);
+/// How long the door stays open at most: a thread that sleeps takes less to wake.
+const PATIENCE: Duration = Duration::from_micros(200);
 
 /// Rounds of a loop of waiting before the processor is offered to others.
 const SPINS: usize = 10_000;
@@ -28,6 +28,7 @@ struct Line<T>(T);
 /// Those who work together.
 pub(super) struct Team<'a, T> {
     most: usize,
+    patience: Duration,
     joined: AtomicUsize,
     /// Members, once the parts are dealt.
     playing: AtomicUsize,
@@ -63,10 +64,12 @@ impl Drop for Leaving<'_> {
 }
 
 impl<'a, T: Float> Team<'a, T> {
-    /// A team of one, with room for so many.
-    pub(super) fn new(most: usize) -> Self {
+    /// A team of one, with room for so many, whose door stays open for so many nanoseconds: a small part of what the work
+    /// takes one alone.
+    pub(super) fn new(most: usize, nanoseconds: u64) -> Self {
         Self {
             most,
+            patience: PATIENCE.min(Duration::from_nanos(nanoseconds)),
             joined: AtomicUsize::new(0),
             playing: AtomicUsize::new(0),
             parts: (0..most).map(|_| Mutex::new(None)).collect(),
@@ -96,7 +99,7 @@ impl<'a, T: Float> Team<'a, T> {
     /// Waits for those who join, a little, and returns how many members there are.
     pub(super) fn close_the_door(&self) -> usize {
         let opened = Instant::now();
-        while self.joined.load(Ordering::Acquire) + 1 < self.most && opened.elapsed() < PATIENCE {
+        while self.joined.load(Ordering::Acquire) + 1 < self.most && opened.elapsed() < self.patience {
             std::hint::spin_loop();
         }
         self.joined.fetch_or(CLOSED, Ordering::AcqRel) + 1

@@ -1,0 +1,67 @@
+"""What is measured: shapes with bars and goals. Time T, rows B, inputs I, units H."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from benches.section import Target
+
+ONNXRUNTIME = "onnxruntime"
+
+
+@dataclass(frozen=True)
+class Row:
+    """An LSTM and something to run it over; T = 0 is one step from Python."""
+
+    name: str
+    times: int
+    batch: int
+    inputs: int
+    hidden: int
+    target: Target
+    ragged: bool = False
+
+    @property
+    def input(self) -> str:
+        """Its sizes, as the table shows them."""
+        what = f"T {self.times}, B {self.batch}" if self.times else f"step, B {self.batch}"
+        lengths = ", lengths 1 to T" if self.ragged else ""
+        return f"{what}{lengths}, I {self.inputs}, H {self.hidden}"
+
+    def lengths(self) -> np.ndarray | None:
+        """Draw the steps of each row."""
+        if not self.ragged:
+            return None
+        return np.random.default_rng(1).integers(1, self.times + 1, self.batch)
+
+    def operations(self) -> int:
+        """Count the floating-point operations of the products."""
+        lengths = self.lengths()
+        steps = max(self.times, 1) * self.batch if lengths is None else int(lengths.sum())
+        return steps * 8 * self.hidden * (self.inputs + self.hidden)
+
+
+def onnxruntime(bar: float, goal: float) -> Target:
+    return Target(ONNXRUNTIME, bar, goal)
+
+
+ROWS = (
+    Row("lstm-step-20", 0, 1, 8, 20, onnxruntime(6, 10)),
+    Row("lstm-step-128", 0, 1, 128, 128, onnxruntime(3, 5)),
+    Row("lstm-sequence-20", 100, 1, 20, 20, onnxruntime(1.5, 3)),
+    Row("lstm-sequence-64", 100, 1, 64, 64, onnxruntime(1.5, 2)),
+    Row("lstm-sequence-128", 100, 1, 128, 128, onnxruntime(1.3, 1.6)),
+    Row("lstm-sequence-256", 100, 1, 256, 256, onnxruntime(1.2, 1.4)),
+    Row("lstm-batch-64", 32, 128, 32, 64, onnxruntime(1.25, 1.5)),
+    Row("lstm-batch-128", 100, 32, 128, 128, onnxruntime(1.0, 1.1)),
+    Row("lstm-batch-256", 100, 32, 256, 256, onnxruntime(1.0, 1.1)),
+    Row("lstm-batch-512", 100, 32, 512, 512, onnxruntime(1.0, 1.1)),
+    Row("lstm-lengths", 100, 64, 128, 128, onnxruntime(1.2, 1.5), ragged=True),
+)
+
+
+def names() -> list[str]:
+    """Return the names of all rows."""
+    return [row.name for row in ROWS]

@@ -1,0 +1,39 @@
+"""The tables of recurrent nets."""
+
+from __future__ import annotations
+
+from benches.report import held, times
+from benches.section import Section
+
+
+def microseconds(value: float) -> str:
+    """Three significant digits; a step takes less than one."""
+    return f"{value * 1e6:,.3g} µs" if value < 1e-3 else f"{value * 1e6:,.0f} µs"
+
+
+def cells(result: dict) -> list[str]:
+    """One line."""
+    return [
+        result["input"],
+        result["peer"],
+        microseconds(result["ours"]["median"]),
+        microseconds(result["theirs"]["median"]),
+        times(result["ratio"]),
+        times(result["bar"]),
+        times(result["goal"]),
+        held(result["held"]),
+        f"{result['rate']:.0f}",
+        f"{result['apart']:.0e}" if result["ok"] else f"**{result['apart']:.0e}**",
+        f"{len(result['ours']['turns'])}",
+    ]
+
+
+SECTIONS = (
+    Section(
+        "lstm",
+        "LSTM: steps, sequences and batches, single precision, the cell's weights ready",
+        "input | peer | diptych | peer takes | ratio | bar | goal | bar held | our GFLOP/s | apart | turns",
+        cells,
+        "benches.recurrent.sequences:lstm",
+    ),
+)
