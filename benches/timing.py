@@ -56,7 +56,7 @@ class Times(Generic[R]):
 
 
 def interleave(contenders: Mapping[str, Callable[[], R]], *, budget: float) -> dict[str, Times[R]]:
-    """Run the contenders in turn for about ``budget`` seconds, each at least three times.
+    """Run the contenders in turn for about ``budget`` timed seconds, each at least three times.
 
     A first run of each supplies the answers; it counts where it took more than five seconds. Each turn of a
     quicker one begins with a run that is not timed: while the others run, the host of a virtual machine takes

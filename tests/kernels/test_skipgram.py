@@ -80,7 +80,7 @@ def test_pair_by_pair_is_a_step_against_the_gradients(panel, monkeypatch):
 
 def test_the_default_settings_are_stable_on_a_small_graph(panel, karate):
     # With 8 walks of a batch on copies, whatever the graph, the changes of a hub add up to a step that is too
-    # long, and training diverges in the seventh epoch: hence VISITS.
+    # long, and training diverges: hence VISITS.
     walks = reference.walks.random_walks(karate, walk_length=80, walks_per_node=2, rng=1)
     model = panel.skipgram.train(walks, n_nodes=34, dimensions=32, epochs=12, rng=3)
     assert model.losses[-1] < model.losses[0]

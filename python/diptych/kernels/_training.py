@@ -149,9 +149,10 @@ def train(
 
     Time is O(epochs · n_walks · length · window · negative · dimensions). Memory at the peak is `walks`
     (a copy if they are not int32), plus two tables of n_nodes · dimensions float32, `dimensions` rounded
-    up to a multiple of 16, results included, plus 64 bytes per node, plus 64 MiB, plus what ``BATCH``
-    walks learn on: for each at most 2 · length + ⌈length / 80⌉ · max(``POOL``, negative) rows of
-    `dimensions` float32, 20 bytes for each of them, and 4 bytes for each negative of a group.
+    up to a multiple of 16, results included, plus 64 bytes per node, plus 64 MiB, plus what two
+    batches of ``BATCH`` walks learn on, of which one is drawn while the other trains: for each walk at most
+    2 · length + ⌈length / 80⌉ · max(``POOL``, negative) rows of `dimensions` float32, 40 bytes for each of
+    them, and 4 bytes for each negative of a group.
 
     References
     ----------

@@ -2,7 +2,7 @@
 //! and the threshold between them, so that a step reads one.
 //!
 //! Where node numbers fit 24 bits a record is eight bytes: both numbers and the upper half of the threshold. The lower half
-//! lies elsewhere and is asked for once in 65,536 steps. Otherwise a record is twelve bytes, of which some lie in two cache
+//! lies elsewhere and is asked for about once in 65,536 steps. Otherwise a record is twelve bytes, of which some lie in two cache
 //! lines.
 
 use super::Proposal;
@@ -41,7 +41,7 @@ impl Slots {
     /// The tables of all rows. O(edges), rows in parallel.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], [`Error::Interrupted`].
+    /// [`crate::Error::OutOfMemory`], [`crate::Error::Interrupted`].
     pub(super) fn new(graph: &Graph, weights: &[f64], task: &Task) -> Result<Self> {
         if graph.abyss() < 1 << BITS { Self::narrow(graph, weights, task) } else { Self::wide(graph, weights, task) }
     }
@@ -137,7 +137,7 @@ impl Proposal for &[Wide] {
     #[inline(always)]
     fn prefetch(self, edge: usize) {
         prefetch(self, edge);
-        prefetch(self, edge + 1); // three records in sixteen lie in two cache lines
+        prefetch(self, edge + 1); // two records in sixteen lie in two cache lines
     }
 
     #[inline(always)]
