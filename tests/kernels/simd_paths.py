@@ -7,7 +7,7 @@ NEEDED = {"avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512bw", "avx512dq",
 
 
 def available_paths():
-    """Return the paths from the least to the widest; the portable one alone where the system does not tell."""
+    """Return the paths from the least to the widest: the portable one where the system does not tell."""
     flags, cpuinfo = set(), Path("/proc/cpuinfo")
     if platform.machine() == "x86_64" and cpuinfo.exists():
         line = next(line for line in cpuinfo.read_text().splitlines() if line.startswith("flags"))
