@@ -2,7 +2,7 @@
 
 import pytest
 
-from processes import GROWTH, alone, on_linux
+from processes import FORKED, GROWTH, alone, on_linux, with_fork
 
 PRELUDE = """
 import numpy as np
@@ -39,5 +39,25 @@ size = sum(part.nbytes for part in (A.data, A.indices, A.indptr))
 result = 160 * (A.shape[0] if queries is None else len(queries))
 grown = growth(lambda: top(A, queries))
 assert grown <= 2 * size + result + (64 << 20), f"{{grown / 2**20:.0f}} MiB of {{size / 2**20:.0f}}"
+"""
+    )
+
+
+@with_fork
+def test_a_kept_index_of_any_size_answers_one_query_in_a_child_too():
+    """With so many entries that nothing kept would mean a pass over all, by threads that a child has not."""
+    alone(
+        FORKED
+        + PRELUDE
+        + """
+import os, signal, sys
+from diptych.kernels._metapath_index import HalfMatrix
+A = half(300_000, 60_000, 1_500_000, 1)
+assert A.nnz > 1 << 20
+index, best = HalfMatrix(A, 1), top(A, np.array([7]))
+def same():
+    signal.alarm(20)
+    return all(map(np.array_equal, index.top_k(10, 7, False), best))
+assert same() and in_child(same) == 0
 """
     )

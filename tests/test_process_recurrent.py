@@ -33,7 +33,7 @@ RUNS = {
     "lstm with a tape": (
         "recurrent.lstm(*given, return_tape=True, n_jobs=2)",
         6 * STATES,
-        6 * STATES + 3 * PLACES,
+        6 * STATES + 6 * PLACES,  # of y, four gates and the cell state
     ),
     "lstm with lengths": ("recurrent.lstm(*given, lengths=ends, n_jobs=2)", 0, STATES + PLACES),
     "lstm_backward": (

@@ -391,7 +391,7 @@ def lstm(
     Time is O(T · B · H · (I + H)), where with `lengths` only steps that are there count. Memory at the peak
     is the result, a copy of the weights, 16 bytes for each step of each sequence, and for each thread 1 MiB,
     or 12 numbers for each unit of its sequences, if that is more; with the tape besides 5 · T · B · H
-    numbers, its gates and cell states, and 32 bytes for each step of each sequence. Nothing recurses: 10⁵
+    numbers, its gates and cell states, and 80 bytes for each step of each sequence. Nothing recurses: 10⁵
     steps are as good as ten.
 
     References

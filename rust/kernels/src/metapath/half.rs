@@ -285,6 +285,11 @@ impl<'a, V: Value> Half<'a, V> {
         Ok(())
     }
 
+    /// Whether they are kept.
+    pub fn has_columns(&self) -> bool {
+        self.columns.is_some()
+    }
+
     /// Calls `work` with Wᵀ: the one that is kept, or one that is made for these queries.
     pub fn with_columns<R>(
         &self,
