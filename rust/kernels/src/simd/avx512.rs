@@ -4,20 +4,20 @@ use super::avx2::{sum_of_eight, sums_of_eight};
 use super::lanes::Lanes;
 use std::arch::x86_64::*;
 
-/// AVX-512 F. Made only inside functions compiled for it.
+/// AVX-512 F, BW, DQ and VL. Made only inside functions compiled for them.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512Lanes(());
 
 impl Avx512Lanes {
     /// # Safety
-    /// The processor must have AVX-512 F, AVX2 and FMA.
+    /// The processor must have AVX-512 F, BW, DQ and VL, AVX2 and FMA.
     #[inline(always)]
     pub(crate) unsafe fn new() -> Self {
         Self(())
     }
 }
 
-// SAFETY of every block below: an `Avx512Lanes` exists only where the processor has AVX-512 F, AVX2 and FMA, and the
+// SAFETY of every block below: an `Avx512Lanes` exists only where the processor has what `new` asks for, and the
 // references to [f32; 16] cover the 64 bytes that are read or written.
 
 impl Lanes for Avx512Lanes {
