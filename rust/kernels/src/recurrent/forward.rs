@@ -22,12 +22,6 @@ use std::ops::Range;
 /// Bytes of the pre-activations of a stretch, about.
 const STRETCH: usize = 256 << 10;
 
-/// Rows that fill tiles.
-const MANY_ROWS: usize = 10;
-
-/// Bytes of weights that stay in the second cache beside all else.
-const NEAR: usize = 512 << 10;
-
 /// Units from which a step is long enough to be shared, about two microseconds for a row.
 const LEAST_UNITS: usize = 96;
 
@@ -96,7 +90,7 @@ pub(super) struct Part<'a, T> {
     /// Rows of its own units, padded: h after a step, and c.
     pub next: Aligned<T>,
     pub c: Aligned<T>,
-    /// The pre-activations of a stretch: by row and panel. None where a step takes x itself.
+    /// The pre-activations of a stretch: by row and panel.
     pub pre: Aligned<T>,
     /// Rows of a stretch, at most.
     room: usize,
@@ -257,11 +251,7 @@ impl<'a, T: Float> Part<'a, T> {
         let offsets = order.offsets()?;
         let of_row = panels.len() * cell.wide();
         let room = (STRETCH / size_of::<T>() / of_row).min(offsets[order.steps()]).max(rows);
-        // Many rows fill the tiles of a step by themselves; then what x gives need not go through memory, unless both
-        // weights together leave the cache.
-        let weights = (cell.inputs + hidden).saturating_mul(of_row).saturating_mul(size_of::<T>());
-        let at_once = rows >= MANY_ROWS && weights <= NEAR;
-        let pre = if at_once { 0 } else { size(&[room, of_row], "the pre-activations", size_of::<T>())? };
+        let pre = size(&[room, of_row], "the pre-activations", size_of::<T>())?;
         let pre = Aligned::zeros(pre, "the pre-activations")?;
         Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, pre, room, last })
     }
@@ -293,13 +283,11 @@ fn part_run<L: Both, T: Float>(
                 x_rows.push(&sequence.x[at..at + cell.inputs]);
             }
         }
-        if !part.pre.is_empty() {
-            project(lanes, cell, part.panels.clone(), &x_rows, &mut part.pre);
-        }
+        project(lanes, cell, part.panels.clone(), &x_rows, &mut part.pre);
         let mut done = 0;
         for step in steps.clone() {
             let running = part.order.running(step);
-            recur(lanes, cell, part, &x_rows[done..done + running], At { step, done, running, keep });
+            recur(lanes, cell, part, At { step, done, running, keep });
             done += running;
             for row in part.order.running(step + 1)..running {
                 part.last[row * n..][..n].copy_from_slice(&part.next[row * own..][..n]);

@@ -71,9 +71,9 @@ pub(super) struct At {
     pub keep: bool,
 }
 
-/// What h gives, and x where it has not yet, and the cell: one step of the rows that run.
+/// What h gives, and the cell: one step of the rows that run.
 #[inline(always)]
-pub(super) fn recur<T: Float, L: Numbers<T>>(lanes: L, cell: &Cell<T>, part: &mut Part<'_, T>, x: &[&[T]], at: At) {
+pub(super) fn recur<T: Float, L: Numbers<T>>(lanes: L, cell: &Cell<T>, part: &mut Part<'_, T>, at: At) {
     let panels = part.panels.len();
     // Every other step goes through the panels backwards: what was read last is still in the cache.
     let back = at.step % 2 == 1;
@@ -81,16 +81,16 @@ pub(super) fn recur<T: Float, L: Numbers<T>>(lanes: L, cell: &Cell<T>, part: &mu
     let pairs = if at.running == 1 { panels / 2 } else { 0 };
     if back {
         for panel in (2 * pairs..panels).rev() {
-            tiles!(T, L, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, part, x, at, first, panel));
+            tiles!(T, L, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, part, at, first, panel));
         }
     }
     for pair in 0..pairs {
         let pair = if back { pairs - 1 - pair } else { pair };
-        tile::<T, L, 1, 2>(lanes, cell, part, x, at, 0, 2 * pair);
+        tile::<T, L, 1, 2>(lanes, cell, part, at, 0, 2 * pair);
     }
     if !back {
         for panel in 2 * pairs..panels {
-            tiles!(T, L, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, part, x, at, first, panel));
+            tiles!(T, L, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, part, at, first, panel));
         }
     }
 }
@@ -101,7 +101,6 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     lanes: L,
     cell: &Cell<T>,
     on: &mut Part<'_, T>,
-    x: &[&[T]],
     at: At,
     first: usize,
     panel: usize,
@@ -115,20 +114,9 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     for u in 0..U {
         hh[u] = part(&cell.hh, on.panels.start + panel + u, cell);
     }
-    if on.pre.is_empty() {
-        let mut ih: [&[T]; U] = [&[]; U];
-        for u in 0..U {
-            ih[u] = part(&cell.ih, on.panels.start + panel + u, cell);
-            let bias = load_four(lanes, part(&cell.bias, on.panels.start + panel + u, cell));
-            acc[u] = [bias; M];
-        }
-        rows.copy_from_slice(&x[first..first + M]);
-        accumulate(lanes, rows, ih, cell.inputs, &mut acc);
-    } else {
-        for u in 0..U {
-            for m in 0..M {
-                acc[u][m] = load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide]);
-            }
+    for u in 0..U {
+        for m in 0..M {
+            acc[u][m] = load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide]);
         }
     }
     for m in 0..M {

@@ -26,14 +26,19 @@ pub(super) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
     for m in 0..M {
         x[m] = &rows[m][..terms];
     }
-    let mut w: [std::slice::ChunksExact<'_, T>; U] = panels.map(|panel| panel[..terms * wide].chunks_exact(wide));
+    // Loops and not iterators' methods, which would be compiled apart and keep the sums out of the registers.
+    let mut w = panels;
+    for u in 0..U {
+        w[u] = &panels[u][..terms * wide];
+    }
     let mut sums = *acc;
     for k in 0..terms {
         for u in 0..U {
-            let Some(w) = w[u].next() else { break };
+            let (now, rest) = w[u].split_at(wide);
+            w[u] = rest;
             let mut four = [lanes.splat(T::ZERO); ACROSS];
             for v in 0..ACROSS {
-                four[v] = lanes.load(&w[v * L::N..]);
+                four[v] = lanes.load(&now[v * L::N..]);
             }
             for m in 0..M {
                 let x = lanes.splat(x[m][k]);

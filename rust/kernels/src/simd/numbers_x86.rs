@@ -109,7 +109,7 @@ macro_rules! numbers {
 }
 
 numbers!(
-    Avx2Lanes, f32, __m256, 8, 3,
+    Avx2Lanes, f32, __m256, 8, 2,
     _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps
     _mm256_fmadd_ps _mm256_max_ps,
     _mm256_and_ps _mm256_andnot_ps _mm256_or_ps,
@@ -121,7 +121,7 @@ numbers!(
 );
 
 numbers!(
-    Avx2Lanes, f64, __m256d, 4, 3,
+    Avx2Lanes, f64, __m256d, 4, 2,
     _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd
     _mm256_fmadd_pd _mm256_max_pd,
     _mm256_and_pd _mm256_andnot_pd _mm256_or_pd,
