@@ -9,12 +9,22 @@ from collections.abc import Callable
 from diptych.studies._result import Display, StudyResult
 from diptych.studies.dbscan_steps import dbscan_steps
 from diptych.studies.negative_sampling import negative_sampling
+from diptych.studies.nonlinearity import nonlinearity
 from diptych.studies.pathsim_or_walks import pathsim_or_walks
 
-__all__ = ["STUDIES", "Display", "StudyResult", "dbscan_steps", "negative_sampling", "pathsim_or_walks"]
+__all__ = [
+    "STUDIES",
+    "Display",
+    "StudyResult",
+    "dbscan_steps",
+    "negative_sampling",
+    "nonlinearity",
+    "pathsim_or_walks",
+]
 
 STUDIES: dict[str, Callable[..., StudyResult]] = {
     "dbscan_steps": dbscan_steps,
     "negative_sampling": negative_sampling,
+    "nonlinearity": nonlinearity,
     "pathsim_or_walks": pathsim_or_walks,
 }
