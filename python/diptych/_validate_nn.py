@@ -5,7 +5,7 @@ are too; an array of a wider dtype is refused. Inputs and states are not scanned
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,8 +88,7 @@ def sequences(x: Any, like: Any, inputs: int, batch_first: bool) -> FloatArray:
     _check_columns(X, inputs)
     if not batch_first:
         return X
-    turned: FloatArray = np.ascontiguousarray(X.swapaxes(0, 1))
-    return turned
+    return cast(FloatArray, np.ascontiguousarray(X.swapaxes(0, 1)))
 
 
 def step_inputs(x: Any, like: Any, inputs: int) -> FloatArray:
