@@ -7,6 +7,7 @@ they show, and a display. ``diptych study`` lists them, ``diptych study NAME -o 
 from collections.abc import Callable
 
 from diptych.studies._result import Display, StudyResult
+from diptych.studies.contribution import contribution
 from diptych.studies.dbscan_steps import dbscan_steps
 from diptych.studies.negative_sampling import negative_sampling
 from diptych.studies.nonlinearity import nonlinearity
@@ -16,6 +17,7 @@ __all__ = [
     "STUDIES",
     "Display",
     "StudyResult",
+    "contribution",
     "dbscan_steps",
     "negative_sampling",
     "nonlinearity",
@@ -23,6 +25,7 @@ __all__ = [
 ]
 
 STUDIES: dict[str, Callable[..., StudyResult]] = {
+    "contribution": contribution,
     "dbscan_steps": dbscan_steps,
     "negative_sampling": negative_sampling,
     "nonlinearity": nonlinearity,
