@@ -88,6 +88,7 @@ FLOORS = [
         "_threads",
         "_validate",
         "_validate_metapath",
+        "_validate_nn",
         "_validate_recurrent",
         "_validate_skipgram",
         "_validate_tags",
@@ -107,8 +108,10 @@ FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 ON_NUMPY_ALONE = {"reference", "testing"}
 BELOW_SKLEARN = ON_NUMPY_ALONE | {
     "kernels",
+    "nn",
     "_validate",
     "_validate_metapath",
+    "_validate_nn",
     "_validate_recurrent",
     "_validate_skipgram",
     "_validate_tags",
