@@ -3,9 +3,12 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from diptych import nn
+
+
+_SPREAD = 0.3  # standard deviation of the vectors of words to begin with
 
 
 class Sizes(NamedTuple):
@@ -26,25 +29,37 @@ class TaggingNetwork:
     A sentence's intent is chosen from the largest value of each feature over its words.
     """
 
-    def __init__(self, sizes: Sizes, *, dropout: float, backend: str, n_jobs: int | None, seed: int) -> None:
+    def __init__(
+        self,
+        sizes: Sizes,
+        *,
+        dropout: float,
+        backend: str,
+        n_jobs: int | None,
+        seed: int,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         keys = np.random.SeedSequence(seed).generate_state(6, np.uint64).tolist()
         self.sizes = sizes
         width = sizes.embedding_dim
-        self.layers: dict[str, Any] = {"words": nn.Embedding(sizes.n_words, width, rng=keys[0])}
+        self.layers: dict[str, Any] = {"words": nn.Embedding(sizes.n_words, width, dtype=dtype, rng=keys[0])}
         if sizes.encoder != "none":
             kind = nn.LSTM if sizes.encoder == "lstm" else nn.RNN
             self.layers["encoder"] = kind(
                 width,
                 sizes.hidden_size,
                 bidirectional=sizes.bidirectional,
+                dtype=dtype,
                 backend=backend,
                 n_jobs=n_jobs,
                 rng=keys[1],
             )
             width = sizes.hidden_size * (1 + sizes.bidirectional)
-        self.layers["tags"] = nn.Linear(width, sizes.n_tags, rng=keys[2])
+        self.layers["tags"] = nn.Linear(width, sizes.n_tags, dtype=dtype, rng=keys[2])
         if sizes.n_intents:
-            self.layers["intents"] = nn.Linear(width, sizes.n_intents, rng=keys[3])
+            self.layers["intents"] = nn.Linear(width, sizes.n_intents, dtype=dtype, rng=keys[3])
+        start = self.layers["words"].state_dict()["weight"]
+        self.layers["words"].load_state_dict({"weight": start * start.dtype.type(_SPREAD)})
         self._dropouts = nn.Dropout(dropout, rng=keys[4]), nn.Dropout(dropout, rng=keys[5])
         self._largest: Any = None
 
@@ -97,6 +112,8 @@ class TaggingNetwork:
         """Put weights in place."""
         for layer, known in self.layers.items():
             prefix = f"{layer}."
-            known.load_state_dict(
-                {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
-            )
+            own = {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
+            try:
+                known.load_state_dict(own)
+            except ValueError as error:
+                raise ValueError(f"{layer}: {error}") from None

@@ -1,5 +1,6 @@
 """Training of a SlotTagger: minibatches, Adam, early stopping."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -112,6 +113,8 @@ def _step(
         more, d_intents = nn.softmax_cross_entropy(intents, examples.intents[rows], ignore_index=None)
         loss += _INTENT_WEIGHT * more
         d_intents *= d_intents.dtype.type(_INTENT_WEIGHT)
+    if not math.isfinite(loss):
+        raise FloatingPointError(f"training diverged, the loss is {loss}: lower learning_rate.")
     adam.step(network.backward(d_tags, d_intents))
     return loss * len(rows)
 
