@@ -7,7 +7,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from diptych import nn
 
-
 _SPREAD = 0.3  # standard deviation of the vectors of words to begin with
 
 
