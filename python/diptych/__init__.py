@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from diptych.estimators.dbscan import DBSCAN, dbscan
     from diptych.estimators.embedding import DeepWalk, Node2Vec
     from diptych.estimators.pathsim import PathSim
+    from diptych.estimators.slot_tagger import SlotTagger
     from diptych.graph import Graph, HeteroGraph
     from diptych.io import load
 
@@ -37,6 +38,7 @@ _HOMES = {
     "InternalError": "diptych._rust",
     "Node2Vec": "diptych.estimators.embedding",
     "PathSim": "diptych.estimators.pathsim",
+    "SlotTagger": "diptych.estimators.slot_tagger",
     "__version__": "diptych._versions",
     "dbscan": "diptych.estimators.dbscan",
     "get_num_threads": "diptych._threads",
@@ -66,6 +68,7 @@ __all__ = [
     "InternalError",
     "Node2Vec",
     "PathSim",
+    "SlotTagger",
     "__version__",
     "datasets",
     "dbscan",

@@ -37,6 +37,7 @@ _LOADERS = {
     "DeepWalk": "diptych.estimators._embedding_file",
     "Node2Vec": "diptych.estimators._embedding_file",
     "PathSim": "diptych.estimators._pathsim_file",
+    "SlotTagger": "diptych.estimators._slot_tagger_file",
 }
 
 
