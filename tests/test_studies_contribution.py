@@ -11,6 +11,7 @@ import pytest
 from diptych import nn, studies
 from diptych.studies import _adding as task
 from diptych.studies import _contribution_runs as runs
+from study_answers import answer
 
 module = import_module("diptych.studies.contribution")  # the package has the function by that name
 QUICK = {"steps": 8, "short": 4, "batches": 3, "n_sequences": 40}
@@ -19,7 +20,7 @@ NETS = ["LSTM", "tanh RNN", "linear RNN"]
 
 @pytest.fixture(scope="module")
 def result():
-    return studies.contribution()
+    return answer("contribution")
 
 
 @pytest.fixture(name="right")

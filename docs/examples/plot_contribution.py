@@ -12,8 +12,8 @@ result = studies.contribution()
 print(result)
 
 # %%
-# Over 15 steps an LSTM and a tanh RNN both learn to add, over 60 the LSTM alone does: the error of each, where
-# 1 is that of who always says the mean.
+# Over 15 steps an LSTM and a tanh RNN both learn to add, over 60 the LSTM alone does: the error of each,
+# where 1 is that of who always says the mean.
 
 for nets in (result.display.short, result.display.long):
     for name, net in nets.items():
@@ -33,8 +33,8 @@ result.display.plot()
 # was *written* at a step, and not what the step *caused*: the LSTM also writes at steps that are not marked.
 #
 # **Gradients** tell where the net looks, hardly what it found there: that of a marked small number is not
-# much smaller than that of a large one. The gradient of a linear RNN does not depend on the sequence at all, and
-# such a net cannot read a number by its mark: it says about half for each mark it counts.
+# much smaller than that of a large one. The gradient of a linear RNN does not depend on the sequence at all,
+# and such a net cannot read a number by its mark: it says about half for each mark it counts.
 
 lstm = result.display.long["LSTM"]
 for name, values in (("removal", lstm.removed), ("terms", lstm.terms[1:]), ("gradient", lstm.gradients)):

@@ -11,6 +11,7 @@ from diptych.studies.contribution import contribution
 from diptych.studies.dbscan_steps import dbscan_steps
 from diptych.studies.negative_sampling import negative_sampling
 from diptych.studies.nonlinearity import nonlinearity
+from diptych.studies.order import order
 from diptych.studies.pathsim_or_walks import pathsim_or_walks
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "dbscan_steps",
     "negative_sampling",
     "nonlinearity",
+    "order",
     "pathsim_or_walks",
 ]
 
@@ -29,5 +31,6 @@ STUDIES: dict[str, Callable[..., StudyResult]] = {
     "dbscan_steps": dbscan_steps,
     "negative_sampling": negative_sampling,
     "nonlinearity": nonlinearity,
+    "order": order,
     "pathsim_or_walks": pathsim_or_walks,
 }
