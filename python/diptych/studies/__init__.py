@@ -9,6 +9,7 @@ from collections.abc import Callable
 from diptych.studies._result import Display, StudyResult
 from diptych.studies.contribution import contribution
 from diptych.studies.dbscan_steps import dbscan_steps
+from diptych.studies.gates import gates
 from diptych.studies.negative_sampling import negative_sampling
 from diptych.studies.nonlinearity import nonlinearity
 from diptych.studies.order import order
@@ -20,6 +21,7 @@ __all__ = [
     "StudyResult",
     "contribution",
     "dbscan_steps",
+    "gates",
     "negative_sampling",
     "nonlinearity",
     "order",
@@ -29,6 +31,7 @@ __all__ = [
 STUDIES: dict[str, Callable[..., StudyResult]] = {
     "contribution": contribution,
     "dbscan_steps": dbscan_steps,
+    "gates": gates,
     "negative_sampling": negative_sampling,
     "nonlinearity": nonlinearity,
     "order": order,
