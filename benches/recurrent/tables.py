@@ -60,8 +60,8 @@ SECTIONS = (
     ),
     Section(
         "slot-filling",
-        "Slot filling on ATIS: 4,478 sentences to learn from, 893 to tag, nothing pretrained; means over seeds",
-        "encoder | chunk F1, % | over the seeds | bar | goal | intents, % | bar | bars held | an epoch | seeds",
+        "Slot filling on ATIS: 4,478 sentences to learn from, 893 to tag, nothing pretrained; means of seeds",
+        "encoder | chunk F1, % | of the seeds | bar | goal | intents, % | bar | bars held | an epoch | seeds",
         slot_cells,
         "benches.recurrent.tagging:slot_filling",
     ),

@@ -1,7 +1,7 @@
 """Slot filling on ATIS: chunk F1, intents, and what an epoch of training takes, for each encoder.
 
-The protocol: fit sees the 4,478 training sentences of the split of Goo et al. (2018) alone, and holds a share of them
-back to stop by; the 893 test sentences are tagged once, with the defaults of SlotTagger. Nothing is pretrained.
+The protocol: fit sees the 4,478 training sentences of the split of Goo et al. (2018) alone, and holds a share
+of them back to stop by; the 893 test sentences are tagged once, with the defaults of SlotTagger.
 """
 
 from __future__ import annotations
