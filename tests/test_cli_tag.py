@@ -247,3 +247,25 @@ def test_an_action_is_needed(capsys):
     code, out, err = run(capsys, "tag")
     assert (code, out) == (2, "")
     assert "ACTION" in err
+
+
+# ---- the row of the demo ----
+
+
+def test_demo_tags_requests(capsys, monkeypatch, tmp_path):
+    from diptych.cli import _demo_recurrent, demo
+    from diptych.reference import recurrent
+
+    assert _demo_recurrent.slots in demo.JOBS
+    monkeypatch.setattr(demo, "JOBS", (_demo_recurrent.slots,))
+    code, out, _ = run(capsys, "demo", "-o", tmp_path / "demo.png")
+    assert code == 0
+    assert "within 0.0001" in out
+    assert float(out.split("chunk F1 ")[1].split("%")[0]) >= 99.0
+    assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
+    cell = recurrent.cell
+    monkeypatch.setattr(recurrent, "cell", lambda a, c: cell(a, c * np.float32(1.01)))
+    code, out, _ = run(capsys, "demo", "--json")
+    assert code == 1
+    (row,) = json.loads(out)["rows"]
+    assert (row["equal"], row["tolerance"]) == (False, 1e-4)

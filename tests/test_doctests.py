@@ -44,5 +44,6 @@ def test_the_public_entry_points_have_examples():
         diptych.Node2Vec,
         diptych.HeteroGraph,
         diptych.PathSim,
+        diptych.SlotTagger,
     ):
         assert any(test.examples for test in finder.find(function)), function
