@@ -183,10 +183,10 @@ def predict(args: argparse.Namespace) -> int:
         for path in (args.tagger, args.sentences):
             if path != "-" and _console.same_file(args.output, path):
                 raise UsageError(f"-o {args.output}: would overwrite {path}.")
-    import diptych
+    from diptych import io
     from diptych.estimators.slot_tagger import SlotTagger
 
-    model = diptych.load(args.tagger)
+    model = io.load(args.tagger)
     if not isinstance(model, SlotTagger):
         raise DataError(f"{args.tagger} holds a {type(model).__name__}, no tagger.")
     sentences = read_sentences(args.sentences, characters=args.characters)
