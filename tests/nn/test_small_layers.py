@@ -194,6 +194,7 @@ def test_adam_goes_on_after_a_pickle():
     by = {"layer": {"weight": np.ones((1, 2)), "bias": np.ones(1)}}
     adam.step(by)
     again = pickle.loads(pickle.dumps(adam))
+    assert not again.layers["layer"].state_dict()["weight"].flags.writeable
     adam.step(by)
     again.step(by)
     for name, w in layer.state_dict().items():

@@ -167,11 +167,6 @@ class Stack(Layer):
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_cells": None, "_step": None, "_tape": None}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        for array in self._weights.values():  # which a pickle forgets
-            array.flags.writeable = False
-
     def __repr__(self) -> str:
         said = [str(self.input_size), str(self.hidden_size)]
         said += [f"num_layers={self.num_layers}"] if self.num_layers > 1 else []
