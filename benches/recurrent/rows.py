@@ -64,4 +64,4 @@ ROWS = (
 
 def names() -> list[str]:
     """Return the names of all rows."""
-    return [row.name for row in ROWS]
+    return [*(row.name for row in ROWS), "character-model"]
