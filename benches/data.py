@@ -202,3 +202,8 @@ def half_path(metapath: str) -> list[csr_array]:
     """Return the relations along the first half of a round trip in DBLP's four areas."""
     graph = four_area()
     return graph.relations_along(graph.metapath(metapath).half)
+
+
+def shakespeare() -> str:
+    """Read the plays that Karpathy put together as tiny-shakespeare, 1,115,394 characters."""
+    return _file("sequences/tinyshakespeare", "input.txt").read_text(encoding="utf-8")

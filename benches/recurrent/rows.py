@@ -83,4 +83,4 @@ TAGGERS = (
 
 def names() -> list[str]:
     """Return the names of all rows."""
-    return [row.name for row in (*ROWS, *TAGGERS)]
+    return [*(row.name for row in (*ROWS, *TAGGERS)), "character-model"]

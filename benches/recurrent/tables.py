@@ -50,10 +50,24 @@ def slot_cells(result: dict) -> list[str]:
     ]
 
 
+def text_cells(result: dict) -> list[str]:
+    """One line."""
+    return [
+        result["input"],
+        result["model"],
+        f"{result['seconds']:.0f} s",
+        f"{result['rate']:,.0f}",
+        f"{result['nats']:.3f}",
+        f"{result['bar']}",
+        f"{result['counted']:.3f}",
+        held(result["held"]),
+    ]
+
+
 SECTIONS = (
     Section(
         "lstm",
-        "LSTM: steps, sequences and batches, single precision, the cell's weights ready",
+        "nn.LSTM: steps, sequences and batches, single precision, from Python",
         "input | peer | diptych | peer takes | ratio | bar | goal | bar held | our GFLOP/s | apart | turns",
         cells,
         "benches.recurrent.sequences:lstm",
@@ -64,5 +78,12 @@ SECTIONS = (
         "encoder | chunk F1, % | of the seeds | bar | goal | intents, % | bar | bars held | an epoch | seeds",
         slot_cells,
         "benches.recurrent.tagging:slot_filling",
+    ),
+    Section(
+        "character-model",
+        "CharacterModel: nats per character of a text held out, within ten minutes of training",
+        "text | model | training | characters per second | nats | bar | Kneser–Ney 5-gram | bar held",
+        text_cells,
+        "benches.recurrent.text:character_model",
     ),
 )
