@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from diptych._rust import InternalError
     from diptych._threads import get_num_threads, set_num_threads
     from diptych._versions import __version__, show_versions
+    from diptych.estimators.character import CharacterModel
     from diptych.estimators.dbscan import DBSCAN, dbscan
     from diptych.estimators.embedding import DeepWalk, Node2Vec
     from diptych.estimators.pathsim import PathSim
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from diptych.io import load
 
 _HOMES = {
+    "CharacterModel": "diptych.estimators.character",
     "DBSCAN": "diptych.estimators.dbscan",
     "DeepWalk": "diptych.estimators.embedding",
     "Graph": "diptych.graph",
@@ -62,6 +64,7 @@ _SUBPACKAGES = {
 
 __all__ = [
     "DBSCAN",
+    "CharacterModel",
     "DeepWalk",
     "Graph",
     "HeteroGraph",

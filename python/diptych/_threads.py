@@ -94,6 +94,8 @@ def available_cores() -> int:
 
 
 def _count(n: Any, name: str) -> int:
+    if type(n) is int and 0 < n <= _MOST:
+        return n
     if isinstance(n, bool) or not isinstance(n, Integral):
         raise DtypeError(f"{name}={n!r}: must be an integer, or None for diptych.get_num_threads().")
     number = int(n)

@@ -120,15 +120,17 @@ def states(value: Any, names: tuple[str, ...], shape: tuple[int, ...], like: Any
             f"state is of type {type(value).__name__}: the pair ({', '.join(names)}) is needed, as an LSTM "
             "returns it."
         )
-    found = tuple(_floats(part, name, like) for part, name in zip(parts, names, strict=True))
-    for part, name in zip(found, names, strict=True):
+    found = []
+    for given, name in zip(parts, names, strict=True):
+        part = _floats(given, name, like)
         if part.shape != shape:
             one = f"; pass {name}[None]" if part.shape == shape[1:] and shape[0] == 1 else ""
             raise ValueError(
                 f"{name} has shape {part.shape}: {shape} is needed, (layers and directions, sequences, "
                 f"units){one}."
             )
-    return found
+        found.append(part)
+    return tuple(found)
 
 
 def batch(x: Any, name: str, columns: int, like: Any) -> FloatArray:

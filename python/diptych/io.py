@@ -33,6 +33,7 @@ _FORMAT = 1
 _HEADER = "header"
 _KINDS = "biufU"
 _LOADERS = {
+    "CharacterModel": "diptych.estimators._character_file",
     "DBSCAN": "diptych.estimators._dbscan_file",
     "DeepWalk": "diptych.estimators._embedding_file",
     "Node2Vec": "diptych.estimators._embedding_file",

@@ -21,6 +21,7 @@ class LSTMCell:
         self._weights = weights
         self._packed = _rust.RecurrentCell("lstm", *weights)
         self.step = self._packed.step  # x, h, c -> h, c
+        self.stream = self._packed.stream  # x, (h, c) -> y, (h, c), where all is just so
 
     def run(
         self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, n_jobs: int | None
@@ -47,6 +48,7 @@ class RNNCell:
         self._weights, self._nonlinearity = weights, nonlinearity
         self._packed = _rust.RecurrentCell(nonlinearity, *weights)
         self.step = self._packed.step  # x, h -> h
+        self.stream = self._packed.stream  # x, h -> y, h, where all is just so
 
     def run(
         self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, n_jobs: int | None

@@ -102,6 +102,11 @@ class Layer:
             array.flags.writeable = False
         self._weights.update(weights)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for array in self._weights.values():  # which a pickle forgets
+            array.flags.writeable = False
+
     def _draw(self, shapes: Mapping[str, tuple[int, ...]], rng: Any, law: Callable[[Draws], Any]) -> None:
         """Draw first weights: those of the k-th name from stream k."""
         key = seed_key(rng)

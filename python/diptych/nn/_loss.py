@@ -47,7 +47,7 @@ def softmax_cross_entropy(
     Notes
     -----
     The largest logit of a row is taken off first, so that no exponential overflows, however large logits are.
-    NaN in a row that counts makes the loss NaN.
+    NaN or plus infinity in a row that counts makes the loss NaN.
 
     Examples
     --------
@@ -76,7 +76,8 @@ def softmax_cross_entropy(
         return 0.0, by.reshape(scores.shape)
     if n < len(rows):
         rows, wanted = rows[there], wanted[there]
-    shifted = rows - rows.max(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # infinity less infinity: NaN, as promised
+        shifted = rows - rows.max(axis=1, keepdims=True)
     right = shifted[np.arange(n), wanted]
     p = np.exp(shifted, out=shifted)
     total = p.sum(axis=1, keepdims=True)

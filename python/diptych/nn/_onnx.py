@@ -56,7 +56,7 @@ class _Layer:
     def __init__(self, node: Any, op: str, constants: dict[str, Any]) -> None:
         from onnx.helper import get_attribute_value
 
-        self.op, self.where = op, f"the {op} node {node.name or node.output[0]!r}"
+        self.op, self.where = op, f"the {op} node {(node.name or next(filter(None, node.output)))!r}"
         given = {name: of for name, of in zip(_INPUTS[op], node.input, strict=False) if of}
         options = {a.name: get_attribute_value(a) for a in node.attribute}
         if "P" in given:

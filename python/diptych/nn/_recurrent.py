@@ -106,19 +106,10 @@ class RNN(Stack):
         TypeError
             As when it is called.
         """
-        step = self._step
-        if step is not None:
-            try:  # a stream of steps brings what fits; all else goes the slow way, which says what is wrong
-                batch, inputs = x.shape  # type: ignore[union-attr]
-                if (
-                    inputs == self.input_size
-                    and state.shape == (1, batch or 1, self.hidden_size)
-                    and type(x) is type(state) is np.ndarray
-                ):
-                    h = step(x, state[0])
-                    return h.copy(), h[None]
-            except (AttributeError, TypeError, ValueError):
-                pass
+        try:  # a stream of steps brings what fits; all else goes the slow way, which says what is wrong
+            return self._stream(x, state)  # type: ignore[no-any-return]
+        except (TypeError, ValueError):
+            pass
         return self._checked_step(x, state)
 
 
@@ -198,18 +189,8 @@ class LSTM(Stack):
         TypeError
             As when it is called.
         """
-        step = self._step
-        if step is not None:
-            try:  # a stream of steps brings what fits; all else goes the slow way, which says what is wrong
-                h, c = state
-                batch, inputs = x.shape  # type: ignore[union-attr]
-                if (
-                    inputs == self.input_size
-                    and h.shape == c.shape == (1, batch or 1, self.hidden_size)
-                    and type(x) is type(h) is type(c) is np.ndarray
-                ):
-                    h, c = step(x, h[0], c[0])
-                    return h.copy(), (h[None], c[None])
-            except (AttributeError, TypeError, ValueError):
-                pass
+        try:  # a stream of steps brings what fits; all else goes the slow way, which says what is wrong
+            return self._stream(x, state)  # type: ignore[no-any-return]
+        except (TypeError, ValueError):
+            pass
         return self._checked_step(x, state)

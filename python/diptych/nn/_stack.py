@@ -54,7 +54,7 @@ class Stack(Layer):
         self.bidirectional = _check.flag(bidirectional, "bidirectional")
         self.backend, self.n_jobs = _check.backend(backend), n_jobs
         self._cells: list[Any] | None = None
-        self._step: Any = None  # of the only cell, where there is one and it is packed
+        self._stream: Any = None  # a step of the only cell, where there is one and it is packed
         self._tape: _Tape | None = None
         key = seed_key(rng)
         self._between = [Dropout(self.dropout, rng=key ^ layer) for layer in range(1, self.num_layers)]
@@ -146,7 +146,7 @@ class Stack(Layer):
 
     def _replace(self, weights: Any) -> None:
         super()._replace(weights)
-        self._cells = self._step = None  # packed from the old ones
+        self._cells = self._stream = None  # packed from the old ones
 
     def _packed(self) -> list[Any]:
         """Return the cells, made of the weights as they are now."""
@@ -158,19 +158,14 @@ class Stack(Layer):
             ]
             self._cells = cells
             if len(cells) == 1 and self.backend == "rust":
-                self._step = cells[0].step
+                self._stream = cells[0].stream
         return cells
 
     def _cell(self, weights: Any) -> Any:
         raise NotImplementedError
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_cells": None, "_step": None, "_tape": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        for array in self._weights.values():  # which a pickle forgets
-            array.flags.writeable = False
+        return self.__dict__ | {"_cells": None, "_stream": None, "_tape": None}
 
     def __repr__(self) -> str:
         said = [str(self.input_size), str(self.hidden_size)]
