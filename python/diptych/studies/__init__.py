@@ -14,6 +14,7 @@ from diptych.studies.negative_sampling import negative_sampling
 from diptych.studies.nonlinearity import nonlinearity
 from diptych.studies.order import order
 from diptych.studies.pathsim_or_walks import pathsim_or_walks
+from diptych.studies.scaling import scaling
 
 __all__ = [
     "STUDIES",
@@ -26,6 +27,7 @@ __all__ = [
     "nonlinearity",
     "order",
     "pathsim_or_walks",
+    "scaling",
 ]
 
 STUDIES: dict[str, Callable[..., StudyResult]] = {
@@ -36,4 +38,5 @@ STUDIES: dict[str, Callable[..., StudyResult]] = {
     "nonlinearity": nonlinearity,
     "order": order,
     "pathsim_or_walks": pathsim_or_walks,
+    "scaling": scaling,
 }
