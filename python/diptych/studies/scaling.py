@@ -45,8 +45,8 @@ __all__ = ["Scaled", "ScalingDisplay", "Scores", "scaling"]
 QUESTION = "Why does attention divide by √d, and not by 1, d or d²?"
 LAW = (
     "The variance of q · k is d and its mean 0, within their sampling errors; at d = 4096 the entropy of "
-    "p is near 0 without scaling and near log n under 1/d and 1/d², and under 1/√d it is log n − 1/2 from"
-    " d = 64 on, within 0.05 for 64 keys and the sampling error; ∂p/∂z vanishes without scaling, and "
+    "p is near 0 without scaling and near log n under 1/d and 1/d², and under 1/√d it is log n − 1/2 "
+    "from d = 64 on, within 0.05 for 64 keys and the sampling error; ∂p/∂z vanishes without scaling, and "
     "tends to 1/n under 1/d and 1/d², where ∂p/∂q vanishes; under 1/√d either gradient is at d = 4096 "
     "what it is at d = 64, within a factor of 2."
 )
