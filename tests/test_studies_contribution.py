@@ -123,8 +123,9 @@ def test_figures_by_hand():
 
 def test_one_memory_is_short_and_the_other_long(result, right):
     assert result.holds
-    assert right.long["LSTM"].error < 0.01 < 0.2 < right.long["tanh RNN"].error
-    np.testing.assert_allclose(right.long["LSTM"].credit(6), 1, atol=0.1)
+    assert right.long["LSTM"].error < 0.1 < right.long["tanh RNN"].error
+    lstm, rnn = (np.abs(right.long[net].credit(6) - 1).max() for net in ("LSTM", "tanh RNN"))
+    assert lstm < 0.2 < rnn
 
 
 def test_a_linear_net_can_count_marks_but_not_read_them(right):

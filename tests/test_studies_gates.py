@@ -140,7 +140,7 @@ def test_either_task_misses_one_gate(result, right):
     assert result.holds
     for task in right.adding, right.grammar:
         assert task.errors.shape == (6, 3, 10)
-        assert task.final("full") < 0.05  # there is something to lose
+        assert task.final("full") < 0.2  # there is something to lose
         assert task.finals()["full"] == np.median(task.errors[0, :, -1])
     assert right.adding.batches[-1] == 500
     assert right.grammar.batches[-1] == 20 * 18
