@@ -7,8 +7,7 @@
     c_t = f ∘ c_{t−1} + i ∘ g
     h_t = o ∘ tanh(c_t)                                       without squashing h_t = o ∘ c_t
 
-All nets take a step at once, so that NumPy has something to do: eighteen nets cost about four times as much
-as one.
+All nets take a step at once: the arrays of one are so small that NumPy would be busy with calling.
 """
 
 from __future__ import annotations
