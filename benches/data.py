@@ -185,7 +185,25 @@ def four_area() -> HeteroGraph:
     )
 
 
+def atis(part: str) -> tuple[list[list[str]], list[list[str]], list[str]]:
+    """Read the words, tags and intents of one part of ATIS: train, dev or test."""
+    words, tags, intents = (
+        _file(f"sequences/atis/{part}", name).read_text(encoding="utf-8").splitlines()
+        for name in ("seq.in", "seq.out", "label")
+    )
+    return (
+        [line.split() for line in words],
+        [line.split() for line in tags],
+        [line.strip() for line in intents],
+    )
+
+
 def half_path(metapath: str) -> list[csr_array]:
     """Return the relations along the first half of a round trip in DBLP's four areas."""
     graph = four_area()
     return graph.relations_along(graph.metapath(metapath).half)
+
+
+def shakespeare() -> str:
+    """Read the plays that Karpathy put together as tiny-shakespeare, 1,115,394 characters."""
+    return _file("sequences/tinyshakespeare", "input.txt").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
 # Test modules share helpers (textbook implementations, oracles) that pytest's importlib mode does not find.
-sys.path += [str(HERE), str(HERE / "kernels")]
+sys.path += [str(HERE), str(HERE / "kernels"), str(HERE / "nn")]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background job; tests press Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -113,3 +113,15 @@ def test_four_area_merges_papers_of_one_title(tmp_path):
 def test_four_area_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"author\.txt"):
         datasets.read_four_area(tmp_path)
+
+
+def test_king_james_is_plain_text():
+    text = datasets.load_king_james()
+    assert 15_000 < len(text) < 25_000
+    assert set(text) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ,.;:?'()-\n") == set()
+    lines = text.split("\n")
+    assert lines[0] == "In the beginning God created the heaven and the earth."
+    assert lines[-1] == ""
+    assert all(line == line.strip() and "  " not in line for line in lines)
+    verses = [len(passage.strip().split("\n")) for passage in text.split("\n\n")]
+    assert verses == [31, 25, 24, 6, 8, 18, 5, 3, 14, 13, 17, 14, 8]  # as the book counts them

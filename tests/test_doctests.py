@@ -30,6 +30,13 @@ def test_readme():
     assert found.failed == 0
 
 
+def test_networks_page():
+    pytest.importorskip("safetensors", reason="the package safetensors, of the extra `nn`, is not installed")
+    found = doctest.testfile(str(Path(__file__).parents[1] / "docs/api/nn.rst"), module_relative=False)
+    assert found.attempted >= 15
+    assert found.failed == 0
+
+
 def test_the_public_entry_points_have_examples():
     finder = doctest.DocTestFinder(recurse=False)
     for function in (
@@ -44,5 +51,6 @@ def test_the_public_entry_points_have_examples():
         diptych.Node2Vec,
         diptych.HeteroGraph,
         diptych.PathSim,
+        diptych.SlotTagger,
     ):
         assert any(test.examples for test in finder.find(function)), function

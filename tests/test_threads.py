@@ -117,7 +117,7 @@ def test_cgroup_quota(tmp_path, membership, files, quota):
 
 def test_quota_caps_the_cores(monkeypatch):
     for quota, cores in [(0.5, 1), (1.0, 1), (1.5, 2), (1000.0, None)]:
-        monkeypatch.setattr(_threads, "_cgroup_quota", lambda quota=quota: quota)
+        monkeypatch.setattr(_threads, "_quota", lambda quota=quota: quota)
         assert _threads.available_cores() == (cores if cores and cores <= os.cpu_count() else os.cpu_count())
 
 
@@ -157,6 +157,18 @@ def test_show_versions(capsys):
     printed = capsys.readouterr().out
     for word in ("diptych", "diptych._rust", "simd path", "python", "threads", "numpy", "scikit-learn"):
         assert word in printed
+
+
+def test_a_quota_is_read_anew_after_a_second(monkeypatch):
+    now, read = [100.0], []
+    monkeypatch.setattr(_threads, "_quota_read", (-float("inf"), None))
+    monkeypatch.setattr(_threads.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(_threads, "_cgroup_quota", lambda: read.append(now[0]) or float(len(read)))
+    found = []
+    for seconds in (0.0, 0.5, 0.4, 0.2):
+        now[0] += seconds
+        found.append(_threads._quota())
+    assert (found, len(read)) == ([1.0, 1.0, 1.0, 2.0], 2)
 
 
 def test_import_is_light():

@@ -62,6 +62,25 @@ ROWS = (
 )
 
 
+@dataclass(frozen=True)
+class Tagger:
+    """A SlotTagger with its defaults but for the encoder, and what its scores must be."""
+
+    name: str
+    encoder: str
+    shown: str
+    bar: float | None = None
+    goal: float | None = None
+    intents_bar: float | None = None
+
+
+TAGGERS = (
+    Tagger("slots-none", "none", "none: each word alone"),
+    Tagger("slots-rnn", "rnn", "RNN, bidirectional"),
+    Tagger("slots-lstm", "lstm", "LSTM, bidirectional", 0.946, 0.953, 0.96),
+)
+
+
 def names() -> list[str]:
     """Return the names of all rows."""
-    return [row.name for row in ROWS]
+    return [*(row.name for row in (*ROWS, *TAGGERS)), "character-model"]

@@ -19,19 +19,28 @@ CLOSE = 1e-5
 
 
 def ours(row: Row, given: Inputs, threads: int) -> Callable[[], Answer]:
-    """Return our call; like the session of the peer, the cell holds its weights ready."""
-    from diptych._rust import RecurrentCell
+    """Return our call, of the public network; like the session of the peer, it holds its weights ready."""
+    from diptych import nn
 
-    cell = RecurrentCell("lstm", given.w_ih, given.w_hh, given.b_ih, given.b_hh)
-    if row.times:
-        return lambda: cell.run(given.x, given.h, given.c, given.lengths, False, False, threads, None)[:3]
-    x, h, c = given.x[0], given.h, given.c
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    weights = dict(zip(names, (given.w_ih, given.w_hh, given.b_ih, given.b_hh), strict=True))
+    net = nn.LSTM.from_state_dict(weights, n_jobs=threads)
+    state = given.h[None], given.c[None]
+    if not row.times:
+        step, x = net.step, given.x[0]
+        net.step(x)  # packs the weights
 
-    def step() -> Answer:
-        new_h, new_c = cell.step(x, h, c)
-        return new_h, new_h, new_c
+        def one() -> Answer:
+            y, (h, c) = step(x, state)
+            return y, h, c
 
-    return step
+        return one
+
+    def call() -> Answer:
+        y, (h, c) = net(given.x, state, given.lengths)
+        return y, h, c
+
+    return call
 
 
 def turn(call: Callable[[], Any]) -> float:
@@ -52,6 +61,12 @@ def turn(call: Callable[[], Any]) -> float:
     return statistics.median(found)
 
 
+def flat(answer: Answer) -> Answer:
+    """Return y, h and c without axes of one layer or step."""
+    y, h, c = answer
+    return y.reshape(-1, y.shape[-1]), h.reshape(-1, h.shape[-1]), c.reshape(-1, c.shape[-1])
+
+
 def lstm(settings: Settings) -> Iterator[dict]:
     """Time every row in turns, after the outputs were compared."""
     for row in ROWS:
@@ -67,7 +82,7 @@ def lstm(settings: Settings) -> Iterator[dict]:
             row.target.peer: peers.onnxruntime(row, given, settings.threads),
         }
         answers = [call() for call in calls.values()]
-        apart = max(float(np.abs(a - b).max()) for a, b in zip(*answers, strict=True))
+        apart = max(float(np.abs(a - b).max()) for a, b in zip(*map(flat, answers), strict=True))
         times: dict[str, list[float]] = {name: [] for name in calls}
         end = time.perf_counter() + settings.budget / 2
         while time.perf_counter() < end or len(times["diptych"]) < 5:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benches.report import held, times
+from benches.report import held, seconds, times
 from benches.section import Section
 
 
@@ -28,12 +28,62 @@ def cells(result: dict) -> list[str]:
     ]
 
 
+def percent(value: float | None) -> str:
+    """Return a share with two digits of a per cent."""
+    return "–" if value is None else f"{100 * value:.2f}"
+
+
+def slot_cells(result: dict) -> list[str]:
+    """One encoder."""
+    least, most = result["f1_spread"]
+    return [
+        result["input"],
+        percent(result["f1"]),
+        f"{percent(least)} to {percent(most)}",
+        percent(result["bar"]),
+        percent(result["goal"]),
+        percent(result["intents"]),
+        percent(result["intents_bar"]),
+        held(result["held"]),
+        seconds(result["epoch"]),
+        f"{len(result['runs'])}",
+    ]
+
+
+def text_cells(result: dict) -> list[str]:
+    """One line."""
+    return [
+        result["input"],
+        result["model"],
+        f"{result['seconds']:.0f} s",
+        f"{result['rate']:,.0f}",
+        f"{result['nats']:.3f}",
+        f"{result['bar']}",
+        f"{result['counted']:.3f}",
+        held(result["held"]),
+    ]
+
+
 SECTIONS = (
     Section(
         "lstm",
-        "LSTM: steps, sequences and batches, single precision, the cell's weights ready",
+        "nn.LSTM: steps, sequences and batches, single precision, from Python",
         "input | peer | diptych | peer takes | ratio | bar | goal | bar held | our GFLOP/s | apart | turns",
         cells,
         "benches.recurrent.sequences:lstm",
+    ),
+    Section(
+        "slot-filling",
+        "Slot filling on ATIS: 4,478 sentences to learn from, 893 to tag, nothing pretrained; means of seeds",
+        "encoder | chunk F1, % | of the seeds | bar | goal | intents, % | bar | bars held | an epoch | seeds",
+        slot_cells,
+        "benches.recurrent.tagging:slot_filling",
+    ),
+    Section(
+        "character-model",
+        "CharacterModel: nats per character of a text held out, within ten minutes of training",
+        "text | model | training | characters per second | nats | bar | Kneser–Ney 5-gram | bar held",
+        text_cells,
+        "benches.recurrent.text:character_model",
     ),
 )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         graph,
         io,
         kernels,
+        nn,
         plot,
         reference,
         studies,
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
     from diptych._rust import InternalError
     from diptych._threads import get_num_threads, set_num_threads
     from diptych._versions import __version__, show_versions
+    from diptych.estimators.character import CharacterModel
     from diptych.estimators.dbscan import DBSCAN, dbscan
     from diptych.estimators.embedding import DeepWalk, Node2Vec
     from diptych.estimators.pathsim import PathSim
+    from diptych.estimators.slot_tagger import SlotTagger
     from diptych.graph import Graph, HeteroGraph
     from diptych.io import load
 
 _HOMES = {
+    "CharacterModel": "diptych.estimators.character",
     "DBSCAN": "diptych.estimators.dbscan",
     "DeepWalk": "diptych.estimators.embedding",
     "Graph": "diptych.graph",
@@ -36,6 +40,7 @@ _HOMES = {
     "InternalError": "diptych._rust",
     "Node2Vec": "diptych.estimators.embedding",
     "PathSim": "diptych.estimators.pathsim",
+    "SlotTagger": "diptych.estimators.slot_tagger",
     "__version__": "diptych._versions",
     "dbscan": "diptych.estimators.dbscan",
     "get_num_threads": "diptych._threads",
@@ -50,6 +55,7 @@ _SUBPACKAGES = {
     "graph",
     "io",
     "kernels",
+    "nn",
     "plot",
     "reference",
     "studies",
@@ -58,12 +64,14 @@ _SUBPACKAGES = {
 
 __all__ = [
     "DBSCAN",
+    "CharacterModel",
     "DeepWalk",
     "Graph",
     "HeteroGraph",
     "InternalError",
     "Node2Vec",
     "PathSim",
+    "SlotTagger",
     "__version__",
     "datasets",
     "dbscan",
@@ -74,6 +82,7 @@ __all__ = [
     "io",
     "kernels",
     "load",
+    "nn",
     "plot",
     "reference",
     "set_num_threads",

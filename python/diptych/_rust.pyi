@@ -385,6 +385,9 @@ class RecurrentCell:
     def step(self, x: _Floats, h: _Floats, c: None = None, /) -> _Floats: ...
     @overload
     def step(self, x: _Floats, h: _Floats, c: _Floats, /) -> tuple[_Floats, _Floats]: ...
+    def stream(
+        self, x: _Floats, state: _Floats | tuple[_Floats, _Floats], /
+    ) -> tuple[_Floats, _Floats | tuple[_Floats, _Floats]]: ...
     def run(
         self,
         x: _Floats,

@@ -7,6 +7,7 @@ Results never depend on it.
 
 import math
 import os
+import time
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,11 @@ from diptych._validate import DtypeError
 __all__ = ["available_cores", "get_num_threads", "resolve_n_jobs", "set_num_threads"]
 
 _MOST = 256  # a typing slip such as n_jobs=100000 must not start that many threads
+_QUOTA_HOLDS = (
+    1.0  # seconds for which a quota that was read is believed: reading takes 0.1 ms, a short call less
+)
 _chosen: int | None = None
+_quota_read: tuple[float, float | None] = (-math.inf, None)
 
 
 def set_num_threads(n: int | None) -> None:
@@ -84,11 +89,13 @@ def available_cores() -> int:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # neither macOS nor Windows has affinity in os
         cores = os.cpu_count() or 1
-    quota = _cgroup_quota()
+    quota = _quota()
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
 def _count(n: Any, name: str) -> int:
+    if type(n) is int and 0 < n <= _MOST:
+        return n
     if isinstance(n, bool) or not isinstance(n, Integral):
         raise DtypeError(f"{name}={n!r}: must be an integer, or None for diptych.get_num_threads().")
     number = int(n)
@@ -98,6 +105,17 @@ def _count(n: Any, name: str) -> int:
         )
     cores = available_cores()
     return min(number, max(cores, _MOST)) if number > 0 else max(1, cores + 1 + number)
+
+
+def _quota() -> float | None:
+    """Return the CPU quota, read anew once a second at most."""
+    global _quota_read
+    when, quota = _quota_read
+    now = time.monotonic()
+    if now - when > _QUOTA_HOLDS:
+        quota = _cgroup_quota()
+        _quota_read = now, quota
+    return quota
 
 
 def _cgroup_quota(root: str = "/sys/fs/cgroup", membership: str = "/proc/self/cgroup") -> float | None:

@@ -1,4 +1,4 @@
-"""Files: fitted estimators as .npz archives that hold arrays and JSON, and no pickle; word2vec's text."""
+"""Files: fitted estimators as .npz archives, without pickle; weights as safetensors; word2vec's text."""
 
 import json
 import math
@@ -7,9 +7,10 @@ import re
 import secrets
 import zipfile
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,16 +19,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from diptych import _validate
 
-__all__ = ["load", "read_archive", "read_word2vec", "write_archive", "write_word2vec"]
+__all__ = [
+    "load",
+    "read_archive",
+    "read_safetensors",
+    "read_word2vec",
+    "write_archive",
+    "write_safetensors",
+    "write_word2vec",
+]
 
 _FORMAT = 1
 _HEADER = "header"
 _KINDS = "biufU"
 _LOADERS = {
+    "CharacterModel": "diptych.estimators._character_file",
     "DBSCAN": "diptych.estimators._dbscan_file",
     "DeepWalk": "diptych.estimators._embedding_file",
     "Node2Vec": "diptych.estimators._embedding_file",
     "PathSim": "diptych.estimators._pathsim_file",
+    "SlotTagger": "diptych.estimators._slot_tagger_file",
 }
 
 
@@ -146,6 +157,110 @@ def _check_header(file: IO[bytes], member: zipfile.ZipInfo) -> None:
         or math.prod(shape) * dtype.itemsize != member.file_size - file.tell()
     ):
         raise ValueError(f"{member.filename!r} has shape {shape}, which is not what it holds")
+
+
+# Weights
+
+
+def write_safetensors(path: str | os.PathLike[str], arrays: Mapping[str, ArrayLike]) -> None:
+    """Write arrays by name in the safetensors format, as ``state_dict`` of a network returns them.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; an older one is replaced when all is written.
+    arrays : mapping of str to array-like
+        Numbers of any shape; PyTorch reads the file with ``safetensors.torch.load_file``.
+
+    Raises
+    ------
+    ImportError
+        If the package safetensors, of the extra ``nn``, is not installed.
+    TypeError
+        If an array has a dtype the format has not.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from diptych import io, nn
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "layer.safetensors")
+    >>> io.write_safetensors(path, nn.Linear(2, 1, rng=0).state_dict())
+    >>> {name: array.shape for name, array in io.read_safetensors(path).items()}
+    {'bias': (1,), 'weight': (1, 2)}
+    """
+    content: dict[str, NDArray[Any]] = {}
+    for name, values in arrays.items():
+        array = np.asarray(values)
+        if str(array.dtype.newbyteorder("=")) not in _SAFETENSORS.values():
+            raise _validate.DtypeError(
+                f"arrays[{name!r}] has dtype {array.dtype}, which safetensors has not."
+            )
+        # The format knows neither strides nor other byte orders, and its writer does not look at them.
+        content[str(name)] = np.require(array, array.dtype.newbyteorder("="), ["C", "A"])
+    data = _safetensors("safetensors.numpy").save(content)
+    with whole_file(path) as file:
+        file.write(data)
+
+
+def read_safetensors(file: str | os.PathLike[str] | bytes) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file in the safetensors format, by name.
+
+    Parameters
+    ----------
+    file : str, path-like or bytes
+        The file, or what it holds.
+
+    Returns
+    -------
+    dict of str to ndarray
+        In alphabetical order. bfloat16, which NumPy has not, becomes float32, which holds it exactly.
+
+    Raises
+    ------
+    ImportError
+        If the package safetensors, of the extra ``nn``, is not installed.
+    ValueError
+        If the file is not in this format, or holds a dtype that NumPy has not.
+    OSError
+        If it cannot be opened.
+    """
+    package = _safetensors("safetensors")
+    data = bytes(file) if isinstance(file, bytes | bytearray | memoryview) else Path(file).read_bytes()
+    where = "the bytes given" if isinstance(file, bytes | bytearray | memoryview) else repr(os.fspath(file))
+    try:
+        entries = package.deserialize(data)
+    except package.SafetensorError as error:
+        hint = "; a file of torch.save is a pickle, write it with safetensors.torch.save_file" if (
+            data[:2] in (b"PK", b"\x80\x02")
+        ) else ""  # fmt: skip
+        raise ValueError(f"{where}: not in the safetensors format, or damaged: {error}{hint}.") from error
+    return {
+        name: _safetensors_array(name, entry, where) for name, entry in sorted(entries, key=itemgetter(0))
+    }
+
+
+_SAFETENSORS = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "I64": "int64", "I32": "int32", "I16": "int16",
+    "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool",
+}  # fmt: skip
+
+
+def _safetensors_array(name: str, entry: Mapping[str, Any], where: str) -> NDArray[Any]:
+    kind, shape = entry["dtype"], tuple(entry["shape"])
+    if kind == "BF16":  # the upper half of a float32
+        upper = np.frombuffer(entry["data"], "<u2").astype("<u4")
+        return (upper << np.uint32(16)).view("<f4").astype(np.float32).reshape(shape)
+    if kind not in _SAFETENSORS:
+        raise ValueError(f"{where}: {name} has dtype {kind}, which NumPy has not.")
+    stored = np.dtype(_SAFETENSORS[kind])
+    return np.frombuffer(entry["data"], stored.newbyteorder("<")).astype(stored).reshape(shape)
+
+
+def _safetensors(module: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError:
+        raise ImportError("this format needs safetensors: pip install 'diptych[nn]'") from None
 
 
 # Names, and vectors by name

@@ -12,12 +12,12 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from diptych.cli import check, cluster, demo, doctor, embed, exercise, similar, study
+from diptych.cli import check, cluster, demo, doctor, embed, exercise, similar, study, tag
 from diptych.cli._console import UsageError, message
 
 __all__ = ["build_parser", "main"]
 
-COMMANDS = (cluster, embed, similar, demo, study, check, exercise, doctor)
+COMMANDS = (cluster, embed, similar, tag, demo, study, check, exercise, doctor)
 
 BAD_DATA, WRONG_USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 

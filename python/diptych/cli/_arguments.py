@@ -33,6 +33,17 @@ def positive_float(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """Return a number from 0 to below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: must be from 0 to below 1")
+    return value
+
+
 def n_jobs(text: str) -> int:
     """Return a number of threads."""
     try:

@@ -1,6 +1,8 @@
 //! `diptych_kernels::recurrent::Cell`, kept.
 
 use super::*;
+use pyo3::PyTypeInfo;
+use pyo3::types::PyTuple;
 
 /// Weights packed once, for many steps and sequences. `kind` is lstm, or the nonlinearity of a plain net.
 #[pyclass(frozen, module = "diptych._rust")]
@@ -51,6 +53,16 @@ impl RecurrentCell {
         }
     }
 
+    /// A step of a network of one layer: y, and the state, h or (h, c) of shape (1, B, H). Takes arrays that are just
+    /// so, and refuses all else in few words: the network then looks closely.
+    #[pyo3(signature = (x, state, /))]
+    fn stream<'py>(&self, x: &Any<'py>, state: &Any<'py>) -> PyResult<(Any<'py>, Any<'py>)> {
+        match &self.0 {
+            Packed::Single(cell) => stream_of(cell, x, state),
+            Packed::Double(cell) => stream_of(cell, x, state),
+        }
+    }
+
     /// As `recurrent_lstm`; of a plain net all but y and h are None.
     #[pyo3(signature = (x, h0, c0, lengths, reverse, keep, n_threads, progress, /))]
     #[allow(clippy::too_many_arguments)]
@@ -71,4 +83,54 @@ impl RecurrentCell {
             Packed::Double(cell) => run_of(cell, x, h0, c0, &lengths, how),
         }
     }
+}
+
+/// An array and nothing that inherits from it, such as one with a mask.
+fn plain<'py, T: Element, D: Dimension>(array: &Any<'py>) -> PyResult<PyReadonlyArray<'py, T, D>> {
+    if !array.get_type().is(PyUntypedArray::type_object(array.py())) {
+        return Err(PyTypeError::new_err("an array is needed."));
+    }
+    super::array(array, "an array")
+}
+
+fn stream_of<'py, T: Element + kernel::Float>(
+    cell: &Cell<T>,
+    x: &Any<'py>,
+    state: &Any<'py>,
+) -> PyResult<(Any<'py>, Any<'py>)> {
+    let py = x.py();
+    let pair = if cell.has_memory() { Some(state.cast::<PyTuple>()?) } else { None };
+    let (h, c) = match pair {
+        Some(pair) if pair.len() == 2 => (pair.get_item(0)?, Some(plain::<T, Ix3>(&pair.get_item(1)?)?)),
+        Some(_) => return Err(PyTypeError::new_err("a pair is needed.")),
+        None => (state.clone(), None),
+    };
+    let (x, h) = (plain::<T, Ix2>(x)?, plain::<T, Ix3>(&h)?);
+    let (batch, hidden) = (x.shape()[0], cell.hidden());
+    let shape = [1, batch, hidden];
+    let fits = |of: &PyReadonlyArray<'_, T, Ix3>| of.shape() == shape;
+    if batch == 0 || x.shape()[1] != cell.inputs() || !fits(&h) || !c.as_ref().is_none_or(fits) {
+        return Err(PyValueError::new_err("shapes do not fit."));
+    }
+    let y = PyArray::<T, Ix2>::zeros(py, [batch, hidden], false);
+    let new_h = PyArray::<T, Ix3>::zeros(py, shape, false);
+    let new_c = c.is_some().then(|| PyArray::<T, Ix3>::zeros(py, shape, false));
+    {
+        let (x, h, c) = (contiguous(&x, "x")?, contiguous(&h, "h")?, slice(&c, "c")?.unwrap_or_default());
+        let (mut to_y, mut to_h) = (y.readwrite(), new_h.readwrite());
+        let mut to_c = new_c.as_ref().map(|new_c| new_c.readwrite());
+        let (to_y, to_h) = (to_y.as_slice_mut()?, to_h.as_slice_mut()?);
+        let to_c = to_c.as_mut().map(|to_c| to_c.as_slice_mut()).transpose()?.unwrap_or_default();
+        if cell.is_small(batch) {
+            inline(|| kernel::step(cell, x, h, c, to_h, to_c))?;
+        } else {
+            detached(py, 1, None, |_| kernel::step(cell, x, h, c, to_h, to_c))?;
+        }
+        to_y.copy_from_slice(to_h);
+    }
+    let state = match new_c {
+        Some(new_c) => (new_h, new_c).into_pyobject(py)?.into_any(),
+        None => new_h.into_any(),
+    };
+    Ok((y.into_any(), state))
 }

@@ -134,6 +134,16 @@ impl<T: Float> Cell<T> {
         self.hidden
     }
 
+    /// I
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Whether there is a cell state beside the state.
+    pub fn has_memory(&self) -> bool {
+        self.kind == Kind::Lstm
+    }
+
     /// Whether so many rows are so little work, a few dozen microseconds, that they should run where they stand.
     pub fn is_small(&self, rows: usize) -> bool {
         /// Products of a weight and a number, padding included.

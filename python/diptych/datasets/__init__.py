@@ -1,7 +1,7 @@
-"""Small data to try things on: what scikit-learn ships, two graphs, and points made from a seed.
+"""Small data to try things on: what scikit-learn ships, two graphs, a text, what is made from a seed.
 
-Nothing is downloaded, and nothing is stored in this package but the 78 edges of the karate club and the names
-of 75 people who do not exist.
+Nothing is downloaded, and nothing is stored in this package but the 78 edges of the karate club, the names of
+75 people who do not exist, and a few chapters of an old book.
 """
 
 from __future__ import annotations
@@ -13,19 +13,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.datasets._requests import TaggedSentences, make_travel_requests
+
 if TYPE_CHECKING:
     from diptych.graph import HeteroGraph
 
 __all__ = [
     "Dataset",
     "GraphDataset",
+    "TaggedSentences",
     "load_academic_network",
     "load_digits",
     "load_iris",
     "load_karate",
+    "load_king_james",
     "load_photo",
     "load_wine",
     "make_moons_and_noise",
+    "make_travel_requests",
     "read_four_area",
 ]
 
@@ -275,6 +280,23 @@ def read_four_area(folder: str | os.PathLike[str]) -> HeteroGraph:
         },
         duplicates="binary",
     )
+
+
+def load_king_james() -> str:
+    """Return passages of the King James Bible, 21,000 characters of English in the public domain.
+
+    Returns
+    -------
+    str
+        Genesis 1 to 3, Psalm 23, Ecclesiastes 3:1-8, Matthew 5:1-18, 6:9-13 and 6:19-21, John 1:1-14, 1
+        Corinthians 13, Exodus 20:1-17, Luke 2:1-14 and Matthew 7:1-8, without numbers: a verse on a line, an
+        empty line between passages. ASCII alone.
+
+    References
+    ----------
+    .. [1] The Holy Bible, the Authorized Version of 1611, in the spelling of 1769.
+    """
+    return (Path(__file__).parent / "king_james.txt").read_text(encoding="ascii")
 
 
 def load_photo(name: str = "china.jpg", *, step: int = 1) -> NDArray[np.uint8]:

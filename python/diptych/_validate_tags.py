@@ -1,0 +1,110 @@
+"""Checks of sentences and their tags: which sentence, which word, what is wrong with it."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from diptych._validate import DtypeError
+
+SHAPE = "a tag is 'O', or 'B-' or 'I-' and the name of a slot"
+
+
+def sentences(given: Any, name: str, *, may_be_empty: bool = False) -> list[list[str]]:
+    """Return sentences as lists of words."""
+    rows = _rows(given, name, "words")
+    if not rows and not may_be_empty:
+        raise ValueError(f"{name} is empty: at least one sentence is needed.")
+    for i, row in enumerate(rows):
+        if not row:
+            raise ValueError(f"{name}[{i}] is empty: a sentence has at least one word; leave it out.")
+        for j, word in enumerate(row):
+            if not word:
+                raise ValueError(f"{name}[{i}][{j}] is '': a word has at least one character.")
+    return rows
+
+
+def tags(given: Any, name: str, words: list[list[str]], words_name: str) -> list[list[str]]:
+    """Return rows of tags, one for each word of the rows that are given."""
+    rows = _rows(given, name, "tags")
+    if len(rows) != len(words):
+        raise ValueError(f"{name} has {len(rows)} rows for the {len(words)} of {words_name}.")
+    for i, (row, wanted) in enumerate(zip(rows, words, strict=True)):
+        if len(row) != len(wanted):
+            raise ValueError(
+                f"{name}[{i}] has {len(row)} tags for the {len(wanted)} of {words_name}[{i}]: one for each "
+                "is needed."
+            )
+    check_shape(rows, name)
+    return rows
+
+
+def check_shape(rows: list[list[str]], name: str) -> None:
+    """Refuse what is no tag at all."""
+    for i, row in enumerate(rows):
+        for j, tag in enumerate(row):
+            if tag != "O" and not (tag[:2] in ("B-", "I-") and len(tag) > 2):
+                raise ValueError(f"{name}[{i}][{j}]={tag!r}: {SHAPE}.")
+
+
+def check_sequences(rows: list[list[str]], name: str) -> None:
+    """Refuse an I- that goes on with what has not begun."""
+    for i, row in enumerate(rows):
+        before = "O"
+        for j, tag in enumerate(row):
+            if tag[0] == "I" and before[2:] != tag[2:]:
+                after = f"after {before!r}" if j else "at the beginning"
+                raise ValueError(
+                    f"{name}[{i}][{j}]={tag!r} stands {after}: no BIO sequence; what fills a slot begins "
+                    f"with 'B-{tag[2:]}'."
+                )
+            before = tag
+
+
+def rows_of_tags(given: Any, name: str) -> list[list[str]]:
+    """Return rows of tags, of any lengths."""
+    rows = _rows(given, name, "tags")
+    check_shape(rows, name)
+    return rows
+
+
+def labels(given: Any, name: str, n: int) -> list[str]:
+    """Return a string for each of n sentences."""
+    _refuse_string(given, name, "strings, one for each sentence")
+    found = list(_iterated(given, name, "strings, one for each sentence"))
+    if len(found) != n:
+        raise ValueError(f"{name} has {len(found)} entries for {n} sentences: one for each is needed.")
+    for i, label in enumerate(found):
+        if not isinstance(label, str):
+            raise DtypeError(f"{name}[{i}]={label!r}: a string is needed.")
+    return list(map(str, found))
+
+
+def _rows(given: Any, name: str, kind: str) -> list[list[str]]:
+    whole = f"lists of {kind}"
+    _refuse_string(given, name, whole)
+    rows = []
+    for i, row in enumerate(_iterated(given, name, whole)):
+        where = f"{name}[{i}]"
+        _refuse_string(row, where, f"a list of {kind}")
+        found = list(_iterated(row, where, f"a list of {kind}"))
+        for j, item in enumerate(found):
+            if not isinstance(item, str):
+                raise DtypeError(f"{where}[{j}]={item!r}: a string is needed.")
+        rows.append(list(map(str, found)))
+    return rows
+
+
+def _refuse_string(given: Any, name: str, wanted: str) -> None:
+    if isinstance(given, str | bytes):
+        shown = f"{given[:40]!r}{'…' if len(given) > 40 else ''}"
+        hint = "; text.split() makes one of words parted by blanks, list(text) one of characters"
+        raise DtypeError(f"{name}={shown} is text: {wanted} {_is(wanted)} needed{hint}.")
+
+
+def _iterated(given: Any, name: str, wanted: str) -> Iterator[Any]:
+    if not isinstance(given, Iterable) or isinstance(given, dict):
+        raise DtypeError(f"{name} is of type {type(given).__name__}: {wanted} {_is(wanted)} needed.")
+    return iter(given)
+
+
+def _is(wanted: str) -> str:
+    return "is" if wanted.startswith("a ") else "are"

@@ -1,0 +1,59 @@
+"""A fitted CharacterModel as arrays and a header, and back."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import diptych
+from diptych import nn
+from diptych.estimators._character_training import Net
+from diptych.estimators._names_file import plain
+from diptych.estimators.character import CharacterModel
+
+
+def to_archive(model: CharacterModel) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the header and the arrays that describe a fitted model."""
+    params: dict[str, Any] = {name: plain(value) for name, value in model.get_params().items()}
+    if not isinstance(params["random_state"], int):
+        params["random_state"] = None
+    header = {
+        "class": "CharacterModel",
+        "diptych": diptych.__version__,
+        "params": params,
+        "characters": [ord(character) for character in model.characters_],
+    }
+    arrays: dict[str, NDArray[Any]] = {"shares": model.shares_, "losses": model.losses_}
+    for layer, known in model._net._asdict().items():
+        arrays |= {f"{layer}.{name}": weight for name, weight in known.state_dict().items()}
+    return header, arrays
+
+
+def from_archive(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> CharacterModel:
+    """Return the model; ValueError when the parts do not fit together."""
+    model = CharacterModel(**header["params"])
+    model._check_parameters()
+    characters = "".join(map(chr, header["characters"]))
+    if list(characters) != sorted(set(characters)):
+        raise ValueError("the characters are not sorted, or some are there twice")
+    weights = {
+        layer: {
+            name.removeprefix(f"{layer}."): array
+            for name, array in arrays.items()
+            if name.startswith(f"{layer}.")
+        }
+        for layer in Net._fields
+    }
+    options: dict[str, Any] = {"backend": model.backend, "n_jobs": model.n_jobs}
+    lstm = nn.LSTM.from_state_dict(weights["lstm"], dropout=0.0, **options)
+    n = len(characters)
+    net = Net(nn.Embedding(n, lstm.input_size, rng=0), lstm, nn.Linear(lstm.hidden_size, n, rng=0))
+    net.embedding.load_state_dict(weights["embedding"])
+    net.linear.load_state_dict(weights["linear"])
+    shares, losses = arrays["shares"], arrays["losses"]
+    if shares.shape != (n,) or shares.dtype != np.float64 or not (shares > 0).all():
+        raise ValueError(f"shares is {shares.dtype} of shape {shares.shape} for {n} characters")
+    if losses.ndim != 1 or losses.dtype != np.float64:
+        raise ValueError(f"losses is {losses.dtype} of shape {losses.shape}")
+    model._take(characters, shares, net, losses)
+    return model

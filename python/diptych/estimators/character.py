@@ -1,0 +1,375 @@
+"""CharacterModel: what comes next in a text, character by character."""
+
+import os
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from diptych import _progress
+from diptych._validate import DtypeError, seed_key
+from diptych.estimators._character_training import Net, Plan, make, train
+from diptych.estimators._parameters import among, is_count, is_random_state, is_real, require, seed_of
+from diptych.reference.rng import uniform, words_at
+
+__all__ = ["CharacterModel", "CharacterStream"]
+
+_BACKENDS = {"reference", "rust"}
+_RANDOM_STATES = "an int in the range [0, inf), a RandomState, Generator or SeedSequence of NumPy, or None"
+_PIECE = 4096  # characters read at a time where nothing goes back
+
+
+class CharacterModel(BaseEstimator):  # type: ignore[misc]
+    """Learn which character follows in a text, with an LSTM.
+
+    Parameters
+    ----------
+    hidden_size : int, default=256
+        Units of each layer.
+    num_layers : int, default=1
+        Layers of the LSTM.
+    embedding_dim : int, default=64
+        Length of the vector of a character.
+    dropout : float, default=0.2
+        The share of numbers dropped between layers and before the last one, in training.
+    epochs : int, default=10
+        How often the text is read.
+    batch_size : int, default=32
+        The text is cut into so many rows, which are read side by side.
+    sequence_length : int, default=64
+        After so many characters of each row, weights are moved. The state is carried over, gradients are
+        not: truncated backpropagation through time.
+    learning_rate, min_learning_rate : float, default=0.003, 0.00003
+        Rates of Adam at the beginning and at the end; between, they fall along half a cosine.
+    clip_norm : float, default=1.0
+        Gradients are scaled down to this norm where theirs is larger.
+    random_state : int, RandomState, Generator, SeedSequence or None, default=None
+        Where first weights, and what is dropped, come from. A number gives the same model each time, on one
+        machine: the small layers multiply matrices with NumPy, whose sums differ from machine to machine.
+    n_jobs : int or None, default=None
+        Number of threads; None means :func:`diptych.get_num_threads`.
+    verbose : bool, default=False
+        Whether to show a progress bar, which needs tqdm.
+    backend : {"rust", "reference"}, default="rust"
+        Which panel does the recurrent work.
+
+    Attributes
+    ----------
+    characters_ : str
+        The characters of the text, sorted.
+    shares_ : ndarray of shape (n_characters,), float64
+        How large a part of the text each is: what is expected where nothing was read yet.
+    embedding_, lstm_, linear_ : nn.Embedding, nn.LSTM, nn.Linear
+        The network.
+    losses_ : ndarray of shape (epochs,), float64
+        Mean loss of each epoch while it was trained, in nats per character, with dropout.
+
+    See Also
+    --------
+    diptych.nn.LSTM : The network alone.
+
+    Notes
+    -----
+    Training reads n characters in O(epochs · n · hidden_size · (hidden_size + embedding_dim)). Memory at the
+    peak is that of the weights, six times, and of the tape: about 40 bytes for each unit of each layer, for
+    batch_size · sequence_length characters.
+
+    References
+    ----------
+    .. [1] A. Karpathy, J. Johnson and L. Fei-Fei, "Visualizing and understanding recurrent networks",
+       arXiv:1506.02078, 2015.
+
+    Examples
+    --------
+    >>> import diptych
+    >>> sizes = {"hidden_size": 32, "batch_size": 2, "sequence_length": 16}
+    >>> model = diptych.CharacterModel(**sizes, epochs=40, random_state=0)
+    >>> model.fit("to be or not to be, " * 40).generate("to be or", 12, temperature=0)
+    ' not to be, '
+    """
+
+    characters_: str
+    shares_: NDArray[np.float64]
+    losses_: NDArray[np.float64]
+    _net: Net
+
+    def __init__(
+        self,
+        *,
+        hidden_size: int = 256,
+        num_layers: int = 1,
+        embedding_dim: int = 64,
+        dropout: float = 0.2,
+        epochs: int = 10,
+        batch_size: int = 32,
+        sequence_length: int = 64,
+        learning_rate: float = 0.003,
+        min_learning_rate: float = 0.00003,
+        clip_norm: float = 1.0,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: bool = False,
+        backend: str = "rust",
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.embedding_dim = embedding_dim
+        self.dropout = dropout
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.sequence_length = sequence_length
+        self.learning_rate = learning_rate
+        self.min_learning_rate = min_learning_rate
+        self.clip_norm = clip_norm
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.backend = backend
+
+    _counts: ClassVar[tuple[str, ...]] = (
+        "hidden_size", "num_layers", "embedding_dim", "epochs", "batch_size", "sequence_length",
+    )  # fmt: skip
+
+    def fit(self, text: str, y: Any = None) -> Self:
+        """Learn a text.
+
+        Parameters
+        ----------
+        text : str
+            At least two characters, better hundreds of thousands.
+        y : Ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self
+            The fitted estimator itself. When fitting fails or is interrupted, what it held before stays.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or the text has fewer than two characters.
+        TypeError
+            If `text` is no string. (The error is a ValueError as well.)
+        FloatingPointError
+            If training diverges; the message names the learning rate.
+        """
+        self._check_parameters()
+        _check_text(text, "text")
+        if len(text) < 2:
+            raise ValueError(f"text has {len(text)} characters: at least 2 are needed to learn what follows.")
+        points, numbers = np.unique(_points(text), return_inverse=True)
+        key = seed_key(seed_of(self.random_state))
+        sizes = self.embedding_dim, self.hidden_size, self.num_layers
+        options = {"backend": self.backend, "n_jobs": self.n_jobs}
+        net = make(len(points), sizes, self.dropout, options, key)
+        plan = Plan(
+            self.epochs, self.batch_size, self.sequence_length,
+            (self.learning_rate, self.min_learning_rate), self.clip_norm, self.dropout,
+        )  # fmt: skip
+        with _progress.bar("learning a text", wanted=self.verbose):
+            losses = train(net, numbers.astype(np.int64), plan, key)
+        self._take("".join(map(chr, points)), np.bincount(numbers) / len(text), net, losses)
+        return self
+
+    def stream(self) -> "CharacterStream":
+        """Return a reader of text that comes piece by piece."""
+        check_is_fitted(self)
+        return CharacterStream(self)
+
+    def cross_entropy(self, text: str) -> float:
+        """Return how many nats a character of a text costs.
+
+        Parameters
+        ----------
+        text : str
+            At least one character; the first is expected as `shares_` says, each other after all before it.
+
+        Returns
+        -------
+        float
+            The mean of −log p, p being the probability given to each character before it was read.
+
+        Raises
+        ------
+        ValueError
+            If the text is empty, or has a character that the fitted text had not; the message names it.
+        """
+        stream = self.stream()
+        _check_text(text, "text")
+        if not text:
+            raise ValueError("text is empty: there is no character to expect.")
+        return float(stream.feed(text).mean())
+
+    def score(self, text: str, y: Any = None) -> float:
+        """Return −``cross_entropy(text)``: higher is better, as scikit-learn has it."""
+        return -self.cross_entropy(text)
+
+    def generate(self, prompt: str, length: int, *, temperature: float = 1.0, rng: Any = None) -> str:
+        """Write on.
+
+        Parameters
+        ----------
+        prompt : str
+            What is read before; may be empty.
+        length : int
+            How many characters to write.
+        temperature : float, default=1.0
+            Logits are divided by it: below 1 for what is likely, above 1 for surprise; 0 always takes the
+            likeliest.
+        rng : None, int, SeedSequence or Generator, default=None
+            Where the choices come from, one random number for each character.
+
+        Returns
+        -------
+        str
+            The `length` characters that follow, without the prompt.
+        """
+        stream = self.stream()
+        require(is_count(length, 0), "generate", "length", length, "an int in the range [0, inf)")
+        warm = is_real(temperature) and temperature >= 0
+        require(warm, "generate", "temperature", temperature, "a float in the range [0.0, inf)")
+        stream.feed(prompt)
+        draws = uniform(words_at(seed_key(rng), 0, np.arange(length, dtype=np.uint64)))
+        found: list[int] = []
+        for u in draws:
+            found.append(_choose(stream._logits, float(temperature), u))
+            stream._read(found[-1])
+        return "".join(self.characters_[k] for k in found)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the fitted model to a file without pickle; :func:`diptych.load` returns it."""
+        check_is_fitted(self)
+        from diptych.estimators._character_file import to_archive
+        from diptych.io import write_archive
+
+        write_archive(path, *to_archive(self))
+
+    @property
+    def embedding_(self) -> Any:
+        """The vectors of the characters."""
+        return self._net.embedding
+
+    @property
+    def lstm_(self) -> Any:
+        """The recurrent network."""
+        return self._net.lstm
+
+    @property
+    def linear_(self) -> Any:
+        """What makes logits of its states."""
+        return self._net.linear
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_net")
+
+    def _take(self, characters: str, shares: NDArray[np.float64], net: Net, losses: Any) -> None:
+        self.characters_, self.shares_, self._net, self.losses_ = characters, shares, net, losses
+
+    def _numbers(self, text: str, name: str) -> NDArray[np.int64]:
+        _check_text(text, name)
+        known, points = _points(self.characters_), _points(text)
+        numbers = np.searchsorted(known, points)
+        wrong = known[np.minimum(numbers, len(known) - 1)] != points
+        if wrong.any():
+            at = int(np.flatnonzero(wrong)[0])
+            raise ValueError(
+                f"{name}[{at}]={text[at]!r}: not one of the {len(known)} characters of the text the model "
+                "was fitted on; replace it, or fit on a text that has it."
+            )
+        return numbers.astype(np.int64)
+
+    def _check_parameters(self) -> None:
+        name = type(self).__name__
+        for parameter in self._counts:
+            value = getattr(self, parameter)
+            require(is_count(value, 1), name, parameter, value, "an int in the range [1, inf)")
+        for parameter in ("learning_rate", "clip_norm"):
+            value = getattr(self, parameter)
+            require(is_real(value) and value > 0, name, parameter, value, "a float in the range (0.0, inf)")
+        least, rate = self.min_learning_rate, self.learning_rate
+        fits = is_real(least) and 0 <= least <= rate
+        require(fits, name, "min_learning_rate", least, "a float in the range [0.0, learning_rate]")
+        fits = is_real(self.dropout) and 0 <= self.dropout < 1
+        require(fits, name, "dropout", self.dropout, "a float in the range [0.0, 1.0)")
+        require(is_random_state(self.random_state), name, "random_state", self.random_state, _RANDOM_STATES)
+        require(self.backend in _BACKENDS, name, "backend", self.backend, among(_BACKENDS))
+        require(isinstance(self.verbose, bool | np.bool), name, "verbose", self.verbose, "a bool")
+
+
+class CharacterStream:
+    """A reader of text that comes piece by piece: what :meth:`CharacterModel.stream` returns.
+
+    It carries the state from piece to piece, so that pieces cost what the whole text costs.
+
+    Examples
+    --------
+    >>> import diptych
+    >>> model = diptych.CharacterModel(hidden_size=8, epochs=2, batch_size=4, random_state=0)
+    >>> stream = model.fit("abcabc" * 9).stream()
+    >>> stream.feed("ab").shape, sorted(stream.expected())
+    ((2,), ['a', 'b', 'c'])
+    """
+
+    def __init__(self, model: CharacterModel) -> None:
+        self._model, self._net = model, model._net
+        self._state: Any = None
+        self._logits: NDArray[Any] = np.log(model.shares_)
+
+    def feed(self, text: str) -> NDArray[np.float64]:
+        """Read a piece and return −log p of each of its characters, in nats, p being what was expected.
+
+        Parameters
+        ----------
+        text : str
+            Any number of characters.
+
+        Returns
+        -------
+        ndarray of shape (len(text),), float64
+        """
+        numbers = self._model._numbers(text, "text")
+        costs = np.zeros(len(numbers))
+        for begin in range(0, len(numbers), _PIECE):
+            piece = numbers[begin : begin + _PIECE]
+            logits, self._state = self._net.logits(piece[:, None], self._state)
+            before = np.concatenate([self._logits[None].astype(np.float64), logits[:-1, 0]])
+            costs[begin : begin + len(piece)] = -_log_softmax(before)[np.arange(len(piece)), piece]
+            self._logits = logits[-1, 0]
+        return costs
+
+    def expected(self) -> dict[str, float]:
+        """Return the probability of each character to come next."""
+        p = np.exp(_log_softmax(self._logits[None].astype(np.float64)))[0]
+        return dict(zip(self._model.characters_, p.tolist(), strict=True))
+
+    def _read(self, number: int) -> None:
+        y, self._state = self._net.lstm.step(self._net.embedding([number]), self._state)
+        self._logits = self._net.linear(y)[0]
+
+
+def _points(text: str) -> NDArray[np.uint32]:
+    """Return the code points of a text."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)
+
+
+def _check_text(text: Any, name: str) -> None:
+    if not isinstance(text, str):
+        hint = "; join its parts with ''.join" if isinstance(text, list | tuple) else ""
+        raise DtypeError(f"{name} is of type {type(text).__name__}: a string is needed{hint}.")
+
+
+def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def _choose(logits: NDArray[Any], temperature: float, u: float) -> int:
+    """Return the character in whose part of the unit interval u falls."""
+    if temperature == 0:
+        return int(logits.argmax())
+    with np.errstate(over="ignore"):
+        p = np.exp(_log_softmax(logits[None].astype(np.float64) / temperature))[0].cumsum()
+    return int(min(np.searchsorted(p, u * p[-1], side="right"), len(p) - 1))

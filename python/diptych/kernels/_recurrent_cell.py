@@ -1,0 +1,67 @@
+"""Weights packed once for many calls: what the layers of :mod:`diptych.nn` run on.
+
+No checks here: the layers make them, and hand over arrays of one dtype, C-contiguous, aligned and native.
+"""
+
+from typing import Any
+
+from diptych import _progress, _rust
+from diptych._threads import resolve_n_jobs
+from diptych._validate import FloatArray
+from diptych.kernels._recurrent_backward import lstm_backward, rnn_backward
+from diptych.kernels._recurrent_tapes import LSTMGradients, LSTMTape, RNNGradients, RNNTape
+
+Weights = tuple[FloatArray, FloatArray, FloatArray | None, FloatArray | None]
+
+
+class LSTMCell:
+    """One layer, in one direction, of an LSTM."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+        self._packed = _rust.RecurrentCell("lstm", *weights)
+        self.step = self._packed.step  # x, h, c -> h, c
+        self.stream = self._packed.stream  # x, (h, c) -> y, (h, c), where all is just so
+
+    def run(
+        self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, n_jobs: int | None
+    ) -> tuple[Any, ...]:
+        """Return y, the last states, and a tape if it is to be kept."""
+        h0, c0 = states
+        y, h, c, gates, cells = self._packed.run(
+            x, h0, c0, lengths, reverse, keep, resolve_n_jobs(n_jobs), _progress.current()
+        )
+        if gates is None or cells is None:
+            return y, (h, c), None
+        return y, (h, c), LSTMTape(x, h0, c0, *self._weights, gates, cells, y, lengths, reverse)
+
+    @staticmethod
+    def backward(tape: LSTMTape, dy: Any, last: Any, n_jobs: int | None) -> LSTMGradients:
+        """Go back through time."""
+        return lstm_backward(tape, dy, *last, n_jobs=n_jobs)
+
+
+class RNNCell:
+    """One layer, in one direction, of an RNN."""
+
+    def __init__(self, weights: Weights, nonlinearity: str) -> None:
+        self._weights, self._nonlinearity = weights, nonlinearity
+        self._packed = _rust.RecurrentCell(nonlinearity, *weights)
+        self.step = self._packed.step  # x, h -> h
+        self.stream = self._packed.stream  # x, h -> y, h, where all is just so
+
+    def run(
+        self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, n_jobs: int | None
+    ) -> tuple[Any, ...]:
+        """Return y, the last state, and a tape if it is to be kept."""
+        (h0,) = states
+        y, h, *_ = self._packed.run(
+            x, h0, None, lengths, reverse, keep, resolve_n_jobs(n_jobs), _progress.current()
+        )
+        tape = RNNTape(x, h0, *self._weights, self._nonlinearity, y, lengths, reverse) if keep else None
+        return y, (h,), tape
+
+    @staticmethod
+    def backward(tape: RNNTape, dy: Any, last: Any, n_jobs: int | None) -> RNNGradients:
+        """Go back through time."""
+        return rnn_backward(tape, dy, *last, n_jobs=n_jobs)

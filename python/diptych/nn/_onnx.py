@@ -1,0 +1,200 @@
+"""Weights of the LSTM and RNN nodes of an ONNX model, under PyTorch's names.
+
+ONNX stacks directions on a first axis, joins both biases in one row, and orders the gates of an LSTM i, o, f,
+c. Layers are nodes in a row, with nothing between them that computes.
+"""
+
+import os
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_IFCO = (0, 2, 3, 1)  # i, f, g, o among i, o, f, c
+_CARRIERS = {"Identity", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Dropout", "Cast"}
+_INPUTS = {
+    "LSTM": ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P"),
+    "RNN": ("X", "W", "R", "B", "sequence_lens", "initial_h"),
+}
+_ACTIVATIONS: dict[str, dict[tuple[str, ...], str]] = {
+    "LSTM": {("Sigmoid", "Tanh", "Tanh"): ""},
+    "RNN": {("Tanh",): "tanh", ("Relu",): "relu"},
+}
+
+
+class Imported(NamedTuple):
+    """What a network is made of."""
+
+    state_dict: dict[str, Any]
+    batch_first: bool
+    nonlinearity: str  # of an RNN
+
+
+def weights_of(model: Any, op: str, node: str | None) -> Imported:
+    """Return what the nodes of a model say; ValueError where they are something else than a network here."""
+    graph = _model(model).graph
+    constants = _constants(graph)
+    layers = [_Layer(found, op, constants) for found in _nodes(graph, op, node)]
+    first = layers[0]
+    for layer in layers[1:]:
+        if (layer.how, layer.hidden) != (first.how, first.hidden):
+            raise ValueError(
+                f"{layer.where} differs from {first.where} in direction, layout, activation or hidden_size: "
+                "pass node= to take one of them."
+            )
+    found: dict[str, Any] = {}
+    for number, layer in enumerate(layers):
+        found |= layer.weights(number)
+    return Imported(found, first.how[1], first.how[2])
+
+
+class _Layer:
+    """One node."""
+
+    def __init__(self, node: Any, op: str, constants: dict[str, Any]) -> None:
+        from onnx.helper import get_attribute_value
+
+        self.op, self.where = op, f"the {op} node {(node.name or next(filter(None, node.output)))!r}"
+        given = {name: of for name, of in zip(_INPUTS[op], node.input, strict=False) if of}
+        options = {a.name: get_attribute_value(a) for a in node.attribute}
+        if "P" in given:
+            raise ValueError(f"{self.where} has peepholes (input P), which no network here has.")
+        if options.get("input_forget"):
+            raise ValueError(
+                f"{self.where} has input_forget, its gates are coupled: no network here has that."
+            )
+        if options.get("clip"):
+            raise ValueError(f"{self.where} has clip={options['clip']}: no network here has that.")
+        for name in ("initial_h", "initial_c"):
+            if given.get(name) in constants and np.any(constants[given[name]]):
+                raise ValueError(
+                    f"{self.where} has an {name} of its own: a network here begins with what it is given."
+                )
+        direction = options.get("direction", b"forward").decode()
+        if direction not in ("forward", "bidirectional"):
+            raise ValueError(f"{self.where} reads in {direction} alone: forward or bidirectional are taken.")
+        self.directions = 1 + (direction == "bidirectional")
+        nonlinearity = self._activation(options.get("activations"))
+        self.how = self.directions, options.get("layout", 0) == 1, nonlinearity
+        parts = {name: self._constant(name, given, constants) for name in ("W", "R")}
+        self.W, self.R = parts["W"], parts["R"]
+        self.B = self._constant("B", given, constants) if "B" in given else None
+        self.hidden = self.R.shape[-1]
+        self._check_shapes()
+
+    def weights(self, number: int) -> dict[str, Any]:
+        """Return the weights of a layer, by name."""
+        found: dict[str, Any] = {}
+        for way in range(self.directions):
+            suffix = f"_l{number}{'_reverse' if way else ''}"
+            found["weight_ih" + suffix] = self._ordered(self.W[way])
+            found["weight_hh" + suffix] = self._ordered(self.R[way])
+            for name, part in zip(("bias_ih", "bias_hh"), self._biases(way), strict=False):
+                found[name + suffix] = self._ordered(part)
+        return found
+
+    def _biases(self, way: int) -> list[Any]:
+        return [] if self.B is None else np.split(self.B[way], 2)
+
+    def _ordered(self, rows: Any) -> Any:
+        """Return blocks of rows in the order of PyTorch."""
+        if self.op == "RNN":
+            return rows
+        blocks = rows.reshape(4, self.hidden, *rows.shape[1:])
+        return np.concatenate([blocks[k] for k in _IFCO])
+
+    def _activation(self, named: Any) -> str:
+        known = _ACTIVATIONS[self.op]
+        if not named:
+            return next(iter(known.values()))
+        words = [word.decode().capitalize() for word in named]
+        each = len(words) // self.directions
+        ways = {tuple(words[k : k + each]) for k in range(0, len(words), each or 1)}
+        if len(ways) != 1 or not ways <= set(known):
+            ours = " or ".join(", ".join(words) for words in known)
+            raise ValueError(f"{self.where} has the activations {', '.join(words)}: {ours} are taken.")
+        return known[ways.pop()]
+
+    def _constant(self, name: str, given: dict[str, str], constants: dict[str, Any]) -> Any:
+        if given.get(name) not in constants:
+            raise ValueError(
+                f"{self.where}: its input {name} is computed by the model, not stored in it; fold constants "
+                "first, as onnxsim or ONNX Runtime's offline optimisation do."
+            )
+        return constants[given[name]]
+
+    def _check_shapes(self) -> None:
+        rows = (4 if self.op == "LSTM" else 1) * self.hidden
+        fits = {
+            "W": self.W.ndim == 3 and self.W.shape[:2] == (self.directions, rows),
+            "R": self.R.shape == (self.directions, rows, self.hidden),
+            "B": self.B is None or self.B.shape == (self.directions, 2 * rows),
+        }
+        for name, fit in fits.items():
+            if not fit:
+                shape = getattr(self, name).shape
+                raise ValueError(f"{self.where}: {name} has shape {shape}, which does not fit the node.")
+
+
+def _model(model: Any) -> Any:
+    try:
+        import onnx
+    except ImportError:
+        raise ImportError("reading ONNX models needs onnx: pip install 'diptych[nn]'") from None
+    if isinstance(model, onnx.ModelProto):
+        return model
+    data = bytes(model) if isinstance(model, bytes | bytearray | memoryview) else None
+    try:
+        return onnx.load(os.fspath(model)) if data is None else onnx.load_from_string(data)
+    except OSError:
+        raise
+    except Exception as error:  # protobuf's own kinds of error differ from version to version
+        where = "the bytes given" if data is not None else repr(str(Path(model)))
+        raise ValueError(f"{where}: not an ONNX model, or damaged: {error}") from error
+
+
+def _constants(graph: Any) -> dict[str, Any]:
+    from onnx import numpy_helper
+
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            found[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+        elif node.op_type == "Identity" and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
+    return found
+
+
+def _nodes(graph: Any, op: str, wanted: str | None) -> list[Any]:
+    """Return the nodes that are layers of one network, first to last."""
+    there = [node for node in graph.node if node.op_type == op]
+    names = ", ".join(repr(node.name) for node in there)
+    if wanted is not None:
+        there = [node for node in there if node.name == wanted]
+        if len(there) != 1:
+            raise ValueError(
+                f"node={wanted!r}: the model has {len(there)} {op} nodes of this name; it has {names}."
+            )
+        return there
+    if not there:
+        others = sorted({node.op_type for node in graph.node})
+        raise ValueError(f"the model has no {op} node; its nodes are {', '.join(others) or 'none'}.")
+    made_by = {output: node for node in graph.node for output in node.output}
+    for below, above in pairwise(there):  # nodes stand in the order in which they run
+        if not any(source is below for source in _sources(above.input[0], made_by)):
+            raise ValueError(
+                f"the {op} nodes {names} do not follow upon each other directly: pass node= to take one."
+            )
+    return there
+
+
+def _sources(value: str, made_by: dict[str, Any]) -> Iterator[Any]:
+    """Yield the nodes a value comes from, back to the first that computes."""
+    while value in made_by:
+        node = made_by[value]
+        yield node
+        if node.op_type not in _CARRIERS:
+            return
+        value = node.input[0]
