@@ -79,7 +79,7 @@ class TaggingNetwork:
         by_number = np.ascontiguousarray(np.where(there, vectors, -np.inf).transpose(1, 2, 0))
         largest = by_number.argmax(axis=2)[None]
         if training:
-            self._pooled = np.where(there, 1 / lengths.astype(x.dtype)[:, None], 0), largest
+            self._pooled = np.where(there, (1 / lengths)[:, None], 0).astype(x.dtype), largest
         mean = np.where(there, x, 0).sum(axis=0) / lengths.astype(x.dtype)[:, None]
         features = np.concatenate([mean, np.take_along_axis(vectors, largest, axis=0)[0]], axis=1)
         return tags, self.layers["intents"](features, training=training)
