@@ -33,22 +33,28 @@ def slot_filling(settings: Settings) -> Iterator[dict]:
             continue
         settings.say(f"{row.name} …")
         runs = [one(row, train, test, seed, settings) for seed in (SEEDS[:1] if settings.quick else SEEDS)]
-        f1, intents = ([run[name] for run in runs] for name in ("f1", "intents"))
-        yield {
-            "row": row.name,
-            "input": row.shown,
-            "runs": runs,
-            "f1": statistics.mean(f1),
-            "f1_spread": [min(f1), max(f1)],
-            "intents": statistics.mean(intents),
-            "bar": row.bar,
-            "goal": row.goal,
-            "intents_bar": row.intents_bar,
-            "held": None
-            if row.bar is None
-            else statistics.mean(f1) >= row.bar and statistics.mean(intents) >= row.intents_bar,
-            "epoch": statistics.median(run["seconds"] / run["epochs"] for run in runs),
-        }
+        yield summary(row, runs)
+
+
+def summary(row: Tagger, runs: list[dict[str, float]]) -> dict:
+    """Return the line of an encoder."""
+    f1, intents = ([run[name] for run in runs] for name in ("f1", "intents"))
+    held = None
+    if row.bar is not None:
+        held = statistics.mean(f1) >= row.bar and statistics.mean(intents) >= row.intents_bar
+    return {
+        "row": row.name,
+        "input": row.shown,
+        "runs": runs,
+        "f1": statistics.mean(f1),
+        "f1_spread": [min(f1), max(f1)],
+        "intents": statistics.mean(intents),
+        "bar": row.bar,
+        "goal": row.goal,
+        "intents_bar": row.intents_bar,
+        "held": held,
+        "epoch": statistics.median(run["seconds"] / run["epochs"] for run in runs),
+    }
 
 
 def one(row: Tagger, train: Any, test: Any, seed: int, settings: Settings) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -221,3 +222,32 @@ def test_progress(capsys):
 def test_parameters_are_scikit_learns(model):
     assert clone(model).get_params() == model.get_params()
     assert CharacterModel(hidden_size=3).set_params(epochs=4).epochs == 4
+
+
+def test_training_carries_the_state_and_reads_each_row_in_order(monkeypatch):
+    from diptych.estimators import _character_training as training
+
+    seen, real = [], training._update
+
+    def spy(net, adam, dropout, given, wanted, state):
+        loss, after = real(net, adam, dropout, given, wanted, state)
+        seen.append((given, wanted, state, after, adam.learning_rate))
+        return loss, after
+
+    monkeypatch.setattr(training, "_update", spy)
+    text = text_of(200)
+    model = CharacterModel(**SMALL | {"epochs": 2}).fit(text)
+    first = [k for k, (_, _, state, _, _) in enumerate(seen) if state is None]
+    assert len(first) == 2  # the beginning of each epoch
+    for epoch in (seen[: first[1]], seen[first[1] :]):
+        for before, after in pairwise(epoch):
+            assert after[2] is before[3]
+        rows, wanted = (np.concatenate([part[k] for part in epoch]).T for k in (0, 1))
+        assert len(rows) == 8
+        read = "".join(model.characters_[k] for k in rows.ravel())
+        at = text.index(read)  # the rows follow upon each other in the text
+        assert "".join(model.characters_[k] for k in wanted.ravel()) == text[at + 1 : at + 1 + len(read)]
+        assert len(text) - len(read) <= 8
+    rates = [rate for *_, rate in seen]
+    assert rates == sorted(rates, reverse=True)
+    assert (rates[0], rates[-1] < 0.0011) == (0.01, True)

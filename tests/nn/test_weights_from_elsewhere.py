@@ -292,6 +292,24 @@ def test_stacked_layers_of_onnx(onnx, op, direction, backend, tmp_path):
         kind.from_onnx(onnx_model(nodes, constants, ["x"]))
 
 
+def test_weights_may_stand_in_constant_nodes(onnx):
+    from onnx import helper, numpy_helper
+
+    weights = random_weights("LSTM", 1, 2, 3)
+    nodes = [
+        helper.make_node("Constant", [], ["kept"], value=numpy_helper.from_array(weights["W"])),
+        helper.make_node("Identity", ["kept"], ["W"]),
+        helper.make_node("LSTM", ["x", "W", "R", "B"], ["y"], hidden_size=3),
+    ]
+    rest = {name: weights[name] for name in ("R", "B")}
+    found = nn.LSTM.from_onnx(onnx_model(nodes, rest, ["x"])).state_dict()
+    expected = nn.LSTM.from_onnx(onnx_model(nodes[2:], weights, ["x"])).state_dict()
+    i, o, f, c = np.split(weights["W"][0], 4)
+    np.testing.assert_array_equal(found["weight_ih_l0"], np.concatenate([i, f, c, o]))
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
 def test_relu_of_onnx(onnx):
     from onnx import helper
 

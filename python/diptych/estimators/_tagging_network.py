@@ -25,7 +25,8 @@ class Sizes(NamedTuple):
 class TaggingNetwork:
     """Layers by name, forward and back.
 
-    A sentence's intent is chosen from the largest value of each feature over its words.
+    A sentence's intent is chosen from the mean of what the encoder says at its words, and from the largest
+    value of each number of their vectors.
     """
 
     def __init__(
@@ -56,29 +57,32 @@ class TaggingNetwork:
             width = sizes.hidden_size * (1 + sizes.bidirectional)
         self.layers["tags"] = nn.Linear(width, sizes.n_tags, dtype=dtype, rng=keys[2])
         if sizes.n_intents:
-            self.layers["intents"] = nn.Linear(width, sizes.n_intents, dtype=dtype, rng=keys[3])
+            both = width + sizes.embedding_dim
+            self.layers["intents"] = nn.Linear(both, sizes.n_intents, dtype=dtype, rng=keys[3])
         start = self.layers["words"].state_dict()["weight"]
         self.layers["words"].load_state_dict({"weight": start * start.dtype.type(_SPREAD)})
         self._dropouts = nn.Dropout(dropout, rng=keys[4]), nn.Dropout(dropout, rng=keys[5])
-        self._largest: Any = None
+        self._pooled: Any = None  # which words there are, and which of them have the largest numbers
 
     def forward(
         self, words: NDArray[np.int64], lengths: NDArray[np.int64], *, training: bool = False
     ) -> tuple[Any, Any]:
         """Return scores of tags (T, B, n_tags) and of intents (B, n_intents), None where none are learnt."""
         before, after = self._dropouts
-        x = before(self.layers["words"](words, training=training), training=training)
+        x = vectors = before(self.layers["words"](words, training=training), training=training)
         if "encoder" in self.layers:
             x, _ = self.layers["encoder"](x, None, lengths, training=training)
         tags = self.layers["tags"](after(x, training=training), training=training)
         if "intents" not in self.layers:
             return tags, None
-        there = np.arange(len(words))[:, None] < lengths
-        largest = np.where(there[:, :, None], x, -np.inf).argmax(axis=0)[None]
+        there = (np.arange(len(words))[:, None] < lengths)[:, :, None]
+        by_number = np.ascontiguousarray(np.where(there, vectors, -np.inf).transpose(1, 2, 0))
+        largest = by_number.argmax(axis=2)[None]
         if training:
-            self._largest = largest
-        pooled = np.take_along_axis(x, largest, axis=0)[0]
-        return tags, self.layers["intents"](pooled, training=training)
+            self._pooled = np.where(there, (1 / lengths)[:, None], 0).astype(x.dtype), largest
+        mean = np.where(there, x, 0).sum(axis=0) / lengths.astype(x.dtype)[:, None]
+        features = np.concatenate([mean, np.take_along_axis(vectors, largest, axis=0)[0]], axis=1)
+        return tags, self.layers["intents"](features, training=training)
 
     def backward(self, d_tags: Any, d_intents: Any) -> dict[str, Any]:
         """Return the gradients of all weights."""
@@ -86,16 +90,18 @@ class TaggingNetwork:
         by: dict[str, Any] = {}
         gradients = self.layers["tags"].backward(d_tags)
         by["tags"], dx = gradients.weights, after.backward(gradients.x)
+        d_largest = None
         if d_intents is not None:
             gradients = self.layers["intents"].backward(d_intents)
             by["intents"] = gradients.weights
-            if not dx.flags.writeable:
-                dx = dx.copy()
-            at = self._largest
-            np.put_along_axis(dx, at, np.take_along_axis(dx, at, axis=0) + gradients.x[None], axis=0)
+            d_mean, d_largest = np.split(gradients.x, [dx.shape[2]], axis=1)
+            dx = dx + self._pooled[0] * d_mean
         if "encoder" in self.layers:
             gradients = self.layers["encoder"].backward(dx)
             by["encoder"], dx = gradients.weights, gradients.x
+        if d_largest is not None:
+            at = self._pooled[1]
+            np.put_along_axis(dx, at, np.take_along_axis(dx, at, axis=0) + d_largest, axis=0)
         by["words"] = self.layers["words"].backward(before.backward(dx)).weights
         return by
 

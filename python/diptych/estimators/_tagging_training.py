@@ -13,7 +13,7 @@ from diptych.estimators._tagging_network import TaggingNetwork
 from diptych.estimators._tagging_words import UNKNOWN, batches, padded
 
 IGNORED = -100
-_INTENT_WEIGHT = 0.3  # of the loss of an intent beside that of a tag
+_INTENT_WEIGHT = 0.6  # of the loss of an intent beside that of a tag
 _CLIP = 5.0
 _ROWS = 64  # sentences that are tagged at a time
 

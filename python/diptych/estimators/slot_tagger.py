@@ -96,14 +96,14 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
     is as good as 8:15. So that the vector of unknown words is learnt too, a word that was seen n times is
     taken for one at random, with probability 1 / (1 + n). Tags are chosen together, by Viterbi's algorithm:
     of all BIO sequences the one whose scores have the largest sum (with ``encoder="none"`` each by itself,
-    so that an "I-" may follow anything). An intent is chosen from the largest value of each feature in the
-    sentence, and its loss added to that of the tags.
+    so that an "I-" may follow anything). An intent is chosen from the mean of what the encoder says at the
+    words, and from the largest value of each number of their vectors; its loss is added to that of the tags.
 
     A seed gives the same bits for any `n_jobs`. The small layers multiply matrices with NumPy's BLAS: another
     BLAS, or another number of threads of it, may round otherwise.
 
     Time is O(epochs · words · hidden_size · (embedding_dim + hidden_size)). Memory at the peak is that of
-    the sentences as numbers, 16 bytes for each word, four times the weights, and a batch.
+    the sentences as numbers, 16 bytes for each word, six times the weights, and a batch.
 
     References
     ----------
