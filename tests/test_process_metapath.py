@@ -2,7 +2,7 @@
 
 import pytest
 
-from processes import FORKED, GROWTH, alone, on_linux, with_fork
+from processes import FORKED, GROWTH, alone, on_linux, with_fork, with_signals
 
 PRELUDE = """
 import numpy as np
@@ -61,3 +61,26 @@ def same():
 assert same() and in_child(same) == 0
 """
     )
+
+
+@with_signals
+def test_ctrl_c_stops_a_pass_past_the_queries():
+    """One that would take minutes: a tenth of the nodes are queries and most of them reach a few columns."""
+    out = alone(
+        PRELUDE
+        + """
+import os, signal, threading, time
+A = half(1_000_000, 20_000, 3_000_000, 6).astype(float)
+queries, sent = np.arange(0, 1_000_000, 16), []
+def press():
+    sent.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Timer(1, press).start()
+try:
+    top(A, queries)
+    raise AssertionError("the input is too small: it was over before Ctrl-C")
+except KeyboardInterrupt:
+    print(time.monotonic() - sent[0])
+"""
+    )
+    assert float(out) < 0.5

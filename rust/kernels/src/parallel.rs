@@ -242,11 +242,34 @@ pub(crate) fn room<T>(vector: &mut Vec<T>, len: usize, what: &'static str) -> Re
     vector.try_reserve(len).map_err(|_| Error::OutOfMemory { what, bytes })
 }
 
-/// A vector of `len` copies of `value`.
+/// Fails where so much memory is surely not there: a system may promise it, and end the process that writes to it.
 ///
 /// # Errors
 /// As [`reserve`].
+fn afford<T>(len: usize, what: &'static str) -> Result<()> {
+    const MUCH: u128 = 1 << 30; // less is not worth a look
+    let bytes = len as u128 * size_of::<T>() as u128;
+    if bytes >= MUCH && available().is_some_and(|available| bytes > available) {
+        return Err(Error::OutOfMemory { what, bytes });
+    }
+    Ok(())
+}
+
+/// Bytes of memory that are free or can be made so, swap included; only Linux tells.
+fn available() -> Option<u128> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib = |key: &str| -> Option<u128> {
+        text.lines().find_map(|line| line.strip_prefix(key))?.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    Some((kib("MemAvailable:")? + kib("SwapFree:")?) << 10)
+}
+
+/// A vector of `len` copies of `value`.
+///
+/// # Errors
+/// As [`reserve`]; also where the memory is not there.
 pub(crate) fn filled<T: Clone>(len: usize, value: T, what: &'static str) -> Result<Vec<T>> {
+    afford::<T>(len, what)?;
     let mut out = reserve(len, what)?;
     out.resize(len, value);
     Ok(out)
@@ -298,4 +321,44 @@ pub(crate) fn split_runs<T>(mut items: &mut [T], ends: impl Iterator<Item = usiz
         start = end;
     }
     slices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a system would promise.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_that_is_not_there_is_not_written_to() {
+        let Some(available) = available() else { return };
+        let error = filled(available as usize + (2 << 30), 1u8, "a test").unwrap_err();
+        assert!(matches!(error, Error::OutOfMemory { what: "a test", .. }));
+        assert_eq!(filled(3, 1u8, "a test").unwrap(), [1, 1, 1]);
+    }
+
+    /// A leaf that runs long on another worker calls the first one, which waits.
+    #[test]
+    fn the_first_worker_is_asked_while_it_waits_for_a_long_block() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let asked = Arc::new(AtomicU64::new(0));
+        let (count, every) = (Arc::clone(&asked), Duration::from_millis(5));
+        let task = Task::watched(every, move |_, _| {
+            assert_eq!(rayon::current_thread_index(), Some(0));
+            count.fetch_add(1, Ordering::Relaxed) < 2
+        });
+        pool.broadcast(|worker| {
+            if worker.index() == 0 {
+                // As a join whose other half is being worked on: this one has nothing to do but to wait.
+                while !task.0.stop.load(Ordering::Relaxed) {
+                    rayon::yield_now();
+                }
+            } else {
+                while task.check().is_ok() {
+                    std::hint::spin_loop();
+                }
+            }
+        });
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
+    }
 }
