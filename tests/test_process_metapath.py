@@ -84,3 +84,39 @@ except KeyboardInterrupt:
 """
     )
     assert float(out) < 0.5
+
+
+@with_signals
+def test_a_signal_handler_may_call_a_kernel_in_the_middle_of_one():
+    alone(
+        PRELUDE
+        + """
+import signal
+large, small = half(40_000, 9_000, 700_000, 2), half(300, 60, 1_500, 2)
+expected, inner = (top(large), top(small)), []
+signal.signal(signal.SIGALRM, lambda *_: inner.append(top(small)))
+signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+for _ in range(5):
+    assert all(map(np.array_equal, top(large), expected[0]))
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert inner and all(np.array_equal(a, b) for found in inner for a, b in zip(found, expected[1]))
+"""
+    )
+
+
+@with_fork
+def test_threads_of_python_ask_at_the_same_time():
+    alone(
+        FORKED
+        + PRELUDE
+        + """
+import os, sys
+from concurrent.futures import ThreadPoolExecutor
+A = half(20_000, 9_000, 100_000, 2)
+expected = top(A)
+def same(_=None): return all(map(np.array_equal, top(A), expected))
+with ThreadPoolExecutor(6) as pool:
+    assert all(pool.map(same, range(30)))
+    assert in_child(same) == 0
+"""
+    )
