@@ -79,7 +79,7 @@ impl Task {
     pub(crate) fn interrupted(&self) -> bool {
         let asked = ASKED.get();
         ASKED.set(asked.wrapping_add(1));
-        if asked % 16 == 0 {
+        if asked.is_multiple_of(16) {
             self.poll();
         }
         self.0.stop.load(Ordering::Relaxed)
@@ -110,15 +110,15 @@ impl Task {
         let late = watch.elapsed().checked_sub(watch.next.load(Ordering::Relaxed));
         match (late, rayon::current_thread_index()) {
             (Some(_), Some(0)) => self.0.look(watch),
-            (Some(late), Some(_)) if u128::from(late) >= watch.every.as_nanos() => {
-                if !watch.called.swap(true, Ordering::Relaxed) {
-                    let shared = Arc::clone(&self.0);
-                    rayon::spawn_broadcast(move |worker| {
-                        if let (0, Some(watch)) = (worker.index(), &shared.watch) {
-                            shared.look(watch);
-                        }
-                    });
-                }
+            (Some(late), Some(_))
+                if u128::from(late) >= watch.every.as_nanos() && !watch.called.swap(true, Ordering::Relaxed) =>
+            {
+                let shared = Arc::clone(&self.0);
+                rayon::spawn_broadcast(move |worker| {
+                    if let (0, Some(watch)) = (worker.index(), &shared.watch) {
+                        shared.look(watch);
+                    }
+                });
             }
             _ => {}
         }

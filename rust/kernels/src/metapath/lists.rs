@@ -190,7 +190,7 @@ impl Sign {
     #[inline(always)]
     fn bit(number: u32) -> u64 {
         let hash = number.wrapping_mul(0x9E37_79B1) >> 16;
-        1 << (hash * Self::COLUMNS >> 16)
+        1 << ((hash * Self::COLUMNS) >> 16)
     }
 
     /// Of a row of the half matrix.
