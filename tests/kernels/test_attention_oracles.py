@@ -165,7 +165,7 @@ def test_autograd(panel, name):
             k, v = anp.repeat(k, times, axis=-3), anp.repeat(v, times, axis=-3)
         z = anp.einsum("...id,...jd->...ij", q, k) * options.get("scale", d**-0.5) + added
         e = anp.exp(anp.where(seen, z, -1e9))
-        w = e / anp.sum(e, axis=-1, keepdims=True)
+        w = e / (anp.sum(e, axis=-1, keepdims=True) + ~seen.any(axis=-1, keepdims=True))
         return anp.sum(anp.einsum("...ij,...jv->...iv", w, v) * d_output)
 
     _, found = attending.there_and_back(panel, given, d_output, **options)
