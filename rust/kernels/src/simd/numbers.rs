@@ -87,6 +87,7 @@ pub trait Float:
     + std::ops::Add<Output = Self>
     + std::ops::Sub<Output = Self>
     + std::ops::Mul<Output = Self>
+    + std::ops::Div<Output = Self>
     + std::ops::AddAssign
     + 'static
 {
@@ -100,6 +101,12 @@ pub trait Float:
     const ONE: Self;
     /// −2
     const MINUS_TWO: Self;
+    /// −∞
+    const MINUS_INFINITY: Self;
+    /// The least number that is finite.
+    const LOWEST: Self;
+    /// The nearest number.
+    fn nearest(x: f64) -> Self;
     /// Adding it rounds a small number to a whole one, which then stands in the low bits.
     const ROUNDER: Self;
     /// 1 / ln 2
@@ -123,6 +130,13 @@ impl Float for f32 {
     const ZERO: f32 = 0.0;
     const ONE: f32 = 1.0;
     const MINUS_TWO: f32 = -2.0;
+    const MINUS_INFINITY: f32 = f32::NEG_INFINITY;
+    const LOWEST: f32 = f32::MIN;
+
+    fn nearest(x: f64) -> f32 {
+        x as f32
+    }
+
     const ROUNDER: f32 = 12_582_912.0;
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     const MINUS_LN_2: [f32; 2] = [-0.693_359_4, 2.121_944_4e-4];
@@ -142,6 +156,13 @@ impl Float for f64 {
     const ZERO: f64 = 0.0;
     const ONE: f64 = 1.0;
     const MINUS_TWO: f64 = -2.0;
+    const MINUS_INFINITY: f64 = f64::NEG_INFINITY;
+    const LOWEST: f64 = f64::MIN;
+
+    fn nearest(x: f64) -> f64 {
+        x
+    }
+
     const ROUNDER: f64 = 6_755_399_441_055_744.0;
     const LOG2_E: f64 = std::f64::consts::LOG2_E;
     const MINUS_LN_2: [f64; 2] = [-6.931_471_803_691_238e-1, -1.908_214_929_270_587_7e-10];
