@@ -87,6 +87,7 @@ FLOORS = [
         "_progress",
         "_threads",
         "_validate",
+        "_validate_attention",
         "_validate_metapath",
         "_validate_recurrent",
         "_validate_skipgram",
@@ -106,6 +107,7 @@ ON_NUMPY_ALONE = {"reference", "testing"}
 BELOW_SKLEARN = ON_NUMPY_ALONE | {
     "kernels",
     "_validate",
+    "_validate_attention",
     "_validate_metapath",
     "_validate_recurrent",
     "_validate_skipgram",

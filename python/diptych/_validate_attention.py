@@ -1,7 +1,7 @@
 """The checks of what attention takes, beside those of :mod:`diptych._validate`, and in the same manner.
 
-The query decides the dtype: float32 where it has that, float64 where it has that or is a list. Key, value and mask
-follow it, lists are converted; arrays of another dtype are refused. Numbers are not scanned.
+The query decides the dtype: float32 where it has that, float64 where it has that or is a list. Key, value
+and mask follow it, lists are converted; arrays of another dtype are refused. Numbers are not scanned.
 """
 
 import math
@@ -196,8 +196,8 @@ def _check_lead(query: tuple[int, ...], key: tuple[int, ...], enable_gqa: bool) 
         raise ValueError(f"key has {theirs[-1]} heads on axis -3 and query {mine[-1]}{hint}.")
     if mine[-1] % theirs[-1] != 0:
         raise ValueError(
-            f"query has {mine[-1]} heads and key {theirs[-1]} on axis -3: the first must be a multiple of the "
-            "second."
+            f"query has {mine[-1]} heads and key {theirs[-1]} on axis -3: the first must be a multiple of "
+            "the second."
         )
 
 

@@ -5,7 +5,6 @@ Names, shapes and the meaning of masks are those of ``torch.nn.functional.scaled
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diptych import _progress, _rust
@@ -24,8 +23,8 @@ __all__ = [
 class AttentionTape(NamedTuple):
     """What :func:`scaled_dot_product_attention_backward` takes.
 
-    It is what :func:`scaled_dot_product_attention` returns last with ``return_tape=True``. It holds the arrays
-    themselves, not copies: change none of them before the way back.
+    It is what :func:`scaled_dot_product_attention` returns last with ``return_tape=True``. It holds the
+    arrays themselves, not copies: change none of them before the way back.
 
     Attributes
     ----------
@@ -34,9 +33,9 @@ class AttentionTape(NamedTuple):
     output : ndarray of shape (…, L, v)
         What was returned.
     maximum, total : ndarray of shape (…, L)
-        The greatest score m of each query and ``l = Σ exp(score - m)``: a weight is ``exp(score - m) / l``, and
-        the logarithm of the sum of exponentials ``m + log(l)``, which as one number would lose what large scores
-        need. Both are 0 where no key is seen.
+        The greatest score m of each query and ``l = Σ exp(score - m)``: a weight is ``exp(score - m) / l``,
+        and the logarithm of the sum of exponentials ``m + log(l)``, which as one number would lose what
+        large scores need. Both are 0 where no key is seen.
     """
 
     query: FloatArray
@@ -88,17 +87,17 @@ def scaled_dot_product_attention(
     value : array-like of shape (…, S, v)
         A value for each key, of any width v.
     attn_mask : array-like that broadcasts to (…, L, S), bool or of the dtype of query, or None, default=None
-        Boolean: a query sees the keys where it is True (the opposite of ``key_padding_mask`` of torch's layers).
-        Numbers are added to the scores; -inf hides a key. It is read where it lies, whatever its strides, and is
-        never expanded.
+        Boolean: a query sees the keys where it is True (the opposite of ``key_padding_mask`` of torch's
+        layers). Numbers are added to the scores; -inf hides a key. It is read where it lies, whatever its
+        strides, and is never expanded.
     is_causal : bool, default=False
         Whether query i sees the keys ``j <= i`` only. Both are counted from their first, also where L and S
         differ. Together with a mask, a key must be seen by both.
     scale : float or None, default=None
         What the products of query and key are multiplied by; None is ``1 / sqrt(d)``.
     enable_gqa : bool, default=False
-        Whether `key` and `value` may have fewer heads than `query`, on axis -3: each then serves as many of the
-        query's heads in a row as there are more of them.
+        Whether `key` and `value` may have fewer heads than `query`, on axis -3: each then serves as many of
+        the query's heads in a row as there are more of them.
     return_weights : bool, default=False
         Whether to return the weights too, which takes L · S numbers for each head.
     return_tape : bool, default=False
@@ -119,11 +118,13 @@ def scaled_dot_product_attention(
     Raises
     ------
     ValueError
-        If shapes do not fit each other, or the mask not the scores; if an axis is empty; if the heads of `query` are
-        not a multiple of those of `key`, or differ without `enable_gqa`; if `scale` is not finite.
+        If shapes do not fit each other, or the mask not the scores; if an axis is empty; if the heads of
+        `query` are not a multiple of those of `key`, or differ without `enable_gqa`; if `scale` is not
+        finite.
     TypeError
-        If dtypes differ or are neither float32 nor float64 (integers are refused, too), if a mask is of another
-        dtype than bool or that of `query`, or a flag is no bool. (The error is a ValueError as well.)
+        If dtypes differ or are neither float32 nor float64 (integers are refused, too), if a mask is of
+        another dtype than bool or that of `query`, or a flag is no bool. (The error is a ValueError as
+        well.)
     MemoryError
         If the result does not fit; the message names its size.
 
@@ -133,27 +134,30 @@ def scaled_dot_product_attention(
 
     Notes
     -----
-    A key that is not seen has no influence at all, whatever it and its value hold, be it NaN. A query that sees no
-    key gets zeros. Numbers are not scanned: NaN in a query, or in a key it sees, makes its whole output NaN; NaN in a
-    value it sees makes that column NaN. Scores may be as large as the dtype holds: no exponent is above 0. A score that
-    overflows to +inf counts as NaN, one that overflows to -inf as not seen.
+    A key that is not seen has no influence at all, whatever it and its value hold, be it NaN. A query that
+    sees no key gets zeros. Numbers are not scanned: NaN in a query, or in a key it sees, makes its whole
+    output NaN; NaN in a value it sees makes that column NaN. Scores may be as large as the dtype holds: no
+    exponent is above 0. A score that overflows to +inf counts as NaN, one that overflows to -inf as not
+    seen.
 
-    The keys are read in blocks, of which a query keeps the greatest score so far, the sum of the exponentials and
-    the sum of the values they weight [2]_ [3]_. Scores are never all there at once. Blocks are cut by position alone,
-    every score is one chain of fused multiply-adds, sums of weights are added in one order: so the output of a
-    query is the same, bit for bit, alone and among others, for every number of threads and on every instruction
-    set. The reference adds in another order and agrees up to rounding.
+    The keys are read in blocks, of which a query keeps the greatest score so far, the sum of the
+    exponentials and the sum of the values they weight [2]_ [3]_. Scores are never all there at once. Blocks
+    are cut by position alone, every score is one chain of fused multiply-adds, sums of weights are added in
+    one order: so the output of a query is the same, bit for bit, alone and among others, for every number
+    of threads and on every instruction set. The reference adds in another order and agrees up to rounding.
 
-    Time is O(L · S · (d + v)) for each head, of which a causal mask saves about half. Memory at the peak is the
-    result, and packed copies of the keys and values of as many heads as fit in 4 MiB, or of one if it is larger
-    (widths rounded up to 64 numbers at most), and for each thread some 256 · (d + v) numbers; nothing grows with
-    L · S unless `return_weights` asks for it. One query against many keys splits the keys over the threads.
+    Time is O(L · S · (d + v)) for each head, of which a causal mask saves about half. Memory at the peak is
+    the result, and packed copies of the keys and values of as many heads as fit in 4 MiB, or of one if it
+    is larger (widths rounded up to 64 numbers at most), and for each thread some 256 · (d + v) numbers;
+    nothing grows with L · S unless `return_weights` asks for it. One query against many keys splits the
+    keys over the threads.
 
     References
     ----------
     .. [1] A. Vaswani et al., "Attention is all you need", NeurIPS 2017.
     .. [2] M. Milakov and N. Gimelshein, "Online normalizer calculation for softmax", arXiv:1805.02867, 2018.
-    .. [3] T. Dao et al., "FlashAttention: fast and memory-efficient exact attention with IO-awareness", NeurIPS 2022.
+    .. [3] T. Dao et al., "FlashAttention: fast and memory-efficient exact attention with IO-awareness",
+       NeurIPS 2022.
 
     Examples
     --------
@@ -169,7 +173,10 @@ def scaled_dot_product_attention(
     known = _check.heads(query, key, value, _check.flag(enable_gqa, "enable_gqa"))
     mask, causal = _check.attn_mask(attn_mask, known), _check.flag(is_causal, "is_causal")
     factor = _check.scale(scale, known.query.shape[-1])
-    with_weights, keep = _check.flag(return_weights, "return_weights"), _check.flag(return_tape, "return_tape")
+    with_weights, keep = (
+        _check.flag(return_weights, "return_weights"),
+        _check.flag(return_tape, "return_tape"),
+    )
     threads = resolve_n_jobs(n_jobs)
     output, maximum, total, weights = _rust.attention_forward(
         *known, mask, causal, factor, with_weights, threads, _progress.current()
@@ -198,8 +205,8 @@ def scaled_dot_product_attention_backward(
     Returns
     -------
     AttentionGradients
-        Derivatives by `query`, `key` and `value`, in their shapes. A head of keys that served several heads of
-        queries gets the sum over these. The mask and returned weights have no part in it.
+        Derivatives by `query`, `key` and `value`, in their shapes. A head of keys that served several heads
+        of queries gets the sum over these. The mask and returned weights have no part in it.
 
     Raises
     ------
@@ -221,17 +228,17 @@ def scaled_dot_product_attention_backward(
         dV = Wᵀ dO;    dW = dO Vᵀ;    dZ = W ∘ (dW - Σ_c dO ∘ O)
         dQ = scale · dZ K;    dK = scale · dZᵀ Q
 
-    A key that is not seen gets, from the queries that do not see it, the derivative 0, and gives them nothing,
-    whatever it, its value, the query or `d_output` hold. NaN that is seen makes NaN.
+    A key that is not seen gets, from the queries that do not see it, the derivative 0, and gives them
+    nothing, whatever it, its value, the query or `d_output` hold. NaN that is seen makes NaN.
 
-    Every entry is a sum over queries or over keys in their order, the same bits for every number of threads and on
-    every instruction set. Time is O(L · S · (d + v)) for each head. Memory at the peak is the result and for each
-    thread some 1024 · (d + v) numbers.
+    Every entry is a sum over queries or over keys in their order, the same bits for every number of threads
+    and on every instruction set. Time is O(L · S · (d + v)) for each head. Memory at the peak is the result
+    and for each thread some 1024 · (d + v) numbers.
 
     References
     ----------
-    .. [1] T. Dao et al., "FlashAttention: fast and memory-efficient exact attention with IO-awareness", NeurIPS 2022,
-       appendix B.
+    .. [1] T. Dao et al., "FlashAttention: fast and memory-efficient exact attention with IO-awareness",
+       NeurIPS 2022, appendix B.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Attention: each query takes the mean of values, weighted by how well their keys fit it.
 
-Vaswani et al. (2017), "Attention is all you need", section 3.2.1, for scaled dot products; the way back is the
-chain rule. A vector is a row; `…` are any axes before, such as batch and head.
+Vaswani et al. (2017), "Attention is all you need", section 3.2.1, for scaled dot products; the way back is
+the chain rule. A vector is a row; `…` are any axes before, such as batch and head.
 
     L queries, S keys and values, d features of a query and of a key, v of a value
     Q (…, L, d),  K (…, S, d),  V (…, S, v),  M (…, L, S) the mask,  γ the scale, 1/√d if nothing is said
@@ -16,15 +16,15 @@ chain rule. A vector is a row; `…` are any axes before, such as batch and head
                     dZ = W ∘ (dW − δ)              δ_i = Σ_j w_ij dw_ij = Σ_c do_ic o_ic
                     dQ = γ dZ K,   dK = γ dZᵀ Q
 
-A query sees key j unless z_ij = −∞: a boolean mask that is False there, a mask of −∞, or with `is_causal` a key
-after it, j > i. What is not seen counts for nothing, whatever it holds; a query that sees no key gets zeros.
-With grouped heads a head of keys serves several of queries in a row.
+A query sees key j unless z_ij = −∞: a boolean mask that is False there, a mask of −∞, or with `is_causal` a
+key after it, j > i. What is not seen counts for nothing, whatever it holds; a query that sees no key gets
+zeros. With grouped heads a head of keys serves several of queries in a row.
 
 Three tokens, two features. The third token may look at all, the first at itself alone:
 
 >>> from diptych.reference import attention
 >>> def show(name, axes, tensor):
-...     print(f"{name} ({', '.join(axes)})", np.array2string(tensor, precision=3), sep="\\n")
+...     print(f"{name} ({', '.join(axes)})", np.array2string(tensor, precision=3), sep=chr(10))
 >>> Q = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 >>> K = np.array([[2.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
 >>> V = np.array([[1.0, 0.0], [0.0, 1.0], [4.0, 4.0]])
@@ -127,7 +127,7 @@ def scaled_dot_product_attention(
     γ = 1 / math.sqrt(Q.shape[-1]) if scale is None else float(scale)
     Z = scores(Q, for_each_head(K, Q), M, is_causal, γ)
     W, m, l = softmax(Z)  # noqa: E741
-    O = product(W, for_each_head(V, Q), seen=Z != -np.inf)  # noqa: E741
+    O = product(W, for_each_head(V, Q), seen=~np.isneginf(Z))  # noqa: E741
     found = [O, W][: 1 + return_weights]
     found += [AttentionTape(Q, K, V, M, is_causal, γ, O, m, l)][:return_tape]
     return tuple(found) if len(found) > 1 else O
@@ -140,7 +140,7 @@ def scaled_dot_product_attention_backward(
     Q, K, V, γ = tape.query, tape.key, tape.value, tape.scale
     keys, values, dO = for_each_head(K, Q), for_each_head(V, Q), np.asarray(d_output)
     Z = scores(Q, keys, tape.attn_mask, tape.is_causal, γ)
-    seen = Z != -np.inf
+    seen = ~np.isneginf(Z)
     W, _, _ = softmax(Z)
     dV = product(W.mT, dO, seen.mT)
     dW = dO @ values.mT
@@ -160,7 +160,7 @@ def scores(Q: Floats, K: Floats, M: Floats | None, is_causal: bool, γ: float) -
     if M is not None and M.dtype == bool:
         Z = np.where(M, Z, -np.inf)
     elif M is not None:
-        Z = np.where(M == -np.inf, -np.inf, Z + M)
+        Z = np.where(np.isneginf(M), -np.inf, Z + M)
     if is_causal:
         i, j = np.indices(Z.shape[-2:])
         Z = np.where(j <= i, Z, -np.inf)
@@ -169,7 +169,7 @@ def scores(Q: Floats, K: Floats, M: Floats | None, is_causal: bool, γ: float) -
 
 def softmax(Z: Floats) -> tuple[Floats, Floats, Floats]:
     """W, and the m and l that make it."""
-    seen = Z != -np.inf
+    seen = ~np.isneginf(Z)
     m = np.where(seen.any(axis=-1), Z.max(axis=-1), 0)  # (…, L)
     E = np.where(seen, np.exp(Z - m[..., None]), 0)  # (…, L, S), no exponent above 0
     l = E.sum(axis=-1)  # noqa: E741                            (…, L)
@@ -177,7 +177,7 @@ def softmax(Z: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def product(A: Floats, X: Floats, seen: NDArray[np.bool]) -> Floats:
-    """A X, in which 0 times NaN is 0 where it is not seen."""
+    """Multiply A by X, where 0 times NaN is 0 where it is not seen."""
     strange = ~np.isfinite(X)
     reached = seen @ strange  # whether an entry sees anything strange
     return np.where(reached, A @ X, A @ np.where(strange, 0, X))
@@ -191,7 +191,7 @@ def for_each_head(X: Floats, Q: Floats) -> Floats:
 
 
 def summed_over_heads(dX: Floats, X: Floats) -> Floats:
-    """The derivative by X, which served several heads, from those of each."""
+    """Add up the derivatives by X of the heads that it served."""
     if dX.shape == X.shape:
         return dX
     *lead, heads, S, n = X.shape
