@@ -7,7 +7,8 @@ _FILE = '''\
 
 Check what you have written, as often as you like:
 
-    diptych check attention.{name} {file}:{name}
+    diptych check attention.{name} \\
+        {file}:{name}
 """
 
 import numpy as np
