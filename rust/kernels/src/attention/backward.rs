@@ -5,7 +5,7 @@
 //! keys and values, and one for some blocks of queries those by these: seven products, but many pieces. A derivative is
 //! the sum over blocks in order of what each gives from zero, so it is the same bits either way.
 
-use super::block::{pack_rows, pack_transposed, padded};
+use super::block::{is_strange, pack_rows, pack_transposed, padded};
 use super::forward::{make_scores, masks_of, scale_queries, what_is_seen};
 use super::mask::OfHead;
 use super::rows::{Strides, blend, blend_seen};
@@ -181,9 +181,10 @@ fn back_run<L: Both, T: Float>(
     while first < keys.end {
         let n = KEYS.min(keys.end - first);
         let from = &of.keys_of(key_head)[first * d..][..n * d];
-        let mut strange = pack_transposed(lanes, from, d, &mut room.keys_across);
-        pack_rows(lanes, from, d, KEYS, &mut room.keys);
-        strange |= pack_transposed(lanes, &of.values_of(key_head)[first * v..][..n * v], v, &mut room.values_across);
+        let values = &of.values_of(key_head)[first * v..][..n * v];
+        pack_transposed(lanes, from, d, &mut room.keys_across);
+        pack_transposed(lanes, values, v, &mut room.values_across);
+        let strange = pack_rows(lanes, from, d, KEYS, &mut room.keys) | is_strange(lanes, values);
         let mut row = rows.start;
         while row < rows.end {
             // A block does not straddle two heads, so that where it begins follows from its place in its own.

@@ -4,7 +4,7 @@ use super::{Attention, KEYS};
 use crate::Result;
 use crate::parallel::filled;
 use crate::simd::memory::{Aligned, size};
-use crate::simd::numbers::{Float, Numbers};
+use crate::simd::numbers::{Float, MOST, Numbers, transpose};
 use crate::simd::tile::ACROSS;
 
 /// Blocks one after the other, each with room for [`KEYS`] positions.
@@ -89,24 +89,36 @@ pub(super) fn pack<T: Float, L: Numbers<T>>(
 
 /// Rows of `width` numbers as panels in which a row is a column; zeros beyond the last row.
 #[inline(always)]
-pub(super) fn pack_transposed<T: Float, L: Numbers<T>>(lanes: L, rows: &[T], width: usize, to: &mut [T]) -> bool {
+pub(super) fn pack_transposed<T: Float, L: Numbers<T>>(lanes: L, rows: &[T], width: usize, to: &mut [T]) {
     let wide = ACROSS * L::N;
     let n = rows.len() / width;
-    for (panel, to) in to[..padded(n, wide) * width].chunks_exact_mut(width * wide).enumerate() {
-        let here = wide.min(n - panel * wide);
-        for j in 0..here {
-            let row = &rows[(panel * wide + j) * width..][..width];
-            for k in 0..width {
-                to[k * wide + j] = row[k];
+    for register in 0..n.div_ceil(wide) * ACROSS {
+        let to = &mut to[register / ACROSS * width * wide..][..width * wide];
+        let (first, place) = (register * L::N, register % ACROSS * L::N);
+        let mut column = 0;
+        while column < width {
+            let here = L::N.min(width - column);
+            let mut x = [lanes.splat(T::ZERO); MOST];
+            if here == L::N && first + L::N <= n {
+                for i in 0..L::N {
+                    x[i] = lanes.load(&rows[(first + i) * width + column..]);
+                }
+                transpose(lanes, &mut x);
+                for i in 0..L::N {
+                    lanes.store(x[i], &mut to[(column + i) * wide + place..]);
+                }
+            } else {
+                for i in 0..L::N.min(n.saturating_sub(first)) {
+                    x[i] = lanes.load_part(&rows[(first + i) * width + column..][..here]);
+                }
+                transpose(lanes, &mut x);
+                for i in 0..here {
+                    lanes.store(x[i], &mut to[(column + i) * wide + place..]);
+                }
             }
-        }
-        for j in here..wide {
-            for k in 0..width {
-                to[k * wide + j] = T::ZERO;
-            }
+            column += here;
         }
     }
-    is_strange(lanes, rows)
 }
 
 /// Rows of `width` numbers as panels of columns, each with room for `most` rows; zeros beyond the last column. Tells whether

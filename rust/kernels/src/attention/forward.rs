@@ -1,8 +1,9 @@
 //! There: who does what, and one block of queries after the other.
 //!
 //! Keys and values of as many heads as fit in [`PACKED`] bytes are packed, each block once, then the threads take blocks of
-//! queries. Where the queries of a head of keys are but one block, nothing would be packed for others: there the threads
-//! take spans of keys, pack each block where they need it, and the spans are merged in order.
+//! queries. Where heads are many and small, a thread takes whole heads, which then stay in its cache. Where the queries of
+//! a head of keys are but one block, nothing would be packed for others: there the threads take spans of keys, pack each
+//! block where they need it, and the spans are merged in order. All of it gives the same bits.
 
 use super::block::{Block as KeyBlock, BlockMut, Blocks, pack, padded};
 use super::mask::OfHead;
@@ -21,6 +22,9 @@ use std::ops::Range;
 
 /// Bytes of keys and values packed at a time, unless one head has more.
 const PACKED: usize = 4 << 20;
+
+/// Bytes of a head, packed, that stay in the second cache.
+const HEAD: usize = 512 << 10;
 
 /// Spans that are done between two merges.
 const ROUND: usize = 64;
@@ -122,6 +126,8 @@ pub fn forward<T: Float>(of: &Attention<'_, T>, with_weights: bool, task: &Task)
     let wide = ACROSS * lanes_of::<T>(PhantomData);
     if of.group.saturating_mul(of.queries) <= QUERIES && !with_weights {
         few_queries(of, wide, threads, &mut out, task)?;
+    } else if threads == 1 || of.key_heads() >= 2 * threads && of.bytes_of_head(wide) <= HEAD {
+        whole_heads(of, wide, threads, &mut out, task)?;
     } else {
         many_queries(of, wide, threads, &mut out, task)?;
     }
@@ -144,8 +150,7 @@ fn many_queries<T: Float>(
     task: &Task,
 ) -> Result<()> {
     let blocks = of.keys.div_ceil(KEYS);
-    let bytes = (KEYS * blocks).saturating_mul(of.features + padded(of.width, wide)).saturating_mul(size_of::<T>());
-    let at_once = (PACKED / bytes.max(1)).clamp(1, of.key_heads());
+    let at_once = (PACKED / of.bytes_of_head(wide)).clamp(1, of.key_heads());
     let mut packed = Blocks::new(of, size(&[at_once, blocks], "the packed keys and values", 1)?, wide)?;
     let of_head = of.queries.div_ceil(QUERIES);
     task.expect(size(&[of.heads, of_head], "the blocks", 1)?);
@@ -189,6 +194,43 @@ fn many_queries<T: Float>(
         first += heads;
     }
     Ok(())
+}
+
+/// A head of keys with all queries it serves, packed by the thread that takes it.
+fn whole_heads<T: Float>(
+    of: &Attention<'_, T>,
+    wide: usize,
+    threads: usize,
+    out: &mut Out<'_, T>,
+    task: &Task,
+) -> Result<()> {
+    let blocks = of.keys.div_ceil(KEYS);
+    task.expect(size(&[of.heads, of.queries.div_ceil(QUERIES)], "the blocks", 1)?);
+    let mut heads = reserve(of.key_heads(), "the heads")?;
+    for key_head in 0..of.key_heads() {
+        heads.push((key_head, out.take(of.group * of.queries, of.width, of.keys)));
+    }
+    share(
+        threads,
+        heads,
+        || Scratch::new(of, wide, blocks),
+        |room, (key_head, mut out)| {
+            let mut packed = std::mem::take(&mut room.block);
+            for (block, place) in packed.places().enumerate() {
+                pack_block(of, key_head, block * KEYS, place);
+            }
+            for head in 0..of.group {
+                for first in (0..of.queries).step_by(QUERIES) {
+                    let rows = Block { first: head * of.queries + first, n: QUERIES.min(of.queries - first) };
+                    let out = out.take(rows.n, of.width, of.keys);
+                    attend(of, Piece { key_head, rows, blocks: 0, out }, &packed, room, task);
+                    task.advance(1)?;
+                }
+            }
+            room.block = packed;
+            Ok(())
+        },
+    )
 }
 
 /// A span of the keys of a head, and what it gives to all queries of the head.

@@ -107,6 +107,12 @@ impl<T: Float> Attention<'_, T> {
         self.work().saturating_add((self.key_heads() * self.keys.max(KEYS)).saturating_mul(self.features)) <= 1 << 20
     }
 
+    /// Bytes of the packed keys and values of a head, for panels of so many numbers.
+    pub(crate) fn bytes_of_head(&self, wide: usize) -> usize {
+        let widths = self.features.saturating_add(self.width.saturating_add(wide));
+        self.keys.next_multiple_of(KEYS).saturating_mul(widths).saturating_mul(size_of::<T>())
+    }
+
     /// The keys of a head.
     pub(crate) fn keys_of(&self, head: usize) -> &[T] {
         &self.key[head * self.keys * self.features..][..self.keys * self.features]

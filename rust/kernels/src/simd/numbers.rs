@@ -6,7 +6,7 @@
 use super::PortableLanes;
 
 /// Numbers in a register, at most.
-const MOST: usize = 16;
+pub(crate) const MOST: usize = 16;
 
 /// Registers of one instruction set, of one precision. A value of the implementing type is the right to use it.
 pub trait Numbers<T: Float>: Copy + Send + Sync {
@@ -68,6 +68,28 @@ pub trait Numbers<T: Float>: Copy + Send + Sync {
     fn if_less(self, a: Self::V, b: Self::V, then: Self::V, otherwise: Self::V) -> Self::V;
     /// 2ⁿ, where a is [`Float::ROUNDER`] + n and n whole, in the range of exponents.
     fn power(self, a: Self::V) -> Self::V;
+    /// One step of a transposition, S a power of two below N: of every 2 S lanes the later S of a and the earlier S of b change
+    /// places.
+    fn exchange<const S: usize>(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
+}
+
+/// Transposes the first N registers.
+#[inline(always)]
+pub(crate) fn transpose<T: Float, L: Numbers<T>>(lanes: L, x: &mut [L::V; MOST]) {
+    #[inline(always)]
+    fn step<T: Float, L: Numbers<T>, const S: usize>(lanes: L, x: &mut [L::V; MOST]) {
+        if S < L::N {
+            for i in 0..L::N {
+                if i & S == 0 {
+                    (x[i], x[i + S]) = lanes.exchange::<S>(x[i], x[i + S]);
+                }
+            }
+        }
+    }
+    step::<T, L, 1>(lanes, x);
+    step::<T, L, 2>(lanes, x);
+    step::<T, L, 4>(lanes, x);
+    step::<T, L, 8>(lanes, x);
 }
 
 /// The right to use an instruction set in both precisions.
@@ -257,6 +279,12 @@ macro_rules! portable {
                 let one = <$t>::ONE.to_bits();
                 a.map(|a| <$t>::from_bits((a.to_bits() << $fraction).wrapping_add(one)))
             }
+
+            #[inline(always)]
+            fn exchange<const S: usize>(self, a: Self::V, b: Self::V) -> (Self::V, Self::V) {
+                let early = std::array::from_fn(|i| if i & S == 0 { a[i] } else { b[i - S] });
+                (early, std::array::from_fn(|i| if i & S == 0 { a[i + S] } else { b[i] }))
+            }
         }
     };
 }
@@ -308,6 +336,30 @@ mod tests {
         over_paths!(|lanes| {
             assert_eq!(exercise::<f32, _>(lanes, |x| x as f32), single);
             assert_eq!(exercise::<f64, _>(lanes, |x| x), double);
+        });
+    }
+
+    #[test]
+    fn registers_are_transposed() {
+        fn transposes<T: Float + Into<f64>>(lanes: impl Numbers<T>) {
+            let n = lanes.n();
+            let mut x = [lanes.splat(T::ZERO); MOST];
+            for (i, x) in x.iter_mut().enumerate() {
+                let row: [T; MOST] = std::array::from_fn(|j| T::nearest((100 * i + j) as f64));
+                *x = lanes.load(&row);
+            }
+            transpose(lanes, &mut x);
+            for i in 0..n {
+                let mut row = [T::ZERO; MOST];
+                lanes.store(x[i], &mut row);
+                for j in 0..n {
+                    assert_eq!(row[j].into(), (100 * j + i) as f64, "{i} {j}");
+                }
+            }
+        }
+        over_paths!(|lanes| {
+            transposes::<f32>(lanes);
+            transposes::<f64>(lanes);
         });
     }
 
