@@ -181,7 +181,7 @@ def scaled_dot_product_attention(
     output, maximum, total, weights = _rust.attention_forward(
         *known, mask, causal, factor, with_weights, threads, _progress.current()
     )
-    found = [output, weights] if with_weights else [output]
+    found: list[Any] = [output, weights] if with_weights else [output]
     if keep:
         found.append(AttentionTape(*known, mask, causal, factor, output, maximum, total))
     return tuple(found) if len(found) > 1 else output

@@ -128,7 +128,7 @@ def scaled_dot_product_attention(
     Z = scores(Q, for_each_head(K, Q), M, is_causal, γ)
     W, m, l = softmax(Z)  # noqa: E741
     O = product(W, for_each_head(V, Q), seen=~np.isneginf(Z))  # noqa: E741
-    found = [O, W][: 1 + return_weights]
+    found: list[Any] = [O, W][: 1 + return_weights]
     found += [AttentionTape(Q, K, V, M, is_causal, γ, O, m, l)][:return_tape]
     return tuple(found) if len(found) > 1 else O
 
@@ -195,4 +195,5 @@ def summed_over_heads(dX: Floats, X: Floats) -> Floats:
     if dX.shape == X.shape:
         return dX
     *lead, heads, S, n = X.shape
-    return dX.reshape(*lead, heads, -1, S, n).sum(axis=-3)
+    by_head: Floats = dX.reshape(*lead, heads, -1, S, n)
+    return np.add.reduce(by_head, axis=-3)

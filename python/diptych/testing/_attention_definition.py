@@ -80,7 +80,7 @@ def attend(case: Case) -> dict[str, Array]:
         m = z.real.max()
         e = np.exp(z - m)
         w = e / e.sum()
-        found["weights"][(*head, i, keys)] = w
+        found["weights"][(*head, i)][keys] = w
         found["output"][(*head, i)] = w @ V[served][keys]
         found["maximum"][(*head, i)], found["total"][(*head, i)] = m, e.sum().real
     return found
@@ -90,9 +90,9 @@ def tape(case: Case) -> AttentionTape:
     """Return what the way there leaves."""
     found = attend(case)
     mask, causal = case.get("attn_mask"), bool(case.get("is_causal"))
-    arguments = [case[name] for name in ARGUMENTS]
-    rest = found["output"], found["maximum"], found["total"]
-    return AttentionTape(*arguments, mask, causal, scale_of(case), *rest)
+    query, key, value = (case[name] for name in ARGUMENTS)
+    output, maximum, total = found["output"], found["maximum"], found["total"]
+    return AttentionTape(query, key, value, mask, causal, scale_of(case), output, maximum, total)
 
 
 def gradients(of: AttentionTape, d_output: Array) -> dict[str, Array]:
