@@ -195,5 +195,5 @@ def summed_over_heads(dX: Floats, X: Floats) -> Floats:
     if dX.shape == X.shape:
         return dX
     *lead, heads, S, n = X.shape
-    by_head: Floats = dX.reshape(*lead, heads, -1, S, n)
-    return np.add.reduce(by_head, axis=-3)
+    summed: Floats = dX.reshape(*lead, heads, -1, S, n).sum(axis=-3)
+    return summed

@@ -6,10 +6,10 @@
 //! the sum over blocks in order of what each gives from zero, so it is the same bits either way.
 
 use super::block::{is_strange, pack_rows, pack_transposed, padded};
-use super::forward::{make_scores, masks_of, scale_queries, what_is_seen};
 use super::mask::OfHead;
 use super::rows::{Strides, blend, blend_seen};
 use super::softmax::{Block, total_of};
+use super::span::{make_scores, masks_of, scale_queries, what_is_seen};
 use super::{Attention, KEYS, QUERIES, SUMS, expect};
 use crate::parallel::{filled, reserve, share, zeros};
 use crate::simd::dispatched;

@@ -19,6 +19,7 @@ mod forward;
 mod mask;
 mod rows;
 mod softmax;
+mod span;
 
 #[cfg(test)]
 mod tests;
