@@ -147,10 +147,10 @@ def scaled_dot_product_attention(
     of threads and on every instruction set. The reference adds in another order and agrees up to rounding.
 
     Time is O(L · S · (d + v)) for each head, of which a causal mask saves about half. Memory at the peak is
-    the result, and packed copies of the keys and values of as many heads as fit in 4 MiB, or of one if it
-    is larger (widths rounded up to 64 numbers at most), and for each thread some 256 · (d + v) numbers;
-    nothing grows with L · S unless `return_weights` asks for it. One query against many keys splits the
-    keys over the threads.
+    the result, packed copies of the keys and values of as many heads as fit in 4 MiB, or of one if it is
+    larger (widths rounded up to 64 numbers at most), and for each thread some 256 · (d + v) + 16,384 numbers;
+    nothing grows with L · S unless `return_weights` asks for it. Up to 64 queries of many keys split the keys
+    over the threads; then no packed copy is kept, but sums of parts, 1 MiB or eight results of a head.
 
     References
     ----------
@@ -233,7 +233,7 @@ def scaled_dot_product_attention_backward(
 
     Every entry is a sum over queries or over keys in their order, the same bits for every number of threads
     and on every instruction set. Time is O(L · S · (d + v)) for each head. Memory at the peak is the result
-    and for each thread some 1024 · (d + v) numbers.
+    and for each thread some 512 · (d + v) + 32,768 numbers.
 
     References
     ----------

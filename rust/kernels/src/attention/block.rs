@@ -5,7 +5,11 @@ use crate::Result;
 use crate::parallel::filled;
 use crate::simd::memory::{Aligned, size};
 use crate::simd::numbers::{Float, MOST, Numbers, transpose};
+use crate::simd::prefetch;
 use crate::simd::tile::ACROSS;
+
+/// Registers of keys that are asked for before they are read.
+const AHEAD: usize = 2;
 
 /// Blocks one after the other, each with room for [`KEYS`] positions.
 #[derive(Debug, Default)]
@@ -101,6 +105,8 @@ pub(super) fn pack_transposed<T: Float, L: Numbers<T>>(lanes: L, rows: &[T], wid
             let mut x = [lanes.splat(T::ZERO); MOST];
             if here == L::N && first + L::N <= n {
                 for i in 0..L::N {
+                    // So many streams at once are none to the processor; beyond the block lies the next one.
+                    prefetch(rows, (first + i + AHEAD * L::N) * width + column);
                     x[i] = lanes.load(&rows[(first + i) * width + column..]);
                 }
                 transpose(lanes, &mut x);

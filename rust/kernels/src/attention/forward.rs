@@ -9,7 +9,7 @@ use super::block::{BlockMut, Blocks, pack, padded};
 use super::mask::OfHead;
 use super::softmax::{Block, State, finish, merge};
 use super::span::{Source, make_scores, masks_of, over_span, scale_queries};
-use super::{Attention, KEYS, QUERIES, SPAN};
+use super::{Attention, KEYS, QUERIES, SPAN, SUMS};
 use crate::parallel::{filled, reserve, share, zeros};
 use crate::simd::dispatched;
 use crate::simd::memory::{Aligned, lanes_of, size};
@@ -25,8 +25,11 @@ const PACKED: usize = 4 << 20;
 /// Bytes of a head, packed, that stay in the second cache.
 const HEAD: usize = 512 << 10;
 
-/// Spans that are done between two merges.
-const ROUND: usize = 64;
+/// Spans that are done between two merges, at most and at least; as many as keep their sums in [`ROOM`] bytes.
+const ROUND: (usize, usize) = (64, 8);
+
+/// See [`ROUND`].
+const ROOM: usize = 1 << 20;
 
 /// What comes out.
 #[derive(Debug)]
@@ -244,12 +247,14 @@ fn few_queries<T: Float>(
     task.expect(all);
     let width = padded(of.width, wide);
     let what = "the sums of spans";
-    let mut states = reserve(ROUND.min(all), what)?;
-    for _ in 0..ROUND.min(all) {
+    let round = ROOM / size(&[rows.n, width + SUMS, size_of::<T>()], what, 1)?;
+    let round = round.clamp(ROUND.1, ROUND.0).min(all);
+    let mut states = reserve(round, what)?;
+    for _ in 0..round {
         states.push(State::new(rows.n, width)?);
     }
     let mut whole = State::new(rows.n, width)?;
-    for begin in (0..all).step_by(ROUND) {
+    for begin in (0..all).step_by(round) {
         let mut parts = reserve(states.len(), what)?;
         for (at, state) in (begin..all).zip(&mut states) {
             let first = at % spans * SPAN;
