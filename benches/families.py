@@ -10,7 +10,7 @@ from importlib import import_module
 
 from benches.section import Section
 
-FAMILIES = ("clustering", "embedding", "metapath", "recurrent")
+FAMILIES = ("clustering", "embedding", "metapath", "recurrent", "attention")
 
 SECTIONS: tuple[Section, ...] = tuple(
     section for family in FAMILIES for section in import_module(f"benches.{family}.tables").SECTIONS

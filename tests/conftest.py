@@ -36,7 +36,7 @@ def load_panel(name):
         home, words = "diptych.reference", import_module("diptych.reference.rng").splitmix64
     else:
         home, words = "diptych.kernels", import_module("diptych._rust").splitmix64
-    families = ("clustering", "metapath", "recurrent", "skipgram", "walks")
+    families = ("attention", "clustering", "metapath", "recurrent", "skipgram", "walks")
     stems = {stem: import_module(f"{home}.{stem}") for stem in families}
     return SimpleNamespace(name=name, rng=SimpleNamespace(splitmix64=words), **stems)
 

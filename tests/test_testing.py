@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import mutants_attention
 import mutants_clustering
 import mutants_metapath
 import mutants_queries
@@ -29,9 +30,16 @@ MUTANTS = [
     *mutants_metapath.MUTANTS,
     *mutants_recurrent.MUTANTS,
     *mutants_recurrent_back.MUTANTS,
+    *mutants_attention.MUTANTS,
 ]
 WALKERS = [mutants_walks.Table, mutants_walks.Draws, mutants_walks.Walker]
-FAMILIES = (mutants_skipgram, mutants_metapath, mutants_recurrent, mutants_recurrent_back)
+FAMILIES = (
+    mutants_skipgram,
+    mutants_metapath,
+    mutants_recurrent,
+    mutants_recurrent_back,
+    mutants_attention,
+)
 RIGHT = [
     Textbook,
     Distances,

@@ -360,6 +360,33 @@ def recurrent_lstm_jacobian_norms(
     progress: _Progress,
     /,
 ) -> NDArray[np.float64]: ...
+def attention_forward(
+    query: _Floats,
+    key: _Floats,
+    value: _Floats,
+    mask: NDArray[np.bool] | _Floats | None,
+    is_causal: bool,
+    scale: float,
+    with_weights: bool,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[_Floats, _Floats, _Floats, _Floats | None]: ...
+def attention_backward(
+    query: _Floats,
+    key: _Floats,
+    value: _Floats,
+    mask: NDArray[np.bool] | _Floats | None,
+    is_causal: bool,
+    scale: float,
+    output: _Floats,
+    maximum: _Floats,
+    total: _Floats,
+    d_output: _Floats,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[_Floats, _Floats, _Floats]: ...
 
 @final
 class MetapathIndex:

@@ -3,9 +3,9 @@
 import warnings
 
 from diptych import _rust
-from diptych.kernels import clustering, metapath, recurrent, skipgram, walks
+from diptych.kernels import attention, clustering, metapath, recurrent, skipgram, walks
 
-__all__ = ["clustering", "metapath", "recurrent", "skipgram", "walks"]
+__all__ = ["attention", "clustering", "metapath", "recurrent", "skipgram", "walks"]
 
 if _rust.debug_build:
     warnings.warn(

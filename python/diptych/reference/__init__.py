@@ -4,6 +4,6 @@ The functions have the names, parameters and results of :mod:`diptych.kernels`. 
 arguments that the kernels would accept.
 """
 
-from diptych.reference import clustering, metapath, recurrent, rng, skipgram, walks
+from diptych.reference import attention, clustering, metapath, recurrent, rng, skipgram, walks
 
-__all__ = ["clustering", "metapath", "recurrent", "rng", "skipgram", "walks"]
+__all__ = ["attention", "clustering", "metapath", "recurrent", "rng", "skipgram", "walks"]

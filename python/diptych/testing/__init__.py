@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from diptych.testing import clustering, metapath, recurrent, rng, skipgram, walks
+from diptych.testing import attention, clustering, metapath, recurrent, rng, skipgram, walks
 from diptych.testing._call import LawBroken
 from diptych.testing._engine import Family, Law, try_laws
 from diptych.testing._exercise import exercise_text
@@ -46,6 +46,8 @@ _FAMILIES: dict[str, Family] = {
         recurrent.LSTM_MEMORY_TERMS,
         recurrent.RNN_MEMORY_TERMS,
         recurrent.STATE_JACOBIAN_NORMS,
+        attention.SCALED_DOT_PRODUCT_ATTENTION,
+        attention.SCALED_DOT_PRODUCT_ATTENTION_BACKWARD,
         rng.SPLITMIX64,
     )
 }

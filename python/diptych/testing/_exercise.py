@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diptych.testing import _exercise_metapath, _exercise_recurrent, _exercise_skipgram
+from diptych.testing import _exercise_attention, _exercise_metapath, _exercise_recurrent, _exercise_skipgram
 
 _DBSCAN = '''\
 """Exercise: DBSCAN from its definition.
@@ -306,6 +306,7 @@ _TEXTS = {
     **_exercise_skipgram.TEXTS,
     **_exercise_metapath.TEXTS,
     **_exercise_recurrent.TEXTS,
+    **_exercise_attention.TEXTS,
 }
 
 

@@ -71,7 +71,8 @@ def _take(value: Any, names: tuple[str, ...], axis: str, keep: np.ndarray[Any, A
 def _plainer_arrays(case: Case, key: str) -> Iterator[Case]:
     array = case[key]
     entries = array.data if hasattr(array, "indptr") else array
-    if entries.ndim == 2 and entries.shape[0] > 1 and entries.min(axis=0).any():
+    numbers = entries.dtype != bool
+    if numbers and entries.ndim == 2 and entries.shape[0] > 1 and entries.min(axis=0).any():
         moved = entries - entries.min(axis=0)
         if len(repr(moved.tolist())) < len(repr(entries.tolist())):
             yield case | {key: moved}

@@ -116,3 +116,22 @@ macro_rules! with_csr {
     };
 }
 pub(crate) use with_csr;
+
+/// Calls a generic function in the precision of an array.
+macro_rules! in_precision {
+    ($array:expr, $name:literal, |$T:ident| $body:expr) => {{
+        use ::numpy::PyArrayDescrMethods as _;
+        let array: &::pyo3::Bound<'_, ::pyo3::PyAny> = $array;
+        let dtype = array.cast::<::numpy::PyUntypedArray>().map(|array| array.dtype());
+        if dtype.as_ref().is_ok_and(|dtype| dtype.is_equiv_to(&numpy::dtype::<f32>(array.py()))) {
+            type $T = f32;
+            $body
+        } else if dtype.is_ok_and(|dtype| dtype.is_equiv_to(&numpy::dtype::<f64>(array.py()))) {
+            type $T = f64;
+            $body
+        } else {
+            Err(::pyo3::exceptions::PyTypeError::new_err(concat!($name, " must be a float32 or float64 array.")))
+        }
+    }};
+}
+pub(crate) use in_precision;

@@ -1,6 +1,7 @@
 //! `diptych._rust`: converts, runs, translates errors. No arithmetic and no loop over data lives here.
 
 mod arrays;
+mod attention;
 mod clustering;
 mod crew;
 mod error;
@@ -18,6 +19,8 @@ use pyo3::prelude::*;
 mod _rust {
     use super::*;
 
+    #[pymodule_export]
+    use super::attention::{attention_backward, attention_forward};
     #[pymodule_export]
     use super::clustering::{
         dbscan, dbscan_csr, dbscan_dense, dbscan_predict, dbscan_predict_csr, dbscan_predict_dense, k_distances,

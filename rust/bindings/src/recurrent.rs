@@ -1,38 +1,18 @@
 //! Kernel: `diptych_kernels::recurrent`.
 
-use crate::arrays::contiguous;
+use crate::arrays::{contiguous, in_precision};
 use crate::error::exception;
 use crate::run::{detached, inline};
 use diptych_kernels::recurrent::{self as kernel, Cell, Kind, Nonlinearity, Sequence, Weights};
 use diptych_kernels::{Result, Task};
 use numpy::ndarray::{Dimension, Ix1, Ix2, Ix3, Ix4};
-use numpy::{
-    Element, IntoPyArray, PyArray, PyArray1, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray, PyUntypedArray,
-    PyUntypedArrayMethods,
-};
+use numpy::{Element, IntoPyArray, PyArray, PyArray1, PyArrayMethods, PyReadonlyArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 type Progress = Option<Py<PyAny>>;
 type Any<'py> = Bound<'py, PyAny>;
 type Lengths<'py> = Option<PyReadonlyArray<'py, i64, Ix1>>;
-
-/// Calls a generic function in the precision of an array.
-macro_rules! in_precision {
-    ($array:expr, $name:literal, |$T:ident| $body:expr) => {{
-        let array: &Any<'_> = $array;
-        let dtype = array.cast::<PyUntypedArray>().map(|array| array.dtype());
-        if dtype.as_ref().is_ok_and(|dtype| dtype.is_equiv_to(&numpy::dtype::<f32>(array.py()))) {
-            type $T = f32;
-            $body
-        } else if dtype.is_ok_and(|dtype| dtype.is_equiv_to(&numpy::dtype::<f64>(array.py()))) {
-            type $T = f64;
-            $body
-        } else {
-            Err(PyTypeError::new_err(concat!($name, " must be a float32 or float64 array.")))
-        }
-    }};
-}
 
 mod cell;
 mod contribution;

@@ -7,6 +7,7 @@
 //! Every kernel gives the same answer for any number of threads and on every SIMD path. Work runs on the rayon
 //! pool the caller has installed, and polls a [`Task`] between blocks.
 
+pub mod attention;
 pub mod clustering;
 pub mod csr;
 mod error;

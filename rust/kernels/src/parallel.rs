@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use std::cell::Cell;
 use std::fmt::{self, Debug, Formatter};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One running kernel, seen from outside: it can be interrupted, and it tells how far it is.
@@ -321,6 +321,38 @@ pub(crate) fn split_runs<T>(mut items: &mut [T], ends: impl Iterator<Item = usiz
         start = end;
     }
     slices
+}
+
+/// Does pieces of work, in order where `threads` is 1; else that many threads of the pool take one after the other. `make`
+/// gives each thread room of its own.
+///
+/// # Errors
+/// Those of `make` and of `work`.
+pub(crate) fn share<U: Send, S>(
+    threads: usize,
+    pieces: Vec<U>,
+    make: impl Fn() -> Result<S> + Sync,
+    work: impl Fn(&mut S, U) -> Result<()> + Sync,
+) -> Result<()> {
+    let count = pieces.len();
+    let queue = Mutex::new(pieces.into_iter());
+    let run = |_| {
+        let mut room = None;
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(piece) = next else { return Ok(()) };
+            let room = match &mut room {
+                Some(room) => room,
+                none => none.insert(make()?),
+            };
+            work(room, piece)?;
+        }
+    };
+    match threads.min(count) {
+        0 => Ok(()),
+        1 => run(0),
+        threads => (0..threads).into_par_iter().try_for_each(run),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The logistic function and tanh, a register at a time, by polynomials of our own: the same bits on every path.
 //!
-//! Both stand on e^−a = 2ⁿ · (1 + p) with n whole and p = e^r − 1, |r| <= ln 2 / 2. The logistic function takes the
+//! Both stand on e^−a = 2ⁿ · (1 + p), see [`crate::simd::exp`]. The logistic function takes the
 //! symmetric form, so that small results keep their relative accuracy: σ(|x|) = 1 / (1 + e), σ(−|x|) = e / (1 + e) with
 //! e = e^−|x|; where that would be no normal number, it is 0. And tanh|x| = −t / (2 + t) with t = e^−2|x| − 1 = 2ⁿ · p +
 //! (2ⁿ − 1), which is accurate at 0 and never beyond 1. What is not a number stays so.
@@ -8,31 +8,14 @@
 use crate::Result;
 use crate::parallel::zeros;
 use crate::simd::dispatched;
+use crate::simd::exp::{exp, exp_parts};
 use crate::simd::numbers::{Both, Float, Numbers};
-
-/// e^y for −`DEEPEST` <= y <= 0, as 2ⁿ and p.
-#[inline(always)]
-fn exp_parts<T: Float, L: Numbers<T>>(lanes: L, y: L::V) -> (L::V, L::V) {
-    let rounded = lanes.fused(y, lanes.splat(T::LOG2_E), lanes.splat(T::ROUNDER));
-    let n = lanes.sub(rounded, lanes.splat(T::ROUNDER));
-    let r = lanes.fused(n, lanes.splat(T::MINUS_LN_2[0]), y);
-    let r = lanes.fused(n, lanes.splat(T::MINUS_LN_2[1]), r);
-    let mut series = lanes.splat(T::INVERSE_FACTORIALS[0]);
-    for &coefficient in &T::INVERSE_FACTORIALS[1..] {
-        series = lanes.fused(series, r, lanes.splat(coefficient));
-    }
-    (lanes.power(rounded), lanes.fused(lanes.mul(r, r), series, r))
-}
 
 /// σ(x) = 1 / (1 + e^−x)
 #[inline(always)]
 pub(super) fn sigmoid<T: Float, L: Numbers<T>>(lanes: L, x: L::V) -> L::V {
-    let (zero, one, deepest) = (lanes.splat(T::ZERO), lanes.splat(T::ONE), lanes.splat(T::DEEPEST));
-    let a = lanes.abs(x);
-    let y = lanes.max(lanes.sub(zero, deepest), lanes.sub(zero, a));
-    let (power, p) = exp_parts(lanes, y);
-    let e = lanes.mul(power, lanes.add(one, p));
-    let e = lanes.if_less(deepest, a, zero, e);
+    let (zero, one) = (lanes.splat(T::ZERO), lanes.splat(T::ONE));
+    let e = exp(lanes, lanes.sub(zero, lanes.abs(x)));
     lanes.div(lanes.if_less(x, zero, e, one), lanes.add(one, e))
 }
 

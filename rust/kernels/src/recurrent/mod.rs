@@ -22,17 +22,16 @@ mod forward;
 mod gradients;
 mod order;
 mod pack;
-mod product;
 mod recur;
 mod spectrum;
 mod step;
 mod team;
-mod tile;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::simd::numbers::Float;
+use crate::simd::{product, tile};
 pub use activation::{sigmoids, tanhs};
 pub use backward::{Gradients, Signals, Tape, backward};
 pub use contribution::{jacobian_norms, lstm_memory_terms, rnn_memory_terms};

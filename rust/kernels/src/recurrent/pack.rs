@@ -6,57 +6,11 @@
 
 use super::tile::ACROSS;
 use super::{Kind, Weights};
-use crate::parallel::{reserve, zeros};
-use crate::simd::dispatched;
-use crate::simd::numbers::{Both, Float, Numbers};
+use crate::parallel::reserve;
+pub(super) use crate::simd::memory::{Aligned, lanes_of, size};
+use crate::simd::numbers::Float;
 use crate::{Error, Result};
 use std::marker::PhantomData;
-
-/// Bytes of a cache line.
-const LINE: usize = 64;
-
-/// Zeros that begin with a cache line: a register that straddles two costs two loads.
-#[derive(Debug, Default)]
-pub(super) struct Aligned<T> {
-    data: Vec<T>,
-    start: usize,
-    len: usize,
-}
-
-impl<T: Float> Aligned<T> {
-    pub(super) fn zeros(len: usize, what: &'static str) -> Result<Self> {
-        let room = len.checked_add(LINE / size_of::<T>());
-        let room = room.ok_or(Error::OutOfMemory { what, bytes: len as u128 * size_of::<T>() as u128 })?;
-        let data: Vec<T> = zeros(room, what)?;
-        let start = data.as_ptr().align_offset(LINE).min(LINE / size_of::<T>());
-        Ok(Self { data, start, len })
-    }
-}
-
-impl<T> std::ops::Deref for Aligned<T> {
-    type Target = [T];
-
-    #[inline(always)]
-    fn deref(&self) -> &[T] {
-        &self.data[self.start..self.start + self.len]
-    }
-}
-
-impl<T> std::ops::DerefMut for Aligned<T> {
-    #[inline(always)]
-    fn deref_mut(&mut self) -> &mut [T] {
-        &mut self.data[self.start..self.start + self.len]
-    }
-}
-
-/// The product of sizes.
-pub(super) fn size(factors: &[usize], what: &'static str, of: usize) -> Result<usize> {
-    let wide = factors.iter().fold(1u128, |product, &factor| product.saturating_mul(factor as u128));
-    match usize::try_from(wide) {
-        Ok(size) if size <= isize::MAX as usize / of => Ok(size),
-        _ => Err(Error::OutOfMemory { what, bytes: wide.saturating_mul(of as u128) }),
-    }
-}
 
 /// A cell whose weights are packed for the path of this process.
 #[derive(Debug)]
@@ -70,13 +24,6 @@ pub struct Cell<T> {
     pub(super) ih: Aligned<T>,
     pub(super) hh: Aligned<T>,
     pub(super) bias: Aligned<T>,
-}
-
-dispatched!(pub(super) fn lanes_of[T: Float](of: PhantomData<T>) -> usize = lanes_run);
-
-#[inline(always)]
-fn lanes_run<L: Both, T: Float>(lanes: L, _: PhantomData<T>) -> usize {
-    T::lanes(lanes).n()
 }
 
 impl<T: Float> Cell<T> {

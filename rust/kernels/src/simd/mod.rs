@@ -10,11 +10,15 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod avx512;
+pub(crate) mod exp;
 mod lanes;
+pub(crate) mod memory;
 pub(crate) mod numbers;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod numbers_x86;
+pub(crate) mod product;
+pub(crate) mod tile;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2Lanes;

@@ -6,7 +6,7 @@
 use super::PortableLanes;
 
 /// Numbers in a register, at most.
-const MOST: usize = 16;
+pub(crate) const MOST: usize = 16;
 
 /// Registers of one instruction set, of one precision. A value of the implementing type is the right to use it.
 pub trait Numbers<T: Float>: Copy + Send + Sync {
@@ -68,6 +68,28 @@ pub trait Numbers<T: Float>: Copy + Send + Sync {
     fn if_less(self, a: Self::V, b: Self::V, then: Self::V, otherwise: Self::V) -> Self::V;
     /// 2ⁿ, where a is [`Float::ROUNDER`] + n and n whole, in the range of exponents.
     fn power(self, a: Self::V) -> Self::V;
+    /// One step of a transposition, S a power of two below N: of every 2 S lanes the later S of a and the earlier S of b change
+    /// places.
+    fn exchange<const S: usize>(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
+}
+
+/// Transposes the first N registers.
+#[inline(always)]
+pub(crate) fn transpose<T: Float, L: Numbers<T>>(lanes: L, x: &mut [L::V; MOST]) {
+    #[inline(always)]
+    fn step<T: Float, L: Numbers<T>, const S: usize>(lanes: L, x: &mut [L::V; MOST]) {
+        if S < L::N {
+            for i in 0..L::N {
+                if i & S == 0 {
+                    (x[i], x[i + S]) = lanes.exchange::<S>(x[i], x[i + S]);
+                }
+            }
+        }
+    }
+    step::<T, L, 1>(lanes, x);
+    step::<T, L, 2>(lanes, x);
+    step::<T, L, 4>(lanes, x);
+    step::<T, L, 8>(lanes, x);
 }
 
 /// The right to use an instruction set in both precisions.
@@ -87,6 +109,7 @@ pub trait Float:
     + std::ops::Add<Output = Self>
     + std::ops::Sub<Output = Self>
     + std::ops::Mul<Output = Self>
+    + std::ops::Div<Output = Self>
     + std::ops::AddAssign
     + 'static
 {
@@ -100,6 +123,12 @@ pub trait Float:
     const ONE: Self;
     /// −2
     const MINUS_TWO: Self;
+    /// −∞
+    const MINUS_INFINITY: Self;
+    /// The least number that is finite.
+    const LOWEST: Self;
+    /// The nearest number.
+    fn nearest(x: f64) -> Self;
     /// Adding it rounds a small number to a whole one, which then stands in the low bits.
     const ROUNDER: Self;
     /// 1 / ln 2
@@ -123,6 +152,13 @@ impl Float for f32 {
     const ZERO: f32 = 0.0;
     const ONE: f32 = 1.0;
     const MINUS_TWO: f32 = -2.0;
+    const MINUS_INFINITY: f32 = f32::NEG_INFINITY;
+    const LOWEST: f32 = f32::MIN;
+
+    fn nearest(x: f64) -> f32 {
+        x as f32
+    }
+
     const ROUNDER: f32 = 12_582_912.0;
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     const MINUS_LN_2: [f32; 2] = [-0.693_359_4, 2.121_944_4e-4];
@@ -142,6 +178,13 @@ impl Float for f64 {
     const ZERO: f64 = 0.0;
     const ONE: f64 = 1.0;
     const MINUS_TWO: f64 = -2.0;
+    const MINUS_INFINITY: f64 = f64::NEG_INFINITY;
+    const LOWEST: f64 = f64::MIN;
+
+    fn nearest(x: f64) -> f64 {
+        x
+    }
+
     const ROUNDER: f64 = 6_755_399_441_055_744.0;
     const LOG2_E: f64 = std::f64::consts::LOG2_E;
     const MINUS_LN_2: [f64; 2] = [-6.931_471_803_691_238e-1, -1.908_214_929_270_587_7e-10];
@@ -236,6 +279,12 @@ macro_rules! portable {
                 let one = <$t>::ONE.to_bits();
                 a.map(|a| <$t>::from_bits((a.to_bits() << $fraction).wrapping_add(one)))
             }
+
+            #[inline(always)]
+            fn exchange<const S: usize>(self, a: Self::V, b: Self::V) -> (Self::V, Self::V) {
+                let early = std::array::from_fn(|i| if i & S == 0 { a[i] } else { b[i - S] });
+                (early, std::array::from_fn(|i| if i & S == 0 { a[i + S] } else { b[i] }))
+            }
         }
     };
 }
@@ -287,6 +336,30 @@ mod tests {
         over_paths!(|lanes| {
             assert_eq!(exercise::<f32, _>(lanes, |x| x as f32), single);
             assert_eq!(exercise::<f64, _>(lanes, |x| x), double);
+        });
+    }
+
+    #[test]
+    fn registers_are_transposed() {
+        fn transposes<T: Float + Into<f64>>(lanes: impl Numbers<T>) {
+            let n = lanes.n();
+            let mut x = [lanes.splat(T::ZERO); MOST];
+            for (i, x) in x.iter_mut().enumerate() {
+                let row: [T; MOST] = std::array::from_fn(|j| T::nearest((100 * i + j) as f64));
+                *x = lanes.load(&row);
+            }
+            transpose(lanes, &mut x);
+            for i in 0..n {
+                let mut row = [T::ZERO; MOST];
+                lanes.store(x[i], &mut row);
+                for j in 0..n {
+                    assert_eq!(row[j].into(), (100 * j + i) as f64, "{i} {j}");
+                }
+            }
+        }
+        over_paths!(|lanes| {
+            transposes::<f32>(lanes);
+            transposes::<f64>(lanes);
         });
     }
 

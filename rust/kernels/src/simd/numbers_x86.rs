@@ -12,7 +12,8 @@ macro_rules! numbers {
         $splat:ident $load:ident $store:ident $add:ident $sub:ident $mul:ident $div:ident $fused:ident $max:ident,
         $and:ident $andnot:ident $or:ident,
         |$a:ident, $b:ident, $then:ident, $otherwise:ident| $if_less:expr,
-        |$whole:ident, $one:ident| $power:expr $(,)?
+        |$whole:ident, $one:ident| $power:expr,
+        |$early:ident, $late:ident, $step:ident| $exchange:expr $(,)?
     ) => {
         impl Numbers<$t> for $lanes {
             type V = $v;
@@ -104,6 +105,13 @@ macro_rules! numbers {
                     $power
                 }
             }
+
+            #[inline(always)]
+            fn exchange<const S: usize>(self, $early: $v, $late: $v) -> ($v, $v) {
+                let $step = S;
+                // SAFETY: see above.
+                unsafe { $exchange }
+            }
         }
     };
 }
@@ -118,6 +126,14 @@ numbers!(
         _mm256_slli_epi32::<23>(_mm256_castps_si256(whole)),
         _mm256_castps_si256(one)
     )),
+    |a, b, step| match step {
+        1 => (
+            _mm256_permute_ps::<0xD8>(_mm256_shuffle_ps::<0x88>(a, b)),
+            _mm256_permute_ps::<0xD8>(_mm256_shuffle_ps::<0xDD>(a, b)),
+        ),
+        2 => (_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xEE>(a, b)),
+        _ => (_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b)),
+    },
 );
 
 numbers!(
@@ -130,6 +146,10 @@ numbers!(
         _mm256_slli_epi64::<52>(_mm256_castpd_si256(whole)),
         _mm256_castpd_si256(one)
     )),
+    |a, b, step| match step {
+        1 => (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)),
+        _ => (_mm256_permute2f128_pd::<0x20>(a, b), _mm256_permute2f128_pd::<0x31>(a, b)),
+    },
 );
 
 numbers!(
@@ -142,6 +162,11 @@ numbers!(
         _mm512_slli_epi32::<23>(_mm512_castps_si512(whole)),
         _mm512_castps_si512(one)
     )),
+    |a, b, _step| {
+        let (early, late) = const { of_sixteen::<S>() };
+        let (early, late) = (_mm512_loadu_si512(early.as_ptr().cast()), _mm512_loadu_si512(late.as_ptr().cast()));
+        (_mm512_permutex2var_ps(a, early, b), _mm512_permutex2var_ps(a, late, b))
+    },
 );
 
 numbers!(
@@ -154,4 +179,27 @@ numbers!(
         _mm512_slli_epi64::<52>(_mm512_castpd_si512(whole)),
         _mm512_castpd_si512(one)
     )),
+    |a, b, _step| {
+        let (early, late) = const { of_eight::<S>() };
+        let (early, late) = (_mm512_loadu_si512(early.as_ptr().cast()), _mm512_loadu_si512(late.as_ptr().cast()));
+        (_mm512_permutex2var_pd(a, early, b), _mm512_permutex2var_pd(a, late, b))
+    },
 );
+
+/// For [`Numbers::exchange`]: which lanes of two registers make the first and the second, those of b counted on from N.
+macro_rules! places {
+    ($name:ident, $t:ty, $n:expr) => {
+        const fn $name<const S: usize>() -> ([$t; $n], [$t; $n]) {
+            let (mut early, mut late, mut i) = ([0; $n], [0; $n], 0);
+            while i < $n {
+                let is_early = i & S == 0;
+                early[i] = (if is_early { i } else { $n + i - S }) as $t;
+                late[i] = (if is_early { i + S } else { $n + i }) as $t;
+                i += 1;
+            }
+            (early, late)
+        }
+    };
+}
+places!(of_sixteen, i32, 16);
+places!(of_eight, i64, 8);

@@ -1,20 +1,20 @@
-//! The one product of the family: a few rows times a panel of the weights, in registers.
+//! The one product: a few rows times a packed panel, in registers.
 //!
 //! A panel is four registers wide and lies in the order in which it is read: [K][4][N]. A tile holds M rows of U panels; its
 //! accumulators start from what the caller has and take one fused multiply-add per term, in the order of the terms. So an
 //! output is one chain, whatever tile it falls in, and a caller may stop and go on with the next panel.
 
-use crate::simd::numbers::{Float, Numbers};
+use super::numbers::{Float, Numbers};
 
 /// Registers across a panel.
-pub(super) const ACROSS: usize = 4;
+pub(crate) const ACROSS: usize = 4;
 
 /// The accumulators of a row of a panel.
-pub(super) type Four<V> = [V; ACROSS];
+pub(crate) type Four<V> = [V; ACROSS];
 
 /// Adds to the accumulators what rows of `terms` numbers give with panels; `row(m)` is the m-th.
 #[inline(always)]
-pub(super) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: usize>(
+pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     lanes: L,
     rows: [&'a [T]; M],
     panels: [&'a [T]; U],
@@ -53,7 +53,7 @@ pub(super) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
 
 /// The same for the transpose of the left side, and one panel: term k of row m is `left[k][first + m]`.
 #[inline(always)]
-pub(super) fn accumulate_transposed<T: Float, L: Numbers<T>, const M: usize>(
+pub(crate) fn accumulate_transposed<T: Float, L: Numbers<T>, const M: usize>(
     lanes: L,
     left: &[&[T]],
     first: usize,
@@ -120,4 +120,4 @@ macro_rules! tiles {
         }
     }};
 }
-pub(super) use tiles;
+pub(crate) use tiles;

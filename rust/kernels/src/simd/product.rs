@@ -1,10 +1,10 @@
 //! Rows times packed columns, for whole matrices.
 
+use super::numbers::{Float, Numbers};
 use super::tile::{ACROSS, accumulate, accumulate_transposed, tiles};
-use crate::simd::numbers::{Float, Numbers};
 
 /// Where a product goes.
-pub(super) enum To<'a, 'b, T> {
+pub(crate) enum To<'a, 'b, T> {
     /// Rows with room for whole panels, so far from each other.
     Padded(&'a mut [T], usize),
     /// Rows of their own.
@@ -14,7 +14,7 @@ pub(super) enum To<'a, 'b, T> {
 /// Rows of `terms` numbers, `apart` from each other, times panels.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-pub(super) fn multiply<T: Float, L: Numbers<T>>(
+pub(crate) fn multiply<T: Float, L: Numbers<T>>(
     lanes: L,
     rows: &[T],
     apart: usize,
@@ -53,7 +53,7 @@ pub(super) fn multiply<T: Float, L: Numbers<T>>(
 /// Adds to rows of `columns` numbers the products of columns of `left`, from `first` on, with the columns of a panel; both
 /// have a term in each row.
 #[inline(always)]
-pub(super) fn add_transposed<T: Float, L: Numbers<T>>(
+pub(crate) fn add_transposed<T: Float, L: Numbers<T>>(
     lanes: L,
     left: &[&[T]],
     first: usize,

@@ -1,0 +1,49 @@
+"""The tables of attention."""
+
+from __future__ import annotations
+
+from benches.report import held, seconds, size, times
+from benches.section import Section
+
+
+def cells(result: dict) -> list[str]:
+    """One line."""
+    return [
+        result["input"],
+        result["peer"],
+        seconds(result["ours"]["median"]),
+        seconds(result["theirs"]["median"]),
+        times(result["ratio"]),
+        times(result["bar"]),
+        times(result["goal"]),
+        held(result["held"]),
+        f"{result['rate']:.0f}",
+        f"{result['of_sgemm']:.0%}",
+        f"{result['apart']:.0e}" if result["ok"] else f"**{result['apart']:.0e}**",
+        f"{len(result['ours']['turns'])}",
+    ]
+
+
+def memory_cells(result: dict) -> list[str]:
+    """One line."""
+    sizes = (result[key] for key in ("growth", "result", "bound"))
+    return [result["input"], *map(size, sizes), held(result["held"]), size(result["scores"])]
+
+
+SECTIONS = (
+    Section(
+        "attention",
+        "Attention, single precision",
+        "input | quickest peer | diptych | peer takes | ratio | bar | goal | bar held | our GFLOP/s | "
+        "of NumPy's SGEMM | apart | turns",
+        cells,
+        "benches.attention.heads:attention",
+    ),
+    Section(
+        "attention-memory",
+        "Attention: growth of resident memory",
+        "input | growth | the result | bound | held | all scores would take",
+        memory_cells,
+        "benches.attention.heads:memory",
+    ),
+)

@@ -1,0 +1,205 @@
+//! Kernel: `diptych_kernels::attention`.
+
+use crate::arrays::{contiguous, in_precision};
+use crate::run::{detached, inline};
+use diptych_kernels::attention::{self as kernel, Attention, Mask, Tape};
+use diptych_kernels::recurrent::Float;
+use diptych_kernels::{Result, Task};
+use numpy::{Element, IntoPyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+type Progress = Option<Py<PyAny>>;
+type Any<'py> = Bound<'py, PyAny>;
+
+fn array<'py, T: Element>(array: &Any<'py>, name: &str) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
+    match array.cast::<PyArrayDyn<T>>() {
+        Ok(array) => {
+            array.try_readonly().map_err(|why| PyValueError::new_err(format!("{name} cannot be read: {why}.")))
+        }
+        Err(_) => Err(PyTypeError::new_err(format!("{name} must be an array of the dtype of query."))),
+    }
+}
+
+/// A mask of either kind.
+enum Masks<'py, T: Element> {
+    Seen(PyReadonlyArrayDyn<'py, bool>),
+    Added(PyReadonlyArrayDyn<'py, T>),
+}
+
+/// Query, key, value and mask as they come.
+struct Arrays<'py, T: Element> {
+    query: PyReadonlyArrayDyn<'py, T>,
+    key: PyReadonlyArrayDyn<'py, T>,
+    value: PyReadonlyArrayDyn<'py, T>,
+    mask: Option<Masks<'py, T>>,
+}
+
+/// The arguments that hold no array.
+#[derive(Clone, Copy)]
+struct How {
+    is_causal: bool,
+    scale: f64,
+    n_threads: usize,
+}
+
+impl<'py, T: Element + Float> Arrays<'py, T> {
+    fn new(query: &Any<'py>, key: &Any<'py>, value: &Any<'py>, mask: Option<&Any<'py>>) -> PyResult<Self> {
+        let mask = match mask {
+            None => None,
+            Some(mask) => Some(match mask.cast::<PyArrayDyn<bool>>() {
+                Ok(_) => Masks::Seen(array(mask, "attn_mask")?),
+                Err(_) => Masks::Added(array(mask, "attn_mask")?),
+            }),
+        };
+        Ok(Self { query: array(query, "query")?, key: array(key, "key")?, value: array(value, "value")?, mask })
+    }
+
+    fn view(&self, how: How) -> PyResult<Attention<'_, T>> {
+        let (query, key, value) = (self.query.shape(), self.key.shape(), self.value.shape());
+        let (&[ref lead @ .., queries, features], &[ref theirs @ .., keys, _], &[.., width]) = (query, key, value)
+        else {
+            return Err(PyValueError::new_err("query, key and value must have at least two axes."));
+        };
+        let (heads, key_heads): (usize, usize) = (lead.iter().product(), theirs.iter().product());
+        Ok(Attention {
+            heads,
+            group: heads / key_heads.max(1),
+            queries,
+            keys,
+            features,
+            width,
+            query: contiguous(&self.query, "query")?,
+            key: contiguous(&self.key, "key")?,
+            value: contiguous(&self.value, "value")?,
+            mask: self.mask.as_ref().map(|mask| match mask {
+                Masks::Seen(mask) => Mask::Seen(mask.as_array()),
+                Masks::Added(mask) => Mask::Added(mask.as_array()),
+            }),
+            is_causal: how.is_causal,
+            scale: T::nearest(how.scale),
+        })
+    }
+}
+
+/// The array of `numbers` that has a shape.
+fn shaped<'py, T: Element>(py: Python<'py>, numbers: Vec<T>, shape: &[usize]) -> PyResult<Any<'py>> {
+    Ok(numbers.into_pyarray(py).reshape(shape)?.into_any())
+}
+
+/// Runs a kernel where it stands if it is small.
+fn run<R: Send>(
+    py: Python<'_>,
+    is_small: bool,
+    n_threads: usize,
+    progress: Progress,
+    work: impl FnOnce(&Task) -> Result<R> + Send,
+) -> PyResult<R> {
+    if is_small && progress.is_none() { inline(|| work(&Task::new())) } else { detached(py, n_threads, progress, work) }
+}
+
+/// output, maximum, total, weights
+type Found<'py> = (Any<'py>, Any<'py>, Any<'py>, Option<Any<'py>>);
+
+fn forward_of<'py, T: Element + Float>(
+    py: Python<'py>,
+    arrays: &Arrays<'py, T>,
+    how: How,
+    with_weights: bool,
+    progress: Progress,
+) -> PyResult<Found<'py>> {
+    let of = arrays.view(how)?;
+    let found = run(py, of.is_small(), how.n_threads, progress, |task| kernel::forward(&of, with_weights, task))?;
+    let mut shape = arrays.query.shape().to_vec();
+    shape.pop();
+    let maximum = shaped(py, found.maximum, &shape)?;
+    let total = shaped(py, found.total, &shape)?;
+    shape.push(of.width);
+    let output = shaped(py, found.output, &shape)?;
+    shape.pop();
+    shape.push(of.keys);
+    Ok((output, maximum, total, found.weights.map(|weights| shaped(py, weights, &shape)).transpose()?))
+}
+
+/// Kernel: `attention::forward`.
+#[pyfunction]
+#[pyo3(signature = (query, key, value, mask, is_causal, scale, with_weights, n_threads, progress, /))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn attention_forward<'py>(
+    query: &Any<'py>,
+    key: &Any<'py>,
+    value: &Any<'py>,
+    mask: Option<&Any<'py>>,
+    is_causal: bool,
+    scale: f64,
+    with_weights: bool,
+    n_threads: usize,
+    progress: Progress,
+) -> PyResult<Found<'py>> {
+    let how = How { is_causal, scale, n_threads };
+    in_precision!(query, "query", |T| {
+        forward_of(query.py(), &Arrays::<T>::new(query, key, value, mask)?, how, with_weights, progress)
+    })
+}
+
+/// What the way there left, and the derivatives by the output.
+struct Left<'py, T: Element> {
+    output: PyReadonlyArrayDyn<'py, T>,
+    maximum: PyReadonlyArrayDyn<'py, T>,
+    total: PyReadonlyArrayDyn<'py, T>,
+    d_output: PyReadonlyArrayDyn<'py, T>,
+}
+
+fn backward_of<'py, T: Element + Float>(
+    py: Python<'py>,
+    arrays: &Arrays<'py, T>,
+    how: How,
+    left: &Left<'py, T>,
+    progress: Progress,
+) -> PyResult<(Any<'py>, Any<'py>, Any<'py>)> {
+    let of = arrays.view(how)?;
+    let tape = Tape {
+        output: contiguous(&left.output, "output")?,
+        maximum: contiguous(&left.maximum, "maximum")?,
+        total: contiguous(&left.total, "total")?,
+    };
+    let d_output = contiguous(&left.d_output, "d_output")?;
+    let found = run(py, of.is_small(), how.n_threads, progress, |task| kernel::backward(&of, &tape, d_output, task))?;
+    Ok((
+        shaped(py, found.query, arrays.query.shape())?,
+        shaped(py, found.key, arrays.key.shape())?,
+        shaped(py, found.value, arrays.value.shape())?,
+    ))
+}
+
+/// Kernel: `attention::backward`.
+#[pyfunction]
+#[pyo3(signature = (
+    query, key, value, mask, is_causal, scale, output, maximum, total, d_output, n_threads, progress, /
+))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn attention_backward<'py>(
+    query: &Any<'py>,
+    key: &Any<'py>,
+    value: &Any<'py>,
+    mask: Option<&Any<'py>>,
+    is_causal: bool,
+    scale: f64,
+    output: &Any<'py>,
+    maximum: &Any<'py>,
+    total: &Any<'py>,
+    d_output: &Any<'py>,
+    n_threads: usize,
+    progress: Progress,
+) -> PyResult<(Any<'py>, Any<'py>, Any<'py>)> {
+    let how = How { is_causal, scale, n_threads };
+    in_precision!(query, "query", |T| {
+        let left = Left {
+            output: array(output, "output")?,
+            maximum: array(maximum, "maximum")?,
+            total: array(total, "total")?,
+            d_output: array(d_output, "d_output")?,
+        };
+        backward_of(query.py(), &Arrays::<T>::new(query, key, value, mask)?, how, &left, progress)
+    })
+}

@@ -1,0 +1,174 @@
+//! Blocks of keys and values, packed.
+
+use super::{Attention, KEYS};
+use crate::Result;
+use crate::parallel::filled;
+use crate::simd::memory::{Aligned, size};
+use crate::simd::numbers::{Float, MOST, Numbers, transpose};
+use crate::simd::prefetch;
+use crate::simd::tile::ACROSS;
+
+/// Registers of keys that are asked for before they are read.
+const AHEAD: usize = 2;
+
+/// Blocks one after the other, each with room for [`KEYS`] positions.
+#[derive(Debug, Default)]
+pub(super) struct Blocks<T> {
+    /// Numbers of a block of keys, and of one of values.
+    of_keys: usize,
+    of_values: usize,
+    /// [block][panel][d][4][N]
+    keys: Aligned<T>,
+    /// [block][panel][KEYS][4][N]
+    values: Aligned<T>,
+    /// Whether a block of values holds what is not finite.
+    strange: Vec<bool>,
+}
+
+/// One block.
+#[derive(Clone, Copy)]
+pub(super) struct Block<'a, T> {
+    pub keys: &'a [T],
+    pub values: &'a [T],
+    pub strange: bool,
+}
+
+/// The places of a block.
+pub(super) struct BlockMut<'a, T> {
+    pub keys: &'a mut [T],
+    pub values: &'a mut [T],
+    pub strange: &'a mut bool,
+}
+
+/// A width, rounded up to whole panels of `wide` numbers.
+pub(super) fn padded(width: usize, wide: usize) -> usize {
+    width.div_ceil(wide) * wide
+}
+
+impl<T: Float> Blocks<T> {
+    /// Room for so many blocks.
+    pub(super) fn new(of: &Attention<'_, T>, blocks: usize, wide: usize) -> Result<Self> {
+        let what = "the packed keys and values";
+        let of_keys = size(&[KEYS, of.features], what, size_of::<T>())?;
+        let of_values = size(&[KEYS, padded(of.width, wide)], what, size_of::<T>())?;
+        Ok(Self {
+            of_keys,
+            of_values,
+            keys: Aligned::zeros(size(&[blocks, of_keys], what, size_of::<T>())?, what)?,
+            values: Aligned::zeros(size(&[blocks, of_values], what, size_of::<T>())?, what)?,
+            strange: filled(blocks, false, what)?,
+        })
+    }
+
+    pub(super) fn at(&self, block: usize) -> Block<'_, T> {
+        Block {
+            keys: &self.keys[block * self.of_keys..][..self.of_keys],
+            values: &self.values[block * self.of_values..][..self.of_values],
+            strange: self.strange[block],
+        }
+    }
+
+    /// The places of all blocks.
+    pub(super) fn places(&mut self) -> impl Iterator<Item = BlockMut<'_, T>> {
+        let keys = self.keys.chunks_exact_mut(self.of_keys);
+        let values = self.values.chunks_exact_mut(self.of_values);
+        keys.zip(values).zip(&mut self.strange).map(|((keys, values), strange)| BlockMut { keys, values, strange })
+    }
+}
+
+/// Packs the block of keys and values that begins with position `first` of a head.
+#[inline(always)]
+pub(super) fn pack<T: Float, L: Numbers<T>>(
+    lanes: L,
+    of: &Attention<'_, T>,
+    head: usize,
+    first: usize,
+    to: BlockMut<'_, T>,
+) {
+    let last = of.keys.min(first + KEYS);
+    let (d, v) = (of.features, of.width);
+    pack_transposed(lanes, &of.keys_of(head)[first * d..last * d], d, to.keys);
+    *to.strange = pack_rows(lanes, &of.values_of(head)[first * v..last * v], v, KEYS, to.values);
+}
+
+/// Rows of `width` numbers as panels in which a row is a column; zeros beyond the last row.
+#[inline(always)]
+pub(super) fn pack_transposed<T: Float, L: Numbers<T>>(lanes: L, rows: &[T], width: usize, to: &mut [T]) {
+    let wide = ACROSS * L::N;
+    let n = rows.len() / width;
+    for register in 0..n.div_ceil(wide) * ACROSS {
+        let to = &mut to[register / ACROSS * width * wide..][..width * wide];
+        let (first, place) = (register * L::N, register % ACROSS * L::N);
+        let mut column = 0;
+        while column < width {
+            let here = L::N.min(width - column);
+            let mut x = [lanes.splat(T::ZERO); MOST];
+            if here == L::N && first + L::N <= n {
+                for i in 0..L::N {
+                    // So many streams at once are none to the processor; beyond the block lies the next one.
+                    prefetch(rows, (first + i + AHEAD * L::N) * width + column);
+                    x[i] = lanes.load(&rows[(first + i) * width + column..]);
+                }
+                transpose(lanes, &mut x);
+                for i in 0..L::N {
+                    lanes.store(x[i], &mut to[(column + i) * wide + place..]);
+                }
+            } else {
+                for i in 0..L::N.min(n.saturating_sub(first)) {
+                    x[i] = lanes.load_part(&rows[(first + i) * width + column..][..here]);
+                }
+                transpose(lanes, &mut x);
+                for i in 0..here {
+                    lanes.store(x[i], &mut to[(column + i) * wide + place..]);
+                }
+            }
+            column += here;
+        }
+    }
+}
+
+/// Rows of `width` numbers as panels of columns, each with room for `most` rows; zeros beyond the last column. Tells whether
+/// something is not finite.
+#[inline(always)]
+pub(super) fn pack_rows<T: Float, L: Numbers<T>>(
+    lanes: L,
+    rows: &[T],
+    width: usize,
+    most: usize,
+    to: &mut [T],
+) -> bool {
+    let wide = ACROSS * L::N;
+    for (row, from) in rows.chunks_exact(width).enumerate() {
+        for panel in 0..width.div_ceil(wide) {
+            let to = &mut to[(panel * most + row) * wide..][..wide];
+            for v in 0..ACROSS {
+                let column = (panel * wide + v * L::N).min(width);
+                lanes.store(lanes.load_part(&from[column..]), &mut to[v * L::N..]);
+            }
+        }
+    }
+    is_strange(lanes, rows)
+}
+
+/// Whether something is not finite: x · 0 is 0 for all that is.
+#[inline(always)]
+pub(super) fn is_strange<T: Float, L: Numbers<T>>(lanes: L, numbers: &[T]) -> bool {
+    let zero = lanes.splat(T::ZERO);
+    let mut sum = [zero; ACROSS];
+    let mut at = 0;
+    while at < numbers.len() {
+        for v in 0..ACROSS {
+            let from = (at + v * L::N).min(numbers.len());
+            sum[v] = lanes.fused(lanes.load_part(&numbers[from..]), zero, sum[v]);
+        }
+        at += ACROSS * L::N;
+    }
+    let sum = lanes.add(lanes.add(sum[0], sum[1]), lanes.add(sum[2], sum[3]));
+    let mut all = [T::ZERO; 16];
+    lanes.store(sum, &mut all);
+    let mut strange = false;
+    for x in all {
+        strange |= x != T::ZERO;
+    }
+    strange
+}

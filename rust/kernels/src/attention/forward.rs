@@ -1,0 +1,400 @@
+//! There: who does what, and one block of queries after the other.
+//!
+//! Keys and values of as many heads as fit in [`PACKED`] bytes are packed, each block once, then the threads take blocks of
+//! queries. Where heads are many and small, a thread takes whole heads, which then stay in its cache. Where the queries of
+//! a head of keys are but one block, nothing would be packed for others: there the threads take spans of keys, pack each
+//! block where they need it, and the spans are merged in order. All of it gives the same bits.
+
+use super::block::{BlockMut, Blocks, pack, padded};
+use super::mask::OfHead;
+use super::softmax::{Block, State, finish, merge};
+use super::span::{Source, make_scores, masks_of, over_span, scale_queries};
+use super::{Attention, KEYS, QUERIES, SPAN, SUMS};
+use crate::parallel::{filled, reserve, share, zeros};
+use crate::simd::dispatched;
+use crate::simd::memory::{Aligned, lanes_of, size};
+use crate::simd::numbers::{Both, Float, Numbers};
+use crate::simd::tile::ACROSS;
+use crate::{Result, Task};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Bytes of keys and values packed at a time, unless one head has more.
+const PACKED: usize = 4 << 20;
+
+/// Bytes of a head, packed, that stay in the second cache.
+const HEAD: usize = 512 << 10;
+
+/// Spans that are done between two merges, at most and at least; as many as keep their sums in [`ROOM`] bytes.
+const ROUND: (usize, usize) = (64, 8);
+
+/// See [`ROUND`].
+const ROOM: usize = 1 << 20;
+
+/// What comes out.
+#[derive(Debug)]
+pub struct Found<T> {
+    /// (heads, L, v)
+    pub output: Vec<T>,
+    /// (heads, L): the greatest score, 0 where no key is seen.
+    pub maximum: Vec<T>,
+    /// (heads, L): Σ exp(score − maximum)
+    pub total: Vec<T>,
+    /// (heads, L, S)
+    pub weights: Option<Vec<T>>,
+}
+
+/// The room of a thread.
+struct Scratch<T> {
+    query: Aligned<T>,
+    scores: Aligned<T>,
+    seen: Vec<bool>,
+    span: State<T>,
+    whole: State<T>,
+    block: Blocks<T>,
+}
+
+impl<T: Float> Scratch<T> {
+    fn new(of: &Attention<'_, T>, wide: usize, blocks: usize) -> Result<Self> {
+        let what = "the blocks of a thread";
+        let width = padded(of.width, wide);
+        Ok(Self {
+            query: Aligned::zeros(size(&[QUERIES, of.features], what, size_of::<T>())?, what)?,
+            scores: Aligned::zeros(QUERIES * KEYS, what)?,
+            seen: filled(QUERIES * KEYS, false, what)?,
+            span: State::new(QUERIES, width)?,
+            whole: State::new(QUERIES, width)?,
+            block: Blocks::new(of, blocks, wide)?,
+        })
+    }
+}
+
+/// Where the results of a block of queries go.
+struct Out<'a, T> {
+    output: &'a mut [T],
+    maximum: &'a mut [T],
+    total: &'a mut [T],
+    weights: &'a mut [T],
+}
+
+impl<'a, T> Out<'a, T> {
+    /// The first `rows` queries, and the rest in `self`.
+    fn take(&mut self, rows: usize, width: usize, keys: usize) -> Self {
+        fn cut<'a, T>(from: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+            let (head, rest) = std::mem::take(from).split_at_mut(n);
+            *from = rest;
+            head
+        }
+        let keys = if self.weights.is_empty() { 0 } else { keys };
+        Self {
+            output: cut(&mut self.output, rows * width),
+            maximum: cut(&mut self.maximum, rows),
+            total: cut(&mut self.total, rows),
+            weights: cut(&mut self.weights, rows * keys),
+        }
+    }
+}
+
+/// Attends.
+///
+/// # Errors
+/// [`crate::Error::Invalid`], [`crate::Error::OutOfMemory`], [`crate::Error::Interrupted`].
+pub fn forward<T: Float>(of: &Attention<'_, T>, with_weights: bool, task: &Task) -> Result<Found<T>> {
+    of.check()?;
+    let rows = size(&[of.heads, of.queries], "the output", size_of::<T>())?;
+    let of_weights = if with_weights { size(&[rows, of.keys], "the weights", size_of::<T>())? } else { 0 };
+    let mut found = Found {
+        output: zeros(size(&[rows, of.width], "the output", size_of::<T>())?, "the output")?,
+        maximum: zeros(rows, "the maxima")?,
+        total: zeros(rows, "the sums")?,
+        weights: with_weights.then(|| zeros(of_weights, "the weights")).transpose()?,
+    };
+    let mut out = Out {
+        output: &mut found.output,
+        maximum: &mut found.maximum,
+        total: &mut found.total,
+        weights: found.weights.as_deref_mut().unwrap_or_default(),
+    };
+    let threads = if of.is_small() { 1 } else { rayon::current_num_threads() };
+    let wide = ACROSS * lanes_of::<T>(PhantomData);
+    if of.group.saturating_mul(of.queries) <= QUERIES && !with_weights {
+        few_queries(of, wide, threads, &mut out, task)?;
+    } else if threads == 1 || of.key_heads() >= 2 * threads && of.bytes_of_head(wide) <= HEAD {
+        whole_heads(of, wide, threads, &mut out, task)?;
+    } else {
+        many_queries(of, wide, threads, &mut out, task)?;
+    }
+    Ok(found)
+}
+
+/// A block of queries of one head, and where its results go.
+struct Piece<'a, T> {
+    key_head: usize,
+    rows: Block,
+    blocks: usize,
+    out: Out<'a, T>,
+}
+
+fn many_queries<T: Float>(
+    of: &Attention<'_, T>,
+    wide: usize,
+    threads: usize,
+    out: &mut Out<'_, T>,
+    task: &Task,
+) -> Result<()> {
+    let blocks = of.keys.div_ceil(KEYS);
+    let at_once = (PACKED / of.bytes_of_head(wide)).clamp(1, of.key_heads());
+    let mut packed = Blocks::new(of, size(&[at_once, blocks], "the packed keys and values", 1)?, wide)?;
+    let of_head = of.queries.div_ceil(QUERIES);
+    task.expect(size(&[of.heads, of_head], "the blocks", 1)?);
+    let mut first = 0;
+    while first < of.key_heads() {
+        let heads = at_once.min(of.key_heads() - first);
+        let mut places = reserve(heads * blocks, "the blocks")?;
+        places.extend(packed.places().take(heads * blocks).enumerate());
+        share(
+            threads,
+            places,
+            || Ok(()),
+            |_, (at, place)| {
+                pack_block(of, first + at / blocks, at % blocks * KEYS, place);
+                task.check()
+            },
+        )?;
+        let mut pieces = reserve(heads * of.group * of_head, "the blocks of queries")?;
+        for at in 0..heads {
+            for head in 0..of.group {
+                for block in 0..of_head {
+                    let n = QUERIES.min(of.queries - block * QUERIES);
+                    let rows = Block { first: head * of.queries + block * QUERIES, n };
+                    let out = out.take(n, of.width, of.keys);
+                    pieces.push(Piece { key_head: first + at, rows, blocks: at * blocks, out });
+                }
+            }
+        }
+        if of.is_causal {
+            pieces.reverse(); // the longest first
+        }
+        share(
+            threads,
+            pieces,
+            || Scratch::new(of, wide, 0),
+            |room, piece| {
+                attend(of, piece, &packed, room, task);
+                task.advance(1)
+            },
+        )?;
+        first += heads;
+    }
+    Ok(())
+}
+
+/// A head of keys with all queries it serves, packed by the thread that takes it.
+fn whole_heads<T: Float>(
+    of: &Attention<'_, T>,
+    wide: usize,
+    threads: usize,
+    out: &mut Out<'_, T>,
+    task: &Task,
+) -> Result<()> {
+    let blocks = of.keys.div_ceil(KEYS);
+    task.expect(size(&[of.heads, of.queries.div_ceil(QUERIES)], "the blocks", 1)?);
+    let mut heads = reserve(of.key_heads(), "the heads")?;
+    for key_head in 0..of.key_heads() {
+        heads.push((key_head, out.take(of.group * of.queries, of.width, of.keys)));
+    }
+    share(
+        threads,
+        heads,
+        || Scratch::new(of, wide, blocks),
+        |room, (key_head, mut out)| {
+            let mut packed = std::mem::take(&mut room.block);
+            for (block, place) in packed.places().enumerate() {
+                pack_block(of, key_head, block * KEYS, place);
+            }
+            for head in 0..of.group {
+                for first in (0..of.queries).step_by(QUERIES) {
+                    let rows = Block { first: head * of.queries + first, n: QUERIES.min(of.queries - first) };
+                    let out = out.take(rows.n, of.width, of.keys);
+                    attend(of, Piece { key_head, rows, blocks: 0, out }, &packed, room, task);
+                    task.advance(1)?;
+                }
+            }
+            room.block = packed;
+            Ok(())
+        },
+    )
+}
+
+/// A span of the keys of a head, and what it gives to all queries of the head.
+struct Part<'a, T> {
+    key_head: usize,
+    keys: Range<usize>,
+    state: &'a mut State<T>,
+}
+
+fn few_queries<T: Float>(
+    of: &Attention<'_, T>,
+    wide: usize,
+    threads: usize,
+    out: &mut Out<'_, T>,
+    task: &Task,
+) -> Result<()> {
+    let rows = Block { first: 0, n: of.group * of.queries };
+    let reach = of.reach(of.queries - 1);
+    let spans = reach.div_ceil(SPAN);
+    let all = size(&[spans, of.key_heads()], "the spans", 1)?;
+    task.expect(all);
+    let width = padded(of.width, wide);
+    let what = "the sums of spans";
+    let round = ROOM / size(&[rows.n, width + SUMS, size_of::<T>()], what, 1)?;
+    let round = round.clamp(ROUND.1, ROUND.0).min(all);
+    let mut states = reserve(round, what)?;
+    for _ in 0..round {
+        states.push(State::new(rows.n, width)?);
+    }
+    let mut whole = State::new(rows.n, width)?;
+    for begin in (0..all).step_by(round) {
+        let mut parts = reserve(states.len(), what)?;
+        for (at, state) in (begin..all).zip(&mut states) {
+            let first = at % spans * SPAN;
+            parts.push(Part { key_head: at / spans, keys: first..reach.min(first + SPAN), state });
+        }
+        share(
+            threads,
+            parts,
+            || Scratch::new(of, wide, 1),
+            |room, part| {
+                attend_part(of, rows, part, room, task);
+                task.advance(1)
+            },
+        )?;
+        for (at, state) in (begin..all).zip(&mut states) {
+            let here = (at % spans == spans - 1).then(|| out.take(rows.n, of.width, of.keys));
+            join(of, at % spans == 0, state, &mut whole, here);
+        }
+    }
+    Ok(())
+}
+
+dispatched!(fn pack_block[T: Float](of: &Attention<'_, T>, head: usize, first: usize, to: BlockMut<'_, T>) -> () = pack_run);
+dispatched!(fn attend[T: Float](of: &Attention<'_, T>, piece: Piece<'_, T>, packed: &Blocks<T>, room: &mut Scratch<T>, task: &Task) -> () = attend_run);
+dispatched!(fn attend_part[T: Float](of: &Attention<'_, T>, rows: Block, part: Part<'_, T>, room: &mut Scratch<T>, task: &Task) -> () = part_run);
+dispatched!(fn join[T: Float](of: &Attention<'_, T>, is_first: bool, state: &mut State<T>, whole: &mut State<T>, out: Option<Out<'_, T>>) -> () = join_run);
+
+#[inline(always)]
+fn pack_run<L: Both, T: Float>(lanes: L, of: &Attention<'_, T>, head: usize, first: usize, to: BlockMut<'_, T>) {
+    pack(T::lanes(lanes), of, head, first, to);
+}
+
+#[inline(always)]
+fn attend_run<L: Both, T: Float>(
+    lanes: L,
+    of: &Attention<'_, T>,
+    piece: Piece<'_, T>,
+    packed: &Blocks<T>,
+    room: &mut Scratch<T>,
+    task: &Task,
+) {
+    let lanes = T::lanes(lanes);
+    let Piece { key_head, rows, blocks, out } = piece;
+    let Scratch { query, scores, seen, span, whole, block } = room;
+    scale_queries(lanes, of, key_head, rows, query);
+    let masks = masks_of(of, key_head, rows);
+    let reach = of.reach(rows.first % of.queries + rows.n - 1);
+    let source = Source::Packed(packed, blocks);
+    let mut first = 0;
+    while first < reach {
+        let keys = first..reach.min(first + SPAN);
+        let state = if first == 0 { &mut *whole } else { &mut *span };
+        over_span(lanes, of, key_head, rows, keys, &masks, source, query, scores, seen, block, state, task);
+        if first > 0 {
+            merge(lanes, whole, span, rows.n);
+        }
+        first += SPAN;
+    }
+    finish(lanes, whole, of.width, out.output, out.maximum, out.total);
+    if !out.weights.is_empty() {
+        write_weights(lanes, of, rows, reach, &masks, packed, blocks, query, scores, out);
+    }
+}
+
+#[inline(always)]
+fn part_run<L: Both, T: Float>(
+    lanes: L,
+    of: &Attention<'_, T>,
+    rows: Block,
+    part: Part<'_, T>,
+    room: &mut Scratch<T>,
+    task: &Task,
+) {
+    let lanes = T::lanes(lanes);
+    let Scratch { query, scores, seen, block, .. } = room;
+    let Part { key_head, keys, state } = part;
+    scale_queries(lanes, of, key_head, rows, query);
+    let masks = masks_of(of, key_head, rows);
+    over_span(lanes, of, key_head, rows, keys, &masks, Source::Raw, query, scores, seen, block, state, task);
+}
+
+#[inline(always)]
+fn join_run<L: Both, T: Float>(
+    lanes: L,
+    of: &Attention<'_, T>,
+    is_first: bool,
+    state: &mut State<T>,
+    whole: &mut State<T>,
+    out: Option<Out<'_, T>>,
+) {
+    let lanes = T::lanes(lanes);
+    if is_first {
+        std::mem::swap(state, whole);
+    } else {
+        merge(lanes, whole, state, whole.maximum.len());
+    }
+    if let Some(out) = out {
+        finish(lanes, whole, of.width, out.output, out.maximum, out.total);
+    }
+}
+
+/// The weights, from scores made again.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn write_weights<T: Float, L: Numbers<T>>(
+    lanes: L,
+    of: &Attention<'_, T>,
+    rows: Block,
+    reach: usize,
+    masks: &[OfHead<'_, T>],
+    packed: &Blocks<T>,
+    blocks: usize,
+    query: &[T],
+    scores: &mut [T],
+    out: Out<'_, T>,
+) {
+    let mut first = 0;
+    while first < reach {
+        let n = KEYS.min(reach - first);
+        make_scores(lanes, of, rows, first, n, masks, query, packed.at(blocks + first / KEYS).keys, scores);
+        for row in 0..rows.n {
+            let total = if out.total[row] == T::ZERO { T::ONE } else { out.total[row] };
+            let to = &mut out.weights[row * of.keys + first..][..n];
+            to.copy_from_slice(&scores[row * KEYS..][..n]);
+            weigh(lanes, to, out.maximum[row], total);
+        }
+        first += KEYS;
+    }
+}
+
+/// Weights of scores, 0 where a key is not seen.
+#[inline(always)]
+fn weigh<T: Float, L: Numbers<T>>(lanes: L, scores: &mut [T], maximum: T, total: T) {
+    let (zero, lowest) = (lanes.splat(T::ZERO), lanes.splat(T::LOWEST));
+    let (maximum, total) = (lanes.splat(maximum), lanes.splat(total));
+    let mut at = 0;
+    while at < scores.len() {
+        let score = lanes.load_part(&scores[at..]);
+        let e = crate::simd::exp::exp(lanes, lanes.sub(score, maximum));
+        lanes.store_part(lanes.if_less(score, lowest, zero, lanes.div(e, total)), &mut scores[at..]);
+        at += L::N;
+    }
+}

@@ -1,0 +1,140 @@
+//! A block of queries passes by the keys of a span.
+
+use super::block::{Block as KeyBlock, Blocks, pack};
+use super::mask::OfHead;
+use super::rows::{Strides, blend, blend_seen};
+use super::softmax::{Block, State, put_mask, update};
+use super::{Attention, KEYS, QUERIES};
+use crate::Task;
+use crate::simd::numbers::{Float, Numbers};
+use crate::simd::product::{To, multiply};
+use crate::simd::tile::ACROSS;
+use std::ops::Range;
+
+/// Where packed blocks are.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a, T> {
+    /// Those of the head begin with this one.
+    Packed(&'a Blocks<T>, usize),
+    /// Nowhere yet.
+    Raw,
+}
+
+/// The queries of a block, times the scale.
+#[inline(always)]
+pub(super) fn scale_queries<T: Float, L: Numbers<T>>(
+    lanes: L,
+    of: &Attention<'_, T>,
+    key_head: usize,
+    rows: Block,
+    to: &mut [T],
+) {
+    let from = (key_head * of.group * of.queries + rows.first) * of.features;
+    let from = &of.query[from..][..rows.n * of.features];
+    let to = &mut to[..from.len()];
+    let scale = lanes.splat(of.scale);
+    let mut at = 0;
+    while at < from.len() {
+        lanes.store_part(lanes.mul(lanes.load_part(&from[at..]), scale), &mut to[at..]);
+        at += L::N;
+    }
+}
+
+/// The masks of the heads a block of queries is of.
+pub(super) fn masks_of<'a, T: Float>(of: &'a Attention<'_, T>, key_head: usize, rows: Block) -> Vec<OfHead<'a, T>> {
+    let heads = rows.first / of.queries..=(rows.first + rows.n - 1) / of.queries;
+    let masks = heads.map(|head| match &of.mask {
+        Some(mask) => mask.of_head(key_head * of.group + head),
+        None => OfHead::All,
+    });
+    masks.collect()
+}
+
+/// Takes the keys of a span, block by block, into a state begun anew.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+pub(super) fn over_span<T: Float, L: Numbers<T>>(
+    lanes: L,
+    of: &Attention<'_, T>,
+    key_head: usize,
+    rows: Block,
+    keys: Range<usize>,
+    masks: &[OfHead<'_, T>],
+    source: Source<'_, T>,
+    query: &[T],
+    scores: &mut [T],
+    seen: &mut [bool],
+    block: &mut Blocks<T>,
+    state: &mut State<T>,
+    task: &Task,
+) {
+    state.clear(rows.n);
+    let mut factors = [T::ZERO; QUERIES];
+    let mut first = keys.start;
+    while first < keys.end {
+        let n = KEYS.min(keys.end - first);
+        let KeyBlock { keys: packed, values, strange } = match source {
+            Source::Packed(blocks, at) => blocks.at(at + first / KEYS),
+            Source::Raw => {
+                for place in block.places() {
+                    pack(lanes, of, key_head, first, place);
+                }
+                block.at(0)
+            }
+        };
+        make_scores(lanes, of, rows, first, n, masks, query, packed, scores);
+        if strange {
+            what_is_seen(scores, rows.n, n, seen);
+        }
+        let State { apart, maximum, totals, sums } = &mut *state;
+        update(lanes, scores, rows.n, n, maximum, totals, &mut factors);
+        let kept = (first > keys.start).then_some(&factors[..]);
+        if strange {
+            let v = of.width;
+            let x = &of.values_of(key_head)[first * v..][..n * v];
+            let at = Strides { row: KEYS, term: 1 };
+            blend_seen(lanes, scores, seen, at, rows.n, n, x, kept, sums, *apart, v);
+        } else {
+            blend(lanes, scores, KEYS, rows.n, n, values, KEYS, kept, sums, *apart, *apart);
+        }
+        first += KEYS;
+        if task.interrupted() {
+            return;
+        }
+    }
+}
+
+/// The scores of a block of queries with `n` keys from `first` on.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+pub(super) fn make_scores<T: Float, L: Numbers<T>>(
+    lanes: L,
+    of: &Attention<'_, T>,
+    rows: Block,
+    first: usize,
+    n: usize,
+    masks: &[OfHead<'_, T>],
+    query: &[T],
+    packed: &[T],
+    scores: &mut [T],
+) {
+    let panels = n.div_ceil(ACROSS * L::N);
+    multiply(lanes, query, of.features, rows.n, of.features, packed, panels, To::Padded(&mut *scores, KEYS));
+    let mut room = [T::ZERO; KEYS];
+    let heads_before = rows.first / of.queries;
+    for row in 0..rows.n {
+        let place = rows.first + row;
+        let mask = &masks[place / of.queries - heads_before];
+        put_mask(lanes, of, mask, place % of.queries, first, n, &mut scores[row * KEYS..][..KEYS], &mut room);
+    }
+}
+
+/// Which keys are seen, told by scores.
+#[inline(always)]
+pub(super) fn what_is_seen<T: Float>(scores: &[T], rows: usize, n: usize, seen: &mut [bool]) {
+    for row in 0..rows {
+        for j in 0..n {
+            seen[row * KEYS + j] = scores[row * KEYS + j] != T::MINUS_INFINITY;
+        }
+    }
+}
