@@ -1,6 +1,7 @@
 //! `diptych_kernels::recurrent::Cell`, kept.
 
 use super::*;
+use numpy::PyUntypedArray;
 use pyo3::PyTypeInfo;
 use pyo3::types::PyTuple;
 

@@ -52,6 +52,7 @@ pub(super) struct Block {
 /// Puts the mask on scores of one query with the keys from `first` on: −∞ where one is not seen, in `scores` up to a multiple
 /// of [`SUMS`]. `room` holds what a mask adds.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 pub(super) fn put_mask<T: Float, L: Numbers<T>>(
     lanes: L,
     of: &Attention<'_, T>,
