@@ -31,6 +31,8 @@ def transition_weights(
     Index arrays that both have 32 bits stay so. Whether they fit together is checked by the kernel.
     """
     if not is_sparse(graph):
+        if hasattr(graph, "adjacency"):
+            raise DtypeError(f"{name} is a {type(graph).__name__}: pass its matrix, {name}.adjacency.")
         raise DtypeError(
             f"{name} is of type {type(graph).__name__}: a SciPy matrix is needed; pass "
             f"scipy.sparse.csr_array({name}) if it holds the weight from node i to node j at [i, j]."
@@ -47,7 +49,8 @@ def transition_weights(
         at = np.flatnonzero(data < 0)[0]
         raise ValueError(f"{name}.data[{at}]={data[at]}: a weight must not be negative; drop the edge.")
     if graph.indptr.dtype == indices.dtype == np.int32 and indices.ndim == 1:
-        return indptr.astype(np.int32), np.require(indices, np.int32, ["C", "A"]), data, int(graph.shape[0])
+        starts = np.require(graph.indptr, np.int32, ["C", "A"])
+        return starts, np.require(indices, np.int32, ["C", "A"]), data, int(graph.shape[0])
     return indptr, _row_of_integers(indices, f"{name}.indices"), data, int(graph.shape[0])
 
 

@@ -70,10 +70,11 @@ class DeepWalk(WalkEmbedding):
     -----
     With an integer seed s, fitting equals ``train(random_walks(graph, …, rng=s), n_nodes=n, …, rng=s)`` of
     :mod:`diptych.kernels`, bit for bit, for every `n_jobs`. Walks are not kept: memory at the peak is two
-    tables of n · dimensions float32, results included, plus 64 bytes per node, what
-    :func:`~diptych.kernels.walks.random_walks` makes of the edges, and 64 MiB beside the graph. The edges
-    take 4 bytes each, where weights differ within a row 12. The reference keeps all walks. Time is
-    O(epochs · n · walks_per_node · walk_length · window · negative · dimensions).
+    tables of n · dimensions float32, `dimensions` rounded up to a multiple of 16, results included, plus 64
+    bytes per node, 64 MiB, and what :func:`~diptych.kernels.walks.random_walks` makes of the edges: 4 bytes
+    each, where weights differ within a row 12, beside the graph, which must not change meanwhile. The
+    reference keeps all walks. Time is O(epochs · n · walks_per_node · walk_length · window · negative ·
+    dimensions).
 
     A node without edges keeps the small random vector that training begins with.
 
@@ -192,10 +193,11 @@ class Node2Vec(WalkEmbedding):
     -----
     With an integer seed s, fitting equals ``train(random_walks(graph, …, rng=s), n_nodes=n, …, rng=s)`` of
     :mod:`diptych.kernels`, bit for bit, for every `n_jobs`. Walks are not kept: memory at the peak is two
-    tables of n · dimensions float32, results included, plus 64 bytes per node, what
-    :func:`~diptych.kernels.walks.random_walks` makes of the edges, and 64 MiB beside the graph. The edges
-    take 4 bytes each, where weights differ within a row 12. The reference keeps all walks. Time is
-    O(epochs · n · walks_per_node · walk_length · window · negative · dimensions).
+    tables of n · dimensions float32, `dimensions` rounded up to a multiple of 16, results included, plus 64
+    bytes per node, 64 MiB, and what :func:`~diptych.kernels.walks.random_walks` makes of the edges: 4 bytes
+    each, where weights differ within a row 12, beside the graph, which must not change meanwhile. The
+    reference keeps all walks. Time is O(epochs · n · walks_per_node · walk_length · window · negative ·
+    dimensions).
 
     A node without edges keeps the small random vector that training begins with.
 

@@ -151,8 +151,8 @@ def train(
     (a copy if they are not int32), plus two tables of n_nodes · dimensions float32, `dimensions` rounded
     up to a multiple of 16, results included, plus 64 bytes per node, plus 64 MiB, plus what two
     batches of ``BATCH`` walks learn on, of which one is drawn while the other trains: for each walk at most
-    2 · length + ⌈length / 80⌉ · max(``POOL``, negative) rows of `dimensions` float32, 40 bytes for each of
-    them, and 4 bytes for each negative of a group.
+    2 · length + ⌈length / 80⌉ · max(``POOL``, negative) rows of `dimensions` float32, so rounded, 48 bytes
+    for each of them, 4 bytes for each target and negative of a group, and 20 bytes for each position.
 
     References
     ----------

@@ -129,7 +129,9 @@ def noise_distribution(counts: Any, *, exponent: float = 0.75) -> Floats:
     seen = n > 0
     unit = n[seen].max() if exponent > 0 else n[seen].min()  # so that no power is greater than 1
     P = np.zeros(len(n))
-    P[seen] = (n[seen] / unit) ** exponent
+    P[seen] = [
+        math.pow(x, exponent) for x in n[seen] / unit
+    ]  # the C library's, as the kernel's: NumPy has its own
     P /= np.cumsum(P)[-1]
     return P
 

@@ -183,6 +183,7 @@ impl Local {
         let per_position = groups.saturating_mul(plan.negative.saturating_add(1));
         room(&mut self.targets, walk.len().saturating_mul(per_position), "the negatives of a walk")?;
         for (stretch, nodes) in walk.chunks(SPAN).enumerate() {
+            task.check()?;
             let used = nodes.len().saturating_mul(groups).saturating_mul(plan.negative).min(size);
             self.pool.clear();
             room(&mut self.pool, used, "the negatives of a walk")?;

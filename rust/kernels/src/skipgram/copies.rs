@@ -61,7 +61,7 @@ impl Copies {
     #[inline]
     fn place(&self, row: u32) -> usize {
         let mask = self.places.len() - 1;
-        let mut place = (u64::from(row).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize & mask;
+        let mut place = home(row) & mask;
         while self.places[place] != EMPTY && (self.places[place] >> 32) as u32 != row {
             place = (place + 1) & mask;
         }
@@ -97,6 +97,12 @@ impl Copies {
         self.shared.clear();
         write(table, walk, &self.rows, &self.data, &mut self.shared);
     }
+}
+
+/// Where the search for a row begins, in any table of up to 2³² places.
+#[inline]
+fn home(row: u32) -> usize {
+    (u64::from(row).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
 }
 
 /// A table that the walks of a batch copy rows from and put rows into at once. A bit of the marks of a row gives the walk
@@ -249,5 +255,60 @@ fn add_gains_run<L: Lanes>(lanes: L, row: &[Cell<[f32; LANES]>], copies: &[&[[f3
         }
         lanes.store(sum, &mut numbers);
         row[axis].set(numbers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copies_of(rows: &[u32]) -> Copies {
+        let mut copies = Copies::default();
+        copies.clear(rows.len()).unwrap();
+        rows.iter().for_each(|&row| assert!(copies.slot(row) < rows.len() as u32));
+        copies.start(1).unwrap();
+        copies
+    }
+
+    fn marks(users: &[u16]) -> Vec<AtomicU16> {
+        users.iter().map(|&walks| AtomicU16::new(walks)).collect()
+    }
+
+    #[test]
+    fn searches_begin_all_over_a_large_table() {
+        let reached = |bit: u32| (0..1000).any(|row| home(row) >> bit & 1 != 0);
+        assert!((0..32).all(reached));
+    }
+
+    #[test]
+    fn own_rows_are_put_back_and_shared_ones_gain_in_order() {
+        let mut table = [[1.0; LANES], [2.0; LANES], [3.0; LANES]];
+        let marks = marks(&[1, 3, 2]); // the first row is the first walk's, the last the second's
+        let mut walks = [copies_of(&[0, 1]), copies_of(&[1, 2])];
+        let rows = Rows::new(&mut table, &marks, 1);
+        for (walk, copies) in walks.iter_mut().enumerate() {
+            copies.fill(&rows, walk, usize::MAX);
+            copies.data[..2].as_flattened_mut().iter_mut().for_each(|x| *x += 10.0 * (walk + 1) as f32);
+            copies.put_back(&rows, walk);
+        }
+        assert_eq!((&walks[0].shared[..], &walks[1].shared[..]), (&[1][..], &[][..]));
+        Claims::new(&mut table, &marks, 1).take_up(&walks[0].shared, &[&walks[0], &walks[1]]);
+        assert_eq!(table, [[11.0; LANES], [32.0; LANES], [23.0; LANES]]);
+        assert!(marks.iter().all(|mark| mark.load(Relaxed) == 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "a row that the walk has not marked")]
+    fn a_row_without_a_mark_is_not_read() {
+        let (mut table, marks) = ([[0.0; LANES]], marks(&[2]));
+        copies_of(&[0]).fill(&Rows::new(&mut table, &marks, 1), 0, usize::MAX);
+    }
+
+    #[test]
+    #[should_panic(expected = "a row that was taken up before")]
+    fn a_row_is_taken_up_once() {
+        let (mut table, marks) = ([[0.0; LANES]], marks(&[1]));
+        let copies = copies_of(&[0]);
+        Claims::new(&mut table, &marks, 1).take_up(&[0, 0], &[&copies]);
     }
 }

@@ -135,6 +135,7 @@ pub(super) fn each_fetch(
     for first in (0..n).step_by(at_once) {
         let rows: Vec<u64> = (first..n.min(first + at_once as u64)).map(&row).collect();
         let buffer = &mut buffer[..rows.len() * length];
+        task.check()?;
         let share = at_once.div_ceil(8);
         let pieces = buffer.par_chunks_mut(share * length).zip(rows.par_chunks(share));
         pieces.try_for_each(|(out, rows)| corpus.fetch(rows, out, task))?;

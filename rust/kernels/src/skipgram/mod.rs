@@ -6,7 +6,7 @@
 //! take up what each copy has gained, in the order of the walks. That is the same for any number of threads, and a row
 //! that many walks want costs no lock.
 //!
-//! O(pairs · negatives · dimensions) time. Memory: two tables, and the copies of one batch.
+//! O(pairs · negatives · dimensions) time. Memory: two tables, and the copies of two batches.
 
 mod batch;
 mod copies;

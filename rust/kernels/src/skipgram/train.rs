@@ -5,7 +5,7 @@ use super::batch::{Batch, Epoch, MOST_WALKS, Stretch, Tables};
 use super::corpus::{Corpus, counts, each_fetch};
 use super::draws::{Noise, Order, initial, stream, training_key};
 use super::group::MOST_INPUTS;
-use crate::parallel::filled;
+use crate::parallel::{filled, zeros};
 use crate::simd::LANES;
 use crate::{Error, Result, Task};
 use rayon::prelude::*;
@@ -44,16 +44,17 @@ pub fn train(
     let size = n_nodes
         .checked_mul(width)
         .ok_or(Error::OutOfMemory { what: "the vectors", bytes: n_nodes as u128 * plan.dimensions as u128 * 4 })?;
-    let mut vectors = filled(size, [0.0f32; LANES], "the vectors")?;
-    let mut contexts = filled(size, [0.0f32; LANES], "the contexts")?;
+    let mut vectors = zeros::<[f32; LANES]>(size, "the vectors")?;
+    let mut contexts = zeros::<[f32; LANES]>(size, "the contexts")?;
     let rows = |table: &mut [[f32; LANES]], value: &(dyn Fn(usize, usize) -> f32 + Sync)| {
-        table.par_chunks_mut(width).enumerate().for_each(|(node, row)| {
+        table.par_chunks_mut(width).enumerate().try_for_each(|(node, row)| {
             let row = row.as_flattened_mut()[..d].iter_mut().enumerate();
             row.for_each(|(axis, x)| *x = value(node, axis));
-        });
+            task.check()
+        })
     };
     match start {
-        None => rows(&mut vectors, &|node, axis| initial(key, d, node, axis)),
+        None => rows(&mut vectors, &|node, axis| initial(key, d, node, axis))?,
         Some((from_vectors, from_contexts)) => {
             for (name, from) in [("vectors", from_vectors), ("contexts", from_contexts)] {
                 if Some(from.len()) != n_nodes.checked_mul(d) {
@@ -61,8 +62,8 @@ pub fn train(
                     return Err(Error::Invalid(format!("initial {name} hold {n} numbers, not {n_nodes} times {d}.")));
                 }
             }
-            rows(&mut vectors, &|node, axis| from_vectors[node * d + axis]);
-            rows(&mut contexts, &|node, axis| from_contexts[node * d + axis]);
+            rows(&mut vectors, &|node, axis| from_vectors[node * d + axis])?;
+            rows(&mut contexts, &|node, axis| from_contexts[node * d + axis])?;
         }
     }
     let mut losses = filled(usize::try_from(plan.epochs).unwrap_or(usize::MAX), 0.0, "the losses")?;
@@ -102,11 +103,14 @@ fn check(corpus: &impl Corpus, n_nodes: usize, plan: &Plan) -> Result<()> {
     if plan.share > MOST_INPUTS {
         return Err(Error::Invalid(format!("share={}: at most {MOST_INPUTS} inputs share negatives.", plan.share)));
     }
-    if !(plan.min_learning_rate > 0.0 && plan.min_learning_rate <= plan.learning_rate && plan.learning_rate.is_finite())
+    if !(plan.min_learning_rate as f32 > 0.0
+        && plan.min_learning_rate <= plan.learning_rate
+        && plan.learning_rate.is_finite())
     {
         let (rate, least) = (plan.learning_rate, plan.min_learning_rate);
         return Err(Error::Invalid(format!(
-            "learning_rate={rate}, min_learning_rate={least}: must be positive, the second not above the first."
+            "learning_rate={rate}, min_learning_rate={least}: must be positive also as float32, the second not above the \
+             first."
         )));
     }
     if n_nodes > i32::MAX as usize || corpus.n_walks() >= u64::from(u32::MAX) {

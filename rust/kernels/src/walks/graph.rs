@@ -3,9 +3,12 @@
 use super::lines::Lines;
 use super::second_order::Bias;
 use crate::csr::Csr;
-use crate::parallel::{advise_large_pages, reserve};
+use crate::parallel::{Task, advise_large_pages, reserve};
 use crate::{Error, Result};
 use std::ops::Range;
+
+/// Rows that are read between two looks for an interrupt.
+const ROWS_PER_LOOK: usize = 1 << 10;
 
 /// Where a node's row of edges starts, and how many there are: one load of eight bytes.
 #[derive(Clone, Copy, Debug)]
@@ -29,15 +32,16 @@ impl Graph {
     /// # Errors
     /// [`Error::Invalid`] when it is not square, too large for 32 bits, a weight is negative or not finite, or the sum of
     /// a row times the greatest bias is infinite, or times the least so small that digits are lost;
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`], [`Error::Interrupted`].
     pub(super) fn new<I: Copy + Ord + Into<i64>>(
         csr: Csr<'_, I>,
         bias: Option<Bias>,
+        task: &Task,
     ) -> Result<(Self, Option<Vec<f64>>)> {
         let (least, greatest) = bias.map_or((f64::INFINITY, 1.0), |bias| (bias.least(), bias.greatest()));
         let (n, n_entries) = (csr.n_rows(), csr.start(csr.n_rows()));
         check_size(n, csr.n_columns(), n_entries)?;
-        let survey = Survey::of(csr)?;
+        let survey = Survey::of(csr, task)?;
         let plain = survey.in_order && survey.alike;
         let mut neighbours = Lines::with_room(n_entries + 1, "edges of the graph")?;
         let mut weights = reserve(if plain { 0 } else { n_entries + 1 }, "weights of the graph")?;
@@ -47,6 +51,9 @@ impl Graph {
         advise_large_pages(&mut rows);
         let mut alike = true;
         for v in 0..n {
+            if v % ROWS_PER_LOOK == 0 {
+                task.check()?;
+            }
             let start = neighbours.numbers().len();
             let sum = if plain {
                 neighbours.extend(csr.row(v).map(|(x, _)| x as u32));
@@ -164,9 +171,12 @@ struct Survey {
 }
 
 impl Survey {
-    fn of<I: Copy + Ord + Into<i64>>(csr: Csr<'_, I>) -> Result<Self> {
+    fn of<I: Copy + Ord + Into<i64>>(csr: Csr<'_, I>, task: &Task) -> Result<Self> {
         let mut found = Self { in_order: true, alike: true, longest: 0 };
         for v in 0..csr.n_rows() {
+            if v % ROWS_PER_LOOK == 0 {
+                task.check()?;
+            }
             let (mut least, mut first) = (0, None);
             for (place, (x, w)) in csr.row(v).enumerate() {
                 if !(0.0..f64::INFINITY).contains(&w) {
@@ -215,7 +225,7 @@ mod tests {
         let (indptr, indices) = ([0_i32, 4, 4, 7], [2, 0, 2, 1, 0, 1, 2]);
         let data = [1.0, 2.0, 0.5, 0.0, 3.0, 3.0, 3.0];
         let csr = Csr::new(&indptr, &indices, &data, 3).unwrap();
-        let (graph, weights) = Graph::new(csr, None).unwrap();
+        let (graph, weights) = Graph::new(csr, None, &Task::new()).unwrap();
         assert_eq!(graph.neighbours(), [0, 2, 0, 1, 2, 3]);
         assert_eq!(weights.unwrap(), [2.0, 1.5, 1.0, 1.0, 1.0]);
         let rows: Vec<_> = graph.rows().iter().map(|row| (row.start, row.degree)).collect();
@@ -225,7 +235,7 @@ mod tests {
     #[test]
     fn weights_are_dropped_where_rows_are_alike() {
         let csr = Csr::new(&[0, 2, 3], &[0, 1, 0], &[2.0, 2.0, 5.0], 2).unwrap();
-        assert!(Graph::new(csr, None).unwrap().1.is_none());
+        assert!(Graph::new(csr, None, &Task::new()).unwrap().1.is_none());
     }
 
     #[test]
@@ -233,7 +243,7 @@ mod tests {
         let fault = |data: [f64; 2], n_columns| {
             let (indptr, indices) = ([0_i64, 2, 2], [0_i64, 1]);
             let csr = Csr::new(&indptr, &indices, &data, n_columns).unwrap();
-            Graph::new(csr, Bias::new(0.25, 1.0).unwrap()).unwrap_err().to_string()
+            Graph::new(csr, Bias::new(0.25, 1.0).unwrap(), &Task::new()).unwrap_err().to_string()
         };
         assert!(fault([1.0, f64::NAN], 2).starts_with("graph.data[1]=NaN (row 0)"));
         assert!(fault([-1.0, 1.0], 2).starts_with("graph.data[0]=-1 (row 0)"));

@@ -109,7 +109,7 @@ impl<'a> Walks<'a> {
         {
             return Err(Error::Invalid(format!("start_nodes[{at}]={}: the graph has {n} nodes.", starts[at])));
         }
-        let (mut graph, weights) = Graph::new(csr, bias)?;
+        let (mut graph, weights) = Graph::new(csr, bias, task)?;
         let weighted = match weights {
             None => None,
             Some(weights) => {
