@@ -16,8 +16,8 @@ NAME = "character-model"
 HELD_OUT = 0.1  # the last of the text
 ORDER = 5
 MOST_NATS, MOST_SECONDS = 1.55, 600.0
-MODEL = {"hidden_size": 512, "epochs": 11, "dropout": 0.3}
-QUICK = {"hidden_size": 256, "epochs": 2, "dropout": 0.1}
+MODEL = {"hidden_size": 512, "epochs": 9, "dropout": 0.3}
+QUICK = {"hidden_size": 512, "epochs": 3, "dropout": 0.2}
 
 
 def by_counting(known: str, unknown: str) -> float:
@@ -29,7 +29,7 @@ def by_counting(known: str, unknown: str) -> float:
 
 
 def character_model(settings: Settings) -> Iterator[dict]:
-    """Yield the one result; quick, from a model that is no attempt at the bar."""
+    """Yield the one result; quick, after fewer epochs."""
     if not settings.wanted(NAME):
         return
     try:
@@ -59,5 +59,5 @@ def character_model(settings: Settings) -> Iterator[dict]:
         "nats": nats,
         "counted": counted,
         "bar": MOST_NATS,
-        "held": None if settings.quick else bool(nats <= min(MOST_NATS, counted) and seconds <= MOST_SECONDS),
+        "held": bool(nats <= min(MOST_NATS, counted) and seconds <= MOST_SECONDS),
     }
