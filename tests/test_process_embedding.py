@@ -64,6 +64,29 @@ print(growth(lambda: model.fit(graph)), graph.adjacency.nnz)
 
 
 @on_linux
+@pytest.mark.parametrize("name", ["DeepWalk, weighted", "Node2Vec, weighted"])
+def test_a_weighted_edge_takes_twelve_bytes_also_where_there_are_many(name):
+    """So many that 64 MiB do not hide four bytes more. The alias tables are written over the weights."""
+    estimator, _ = FITS[name]
+    settings = "2, walk_length=5, walks_per_node=1, window=1, negative=1, random_state=0, n_jobs=2"
+    n = 40_000
+    out = alone(
+        PRELUDE
+        + GROWTH
+        + f"""
+graph = Graph(sparse.random_array(({n}, {n}), density=0.02, format="csr", rng=rng))
+fit()
+model = {estimator.format(settings)}
+print(growth(lambda: model.fit(graph)), graph.adjacency.nnz)
+"""
+    )
+    grown, entries = map(int, out.split())
+    assert 4 * entries > 100 << 20
+    assert grown <= 2 * n * 2 * 4 + 64 * n + 12 * entries + (64 << 20), f"{grown / entries:.1f} B an edge"
+    assert grown > 12 * entries, "the edges were not seen: the measurement is wrong"
+
+
+@on_linux
 def test_walks_are_not_kept():
     """All walks together take 305 MiB, the bound without them is 78 MiB: they are walked and counted."""
     out = alone(

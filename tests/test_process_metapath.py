@@ -2,7 +2,7 @@
 
 import pytest
 
-from processes import FORKED, GROWTH, alone, on_linux, with_fork
+from processes import FORKED, GROWTH, alone, on_linux, with_fork, with_signals
 
 PRELUDE = """
 import numpy as np
@@ -59,5 +59,64 @@ def same():
     signal.alarm(20)
     return all(map(np.array_equal, index.top_k(10, 7, False), best))
 assert same() and in_child(same) == 0
+"""
+    )
+
+
+@with_signals
+def test_ctrl_c_stops_a_pass_past_the_queries():
+    """One that would take minutes: a tenth of the nodes are queries and most of them reach a few columns."""
+    out = alone(
+        PRELUDE
+        + """
+import os, signal, threading, time
+A = half(1_000_000, 20_000, 3_000_000, 6).astype(float)
+queries, sent = np.arange(0, 1_000_000, 16), []
+def press():
+    sent.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Timer(1, press).start()
+try:
+    top(A, queries)
+    raise AssertionError("the input is too small: it was over before Ctrl-C")
+except KeyboardInterrupt:
+    print(time.monotonic() - sent[0])
+"""
+    )
+    assert float(out) < 0.5
+
+
+@with_signals
+def test_a_signal_handler_may_call_a_kernel_in_the_middle_of_one():
+    alone(
+        PRELUDE
+        + """
+import signal
+large, small = half(40_000, 9_000, 700_000, 2), half(300, 60, 1_500, 2)
+expected, inner = (top(large), top(small)), []
+signal.signal(signal.SIGALRM, lambda *_: inner.append(top(small)))
+signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+for _ in range(5):
+    assert all(map(np.array_equal, top(large), expected[0]))
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert inner and all(np.array_equal(a, b) for found in inner for a, b in zip(found, expected[1]))
+"""
+    )
+
+
+@with_fork
+def test_threads_of_python_ask_at_the_same_time():
+    alone(
+        FORKED
+        + PRELUDE
+        + """
+import os, sys
+from concurrent.futures import ThreadPoolExecutor
+A = half(20_000, 9_000, 100_000, 2)
+expected = top(A)
+def same(_=None): return all(map(np.array_equal, top(A), expected))
+with ThreadPoolExecutor(6) as pool:
+    assert all(pool.map(same, range(30)))
+    assert in_child(same) == 0
 """
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 from dataclasses import replace
@@ -20,16 +19,9 @@ from diptych.kernels.skipgram import negative_samples
 from diptych.reference import clustering as reference
 from diptych.studies import _negative_sampling_runs as runs
 from diptych.studies.dbscan_steps import walk_through
+from study_answers import answer
 
 module = import_module("diptych.studies.negative_sampling")  # the package has the function by that name
-
-
-@functools.cache
-def answer(name):
-    """Run a study, once for all tests and without matplotlib, which it may need to draw alone."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "matplotlib", None)
-        return studies.STUDIES[name]()
 
 
 @pytest.mark.parametrize("name", studies.STUDIES)

@@ -12,6 +12,7 @@ import pytest
 
 from diptych import HeteroGraph, PathSim, datasets, studies
 from diptych.studies._pathsim_or_walks_display import PathSimOrWalksDisplay
+from study_answers import answer
 
 module = import_module("diptych.studies.pathsim_or_walks")  # the package has the function by that name
 GRAPH = datasets.load_academic_network()
@@ -19,7 +20,7 @@ GRAPH = datasets.load_academic_network()
 
 @pytest.fixture(scope="module")
 def result():
-    return studies.pathsim_or_walks()
+    return answer("pathsim_or_walks")
 
 
 @pytest.fixture(name="answers")

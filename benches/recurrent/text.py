@@ -16,7 +16,7 @@ NAME = "character-model"
 HELD_OUT = 0.1  # the last of the text
 ORDER = 5
 MOST_NATS, MOST_SECONDS = 1.55, 600.0
-MODEL = {"hidden_size": 512, "epochs": 9, "dropout": 0.3}
+MODEL = {"hidden_size": 512, "epochs": 8, "dropout": 0.3}
 QUICK = {"hidden_size": 512, "epochs": 3, "dropout": 0.2}
 
 

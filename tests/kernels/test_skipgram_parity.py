@@ -119,6 +119,11 @@ def test_thousands_of_updates(both_panels, exponent):
     agree(both_panels, walks, n_nodes=400, dimensions=20, exponent=exponent, initial=initial, epochs=2, rng=3)
 
 
+@pytest.mark.parametrize("name", ["BATCH", "VISITS", "SHARE", "POOL"])
+def test_both_panels_train_with_the_same_settings(both_panels, name):
+    assert getattr(both_panels[0].skipgram, name) == getattr(_training, name)
+
+
 @pytest.mark.parametrize("batch", [3, 16])
 def test_batches_of_any_size_over_many_walks(both_panels, monkeypatch, batch):
     monkeypatch.setattr(both_panels[0].skipgram, "BATCH", batch)

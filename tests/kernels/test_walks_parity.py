@@ -120,3 +120,18 @@ def test_draws_of_several_blocks(both_panels):
         np.testing.assert_array_equal(
             rust.sample_alias(table, size, rng=7), reference.sample_alias(table, size, rng=7)
         )
+
+
+@pytest.mark.parametrize("bias", [{}, {"p": 0.5, "q": 4.0}])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_nodes_whose_numbers_take_more_than_24_bits(both_panels, weighted, bias):
+    """The same graph at the far end of many nodes has the same walks there; the kernel's records differ."""
+    _, rust = (panel.walks for panel in both_panels)
+    n, far = 60, 2**24 - 10  # some numbers take 24 bits, some 25
+    near = a_graph(n, weighted)
+    indptr = np.concatenate([np.zeros(far, np.int32), near.indptr.astype(np.int32)])
+    beyond = csr_array((near.data, near.indices.astype(np.int32) + far, indptr), shape=(far + n, far + n))
+    options = {"walk_length": 50, "walks_per_node": 20, "rng": 3, "n_jobs": 2, **bias}
+    expected = rust.random_walks(near, **options)
+    found = rust.random_walks(beyond, start_nodes=np.arange(far, far + n), **options)
+    np.testing.assert_array_equal(found, np.where(expected < 0, -1, expected + far))

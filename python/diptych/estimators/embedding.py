@@ -72,9 +72,8 @@ class DeepWalk(WalkEmbedding):
     :mod:`diptych.kernels`, bit for bit, for every `n_jobs`. Walks are not kept: memory at the peak is two
     tables of n · dimensions float32, results included, plus 64 bytes per node, what
     :func:`~diptych.kernels.walks.random_walks` makes of the edges, and 64 MiB beside the graph. The edges
-    take 4 bytes each, where weights differ within a row 14 to 16; while they are made ready, before there are
-    tables, up to 24. The reference keeps all walks. Time is O(epochs · n · walks_per_node · walk_length ·
-    window · negative · dimensions).
+    take 4 bytes each, where weights differ within a row 12. The reference keeps all walks. Time is
+    O(epochs · n · walks_per_node · walk_length · window · negative · dimensions).
 
     A node without edges keeps the small random vector that training begins with.
 
@@ -195,9 +194,8 @@ class Node2Vec(WalkEmbedding):
     :mod:`diptych.kernels`, bit for bit, for every `n_jobs`. Walks are not kept: memory at the peak is two
     tables of n · dimensions float32, results included, plus 64 bytes per node, what
     :func:`~diptych.kernels.walks.random_walks` makes of the edges, and 64 MiB beside the graph. The edges
-    take 4 bytes each, where weights differ within a row 22 to 24; while they are made ready, before there are
-    tables, up to 24. The reference keeps all walks. Time is O(epochs · n · walks_per_node · walk_length ·
-    window · negative · dimensions).
+    take 4 bytes each, where weights differ within a row 12. The reference keeps all walks. Time is
+    O(epochs · n · walks_per_node · walk_length · window · negative · dimensions).
 
     A node without edges keeps the small random vector that training begins with.
 

@@ -22,8 +22,8 @@ With SHARE = BATCH = 1 and no end of POOL it is what :func:`train` does. Otherwi
 
       S = X Yᵀ,   G = rate · (L − σ(S)),   X += G Y,   Y += Gᵀ X;
 
-  There are fewer in a group where the most visited node has more than one in 8 · SHARE of all visits, lest
-  its row take too many steps at once;
+  There are fewer in a group where the most visited node has more than one in UNCROWDED · SHARE of all
+  visits, lest its row take too many steps at once;
 
 - a walk draws POOL negatives (K, if those are more) for every SPAN positions, and their groups take K after K
   of them, from the first again after the last;
@@ -66,6 +66,7 @@ __all__ = [
 BATCH = 8  # walks that start from the same tables, at most
 VISITS = 8  # of one node in the walks of a batch, about, at most
 SHARE = 10  # inputs that share their negatives
+UNCROWDED = 8  # times SHARE: of so many visits one node has one at most, or groups are smaller
 POOL = 400  # negatives of a stretch of a walk, at most
 SPAN = 80  # positions of such a stretch
 ABSURD = 10  # times the loss of vectors that know nothing, or of the first batch: no descent gets there
@@ -264,7 +265,7 @@ def as_float32(table: Any) -> Floats:
 
 def at_once(n_walks: int, visits: Indices) -> tuple[int, int]:
     """Return how many walks start from the same tables, and how many inputs share negatives."""
-    walks, inputs = VISITS * n_walks // visits.max(), visits.sum() // (8 * visits.max())
+    walks, inputs = VISITS * n_walks // visits.max(), visits.sum() // (UNCROWDED * visits.max())
     return int(np.clip(walks, 1, BATCH)), int(np.clip(inputs, 1, SHARE))
 
 

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod clustering;
+mod crew;
 mod error;
 mod metapath;
 mod recurrent;

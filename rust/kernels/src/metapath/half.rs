@@ -18,6 +18,8 @@ const PAIRS: usize = 1 << 12;
 pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send + Sync {
     /// As what it is given.
     type Given: Number;
+    /// 1.
+    const ONE: Self;
     /// A sum of products.
     type Sum: Copy + Debug + Default + PartialEq + PartialOrd + Send + Sync;
     /// What was given, which is known to fit.
@@ -30,6 +32,8 @@ pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send +
     fn magnitude(sum: Self::Sum) -> u16;
     /// The least M_xy > 0 that may score `threshold` where M_yy is `yy` or more; rounding makes it less, never more.
     fn least(threshold: f64, xx: Self::Sum, yy: Self::Sum) -> Self::Sum;
+    /// Whether so many entries with this sum of squares are surely all 1.
+    fn all_ones(norm: Self::Sum, n: usize) -> bool;
     /// As a float.
     fn real(self) -> f64;
     /// Whether sums of a million products or fewer stay below such a least if their terms sum to `bound` at most, in whatever
@@ -43,6 +47,7 @@ pub(super) const MARGIN: f64 = 1.0 - 1e-9;
 impl Value for u16 {
     type Given = i64;
     type Sum = u32;
+    const ONE: Self = 1;
 
     #[inline(always)]
     fn of(given: i64) -> Self {
@@ -77,6 +82,11 @@ impl Value for u16 {
     }
 
     #[inline(always)]
+    fn all_ones(norm: u32, n: usize) -> bool {
+        norm as usize == n
+    }
+
+    #[inline(always)]
     fn surely_below(bound: f64, least: u32) -> bool {
         bound < least as f64 * MARGIN
     }
@@ -85,6 +95,7 @@ impl Value for u16 {
 impl Value for u32 {
     type Given = i64;
     type Sum = u64;
+    const ONE: Self = 1;
 
     #[inline(always)]
     fn of(given: i64) -> Self {
@@ -117,6 +128,11 @@ impl Value for u32 {
     }
 
     #[inline(always)]
+    fn all_ones(norm: u64, n: usize) -> bool {
+        norm as usize == n
+    }
+
+    #[inline(always)]
     fn surely_below(bound: f64, least: u64) -> bool {
         bound < least as f64 * MARGIN
     }
@@ -125,6 +141,7 @@ impl Value for u32 {
 impl Value for f64 {
     type Given = f64;
     type Sum = f64;
+    const ONE: Self = 1.0;
 
     #[inline(always)]
     fn of(given: f64) -> Self {
@@ -154,6 +171,11 @@ impl Value for f64 {
     #[inline(always)]
     fn real(self) -> f64 {
         self
+    }
+
+    #[inline(always)]
+    fn all_ones(_: f64, _: usize) -> bool {
+        false // other weights may have the same norm
     }
 
     /// Rounding is relative but for the tiniest of numbers.
@@ -228,6 +250,25 @@ impl<'a, V: Value> Half<'a, V> {
         }
         let range = self.starts[row] as usize..self.starts[row + 1] as usize;
         (&self.indices[range.clone()], &self.values[range])
+    }
+
+    /// As [`Half::row`]; without values where they are all 1, which need not be read then.
+    #[inline(always)]
+    pub fn ones_or_row(&self, row: usize) -> (&[i32], Option<&[V::Given]>) {
+        let (columns, values) = self.row(row);
+        (columns, (!V::all_ones(self.norms[row], columns.len())).then_some(values))
+    }
+
+    /// Some rows, asked from the memory before their turn.
+    pub fn rows(&self, rows: &[i64]) -> impl Iterator<Item = (&[i32], &[V::Given])> {
+        const AHEAD: usize = 12;
+        rows.iter().enumerate().map(|(at, &row)| {
+            if let Some(&far) = rows.get(at + 2 * AHEAD) {
+                self.prefetch_start(far as usize);
+                self.prefetch_row(rows[at + AHEAD] as usize);
+            }
+            self.row(row as usize)
+        })
     }
 
     /// Asks the memory for where a row starts.

@@ -27,6 +27,8 @@ pub(super) struct Lists<V: Value> {
     ranked: Vec<u32>,
     /// M_xx and node of each query.
     pub queries: Vec<(V::Sum, u32)>,
+    /// Signs of the queries, see [`Sign`].
+    pub signs: Vec<u64>,
     longest: usize,
 }
 
@@ -34,10 +36,9 @@ impl<V: Value> Lists<V> {
     /// Of the rows of the queries.
     pub fn new(half: &Half<'_, V>, queries: &[i64]) -> Result<Self> {
         let mut bits: Vec<u64> = zeros(half.n_columns().div_ceil(64), WHAT)?;
-        let row = |x: i64| half.row(x as usize);
         let column = |&column: &i32| column as usize;
-        for &x in queries {
-            row(x).0.iter().map(column).for_each(|column| bits[column / 64] |= 1 << (column % 64));
+        for (columns, _) in half.rows(queries) {
+            columns.iter().map(column).for_each(|column| bits[column / 64] |= 1 << (column % 64));
         }
         let mut before = reserve(bits.len(), WHAT)?;
         let mut n_numbers = 0;
@@ -45,7 +46,7 @@ impl<V: Value> Lists<V> {
             before.push(n_numbers);
             n_numbers += u64::count_ones(*word);
         }
-        let total: usize = queries.iter().map(|&x| row(x).0.len()).sum();
+        let total: usize = half.rows(queries).map(|(columns, _)| columns.len()).sum();
         let (mut starts, mut entries) = (reserve(queries.len() + 1, WHAT)?, reserve(total, WHAT)?);
         let mut lists = Self {
             bits,
@@ -57,12 +58,13 @@ impl<V: Value> Lists<V> {
             entries: Vec::new(),
             ranked: reserve(total, WHAT)?,
             queries: reserve(queries.len(), WHAT)?,
+            signs: filled(queries.len(), 0, WHAT)?,
             longest: 0,
         };
         let mut lengths = filled(n_numbers as usize, (0u32, 0u32), WHAT)?;
         (0..).zip(&mut lengths).for_each(|(place, length)| length.1 = place);
-        for &x in queries {
-            row(x).0.iter().for_each(|&column| lengths[lists.place(column)].0 += 1);
+        for (columns, _) in half.rows(queries) {
+            columns.iter().for_each(|&column| lengths[lists.place(column)].0 += 1);
         }
         lengths.par_sort_unstable();
         let mut sum = 0;
@@ -72,8 +74,7 @@ impl<V: Value> Lists<V> {
             sum += length;
         }
         starts.push(0);
-        for &x in queries {
-            let (columns, values) = row(x);
+        for (&x, (columns, values)) in queries.iter().zip(half.rows(queries)) {
             let number = |column| lists.numbers[lists.place(column)];
             entries.extend(columns.iter().zip(values).map(|(&column, &value)| (number(column), V::of(value))));
             let start = lists.ranked.len();
@@ -98,7 +99,7 @@ impl<V: Value> Lists<V> {
     #[inline(always)]
     pub fn hits(
         &self,
-        (columns, values): (&[i32], &[V::Given]),
+        (columns, values): (&[i32], Option<&[V::Given]>),
         cut: V,
         first: usize,
         hits: &mut Vec<(u32, V)>,
@@ -108,11 +109,14 @@ impl<V: Value> Lists<V> {
             hits.resize(2 * (first + columns.len()), (0, V::default()));
         }
         let (mut heavy, mut n) = (false, first);
-        for (&column, &value) in columns.iter().zip(values) {
-            let value = V::of(value);
+        let mut hit = |column: i32, value: V| {
             heavy |= value > cut;
             hits[n] = (column as u32, value);
             n += (self.bits[column as usize / 64] >> (column % 64) & 1) as usize;
+        };
+        match values {
+            Some(values) => columns.iter().zip(values).for_each(|(&column, &value)| hit(column, V::of(value))),
+            None => columns.iter().for_each(|&column| hit(column, V::ONE)),
         }
         hits[first..n].iter_mut().for_each(|hit| hit.0 = self.place(hit.0 as i32) as u32);
         hits[first..n].iter().for_each(|hit| prefetch(&self.numbers, hit.0 as usize));
@@ -124,7 +128,14 @@ impl<V: Value> Lists<V> {
         let mut parts = filled(self.entries.len(), 0u8, WHAT)?;
         for (x, &least) in least.iter().enumerate() {
             let (mut closed, mut sum) = (self.longest <= LONGEST, 0.0);
-            for &at in &self.ranked[self.starts[x] as usize..self.starts[x + 1] as usize] {
+            let entries = self.starts[x] as usize..self.starts[x + 1] as usize;
+            let shared = |n: f64| {
+                let greatest = self.entries[entries.clone()].iter().map(|entry| entry.1.real()).fold(0.0, f64::max);
+                self.longest > LONGEST || !V::surely_below(n * greatest * cut.real(), least)
+            };
+            let enough = if shared(1.0) { 1 } else { 2 + u32::from(!shared(2.0)) };
+            self.signs[x] = Sign::of_query(self.entries[entries.clone()].iter().map(|entry| entry.0), enough);
+            for &at in &self.ranked[entries] {
                 let most = self.entries[at as usize].1.real() * cut.real();
                 sum += most;
                 closed = closed && V::surely_below(sum, least);
@@ -165,5 +176,47 @@ impl<V: Value> Lists<V> {
         let ends = &self.ends[number as usize];
         let end = if heavy { ends[3] } else { ends[2 - usize::from(last)] };
         &self.list[ends[0] as usize..end as usize]
+    }
+}
+
+/// A row in 64 bits: one for each of its columns, and two with which rows that need less in common are even with others. Rows
+/// that may count have three bits in common.
+#[derive(Debug)]
+pub(super) struct Sign;
+
+impl Sign {
+    const COLUMNS: u32 = 62;
+
+    #[inline(always)]
+    fn bit(number: u32) -> u64 {
+        let hash = number.wrapping_mul(0x9E37_79B1) >> 16;
+        1 << (hash * Self::COLUMNS >> 16)
+    }
+
+    /// Of a row of the half matrix.
+    #[inline(always)]
+    pub fn of(numbers: impl Iterator<Item = u32>) -> u64 {
+        numbers.fold(0b11 << Self::COLUMNS, |sign, number| sign | Self::bit(number))
+    }
+
+    /// Of a query that has so many columns in common, or more, with what counts: 1, 2 or 3. Columns that fall on one bit count once.
+    fn of_query(numbers: impl Iterator<Item = u32>, enough: u32) -> u64 {
+        let (mut sign, mut again) = (0, 0);
+        for number in numbers {
+            let bit = Self::bit(number);
+            again += u32::from(sign & bit != 0);
+            sign |= bit;
+        }
+        // What may be missing is given: with both bits, one column is enough.
+        let given = (3 - enough + again).min(2);
+        sign | ((1 << given) - 1) << Self::COLUMNS
+    }
+
+    /// Whether there are three bits in common.
+    #[inline(always)]
+    pub fn may_count(query: u64, row: u64) -> bool {
+        let common = query & row;
+        let less = common & common.wrapping_sub(1);
+        less & less.wrapping_sub(1) != 0
     }
 }

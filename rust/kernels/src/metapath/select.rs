@@ -43,6 +43,11 @@ impl Best {
         self.floor.map_or(0.0, |floor| floor.score)
     }
 
+    /// The score and the node of the k-th best: of the same score, only lower nodes are of use.
+    pub fn known(&self) -> (f64, u32) {
+        self.floor.map_or((0.0, u32::MAX), |floor| (floor.score, floor.node))
+    }
+
     /// Takes a node in, if it may be one of the best; whether it may.
     #[inline]
     pub fn offer(&mut self, new: Match) -> bool {
@@ -50,7 +55,8 @@ impl Best {
             return false;
         }
         self.kept.push(new);
-        if self.kept.len() >= self.k.saturating_mul(2) {
+        let first = self.floor.is_none() && self.kept.len() == self.k;
+        if first || self.kept.len() >= self.k.saturating_mul(2) {
             self.cut();
         }
         true

@@ -12,7 +12,8 @@
 //! - The last column of y in that order is *single*: a pair that reaches y there and nowhere before shares that column alone, so x is
 //!   passed over if its own entry times the greatest entry of a row is below M(θ).
 //!
-//! A pair that counts is therefore met in the first column that it shares. Rows with an entry above the cut that most rows
+//! A pair that counts is therefore met in the first column that it shares. Before it is multiplied out, signs of the two rows tell
+//! whether they may share as many columns as it takes. Rows with an entry above the cut that most rows
 //! keep to are held against all lists. Pairs met are multiplied out, entry by entry in ascending order; where most pairs would be, sums of lists
 //! are cheaper, and nothing is left out.
 //!
@@ -21,7 +22,7 @@
 //! there are many paths per node, tiles are cheapest.
 
 use super::half::{Half, Scratches, Value};
-use super::lists::Lists;
+use super::lists::{Lists, Sign};
 use super::select::{Best, Match};
 use crate::parallel::{filled_with, reserve, zeros};
 use crate::simd::prefetch;
@@ -38,11 +39,11 @@ const LEAST: usize = 1 << 20;
 /// Rows read between two looks at whether to stop.
 const STRETCH: usize = 1 << 13;
 /// Bands end at these shares of the rows, in sixteenths.
-const BANDS: [usize; 2] = [2, 6];
+const BANDS: [usize; 4] = [1, 2, 6, 10];
 /// Rows that are read together.
 const BATCH: usize = 64;
 /// Rows that are looked at to estimate something.
-const SAMPLE: usize = 1 << 12;
+const SAMPLE: usize = 1 << 10;
 /// Pairs that a thread keeps before it offers them to the best of their queries.
 const PAIRS: usize = 1 << 13;
 /// What it costs to multiply out a pair, in products, beside its entries.
@@ -73,13 +74,16 @@ struct Held {
     hits: Range<usize>,
 }
 
+/// The score of the k-th best and its node, which a node of the same score must be before.
+type Known = (f64, u32);
+
 /// What one thread writes into.
 #[derive(Debug)]
 struct Scratch<V: Value> {
     /// The band that `least` is for.
     band: usize,
-    /// Of each query: the k-th best score that this thread knows of, and the least sum that may reach it.
-    known: Vec<f64>,
+    /// Of each query: the k-th best that this thread knows of, and the least sum that may reach its score.
+    known: Vec<Known>,
     least: Vec<V::Sum>,
     sums: Vec<V::Sum>,
     /// Of each query: the last row that met it, from 1 on.
@@ -93,7 +97,7 @@ struct Scratch<V: Value> {
 
 /// Whether the queries are few enough of enough, and the best of them need no more room than Wᵀ would.
 pub(super) fn fits<V: Value>(half: &Half<'_, V>, k: usize, queries: &[i64]) -> bool {
-    let entries: usize = queries.iter().map(|&x| half.row(x as usize).0.len()).sum();
+    let entries: usize = half.rows(queries).map(|(columns, _)| columns.len()).sum();
     let best = queries.len().min(QUERIES) as u128 * k as u128 * (2 * size_of::<Match>()) as u128;
     half.n_entries() >= LEAST
         && entries <= (half.n_entries() / SHARE).min(u32::MAX as usize)
@@ -107,8 +111,8 @@ pub(super) fn fits<V: Value>(half: &Half<'_, V>, k: usize, queries: &[i64]) -> b
 /// [`crate::Error::OutOfMemory`].
 pub(super) fn multiplications<V: Value>(half: &Half<'_, V>, queries: &[i64]) -> Result<u64> {
     let mut counts = zeros::<u32>(half.n_columns(), WHAT)?;
-    for &x in queries {
-        half.row(x as usize).0.iter().for_each(|&column| counts[column as usize] += 1);
+    for (columns, _) in half.rows(queries) {
+        columns.iter().for_each(|&column| counts[column as usize] += 1);
     }
     let step = half.len().div_ceil(SAMPLE).max(1);
     let rows = (0..half.len()).step_by(step).map(|y| half.row(y).0);
@@ -138,17 +142,21 @@ pub(super) fn top_k_by<V: Value>(
     (nodes, scores): (&mut [i64], &mut [f64]),
     task: &Task,
 ) -> Result<()> {
+    let bands = bands(half)?;
+    task.expect(half.len().div_ceil(STRETCH) * bands.len() * queries.len().div_ceil(QUERIES));
     let most = QUERIES.saturating_mul(k).max(1);
     let slots = nodes.chunks_mut(most).zip(scores.chunks_mut(most));
     queries
         .chunks(QUERIES)
         .zip(slots)
-        .try_for_each(|(queries, slots)| some(by_pairs, half, k, queries, include_self, slots, task))
+        .try_for_each(|(queries, slots)| some(by_pairs, &bands, half, k, queries, include_self, slots, task))
 }
 
 /// As [`top_k`], for as many queries as are listed at a time.
+#[allow(clippy::too_many_arguments)]
 fn some<V: Value>(
     by_pairs: Option<bool>,
+    bands: &[Band<V>],
     half: &Half<'_, V>,
     k: usize,
     queries: &[i64],
@@ -160,14 +168,12 @@ fn some<V: Value>(
     let mut best = filled_with(queries.len(), || Best::of(k), WHAT)?;
     let scratches = Scratches::new();
     let n = half.len();
-    let bands = bands(half)?;
-    task.expect(n.div_ceil(STRETCH) * bands.len());
-    for (number, band) in bands.into_iter().enumerate() {
+    for (number, &band) in bands.iter().enumerate() {
         let settle = |(best, &(xx, _)): (&mut Best, &(V::Sum, u32))| {
             best.settle();
-            (best.threshold(), V::least(best.threshold(), xx, band.from))
+            (best.known(), V::least(best.threshold(), xx, band.from))
         };
-        let (known, least): (Vec<f64>, Vec<V::Sum>) = best.par_iter_mut().zip(&lists.queries).map(settle).unzip();
+        let (known, least): (Vec<Known>, Vec<V::Sum>) = best.par_iter_mut().zip(&lists.queries).map(settle).unzip();
         lists.arrange(&least, band.cut)?;
         let cheaper = || number > 0 && lists.pairs_are_cheaper(half, band);
         let band = Band { by_pairs: by_pairs.unwrap_or_else(cheaper), ..band };
@@ -237,7 +243,7 @@ impl<V: Value> Lists<V> {
             if !band.holds(half.norms[y]) {
                 continue;
             }
-            let (heavy, n) = self.hits(half.row(y), band.cut, 0, &mut hits);
+            let (heavy, n) = self.hits(half.ones_or_row(y), band.cut, 0, &mut hits);
             hits[..n].iter_mut().for_each(|hit| hit.0 = self.numbers[hit.0 as usize]);
             let last = self.last(&hits[..n]);
             for (at, &(number, _)) in hits[..n].iter().enumerate() {
@@ -266,12 +272,15 @@ impl<V: Value> Lists<V> {
         loop {
             // Each step of a row waits for memory, so a step is taken for many rows before the next one.
             batch.clear();
-            let mut n = 0;
             for y in rows.by_ref().take(BATCH) {
+                half.prefetch_row(y);
+                batch.push(Held { y, heavy: false, hits: 0..0 });
+            }
+            let mut n = 0;
+            for held in &mut batch {
                 let start = n;
-                let heavy;
-                (heavy, n) = self.hits(half.row(y), band.cut, start, &mut scratch.hits);
-                batch.push(Held { y, heavy, hits: start..n });
+                (held.heavy, n) = self.hits(half.ones_or_row(held.y), band.cut, start, &mut scratch.hits);
+                held.hits = start..n;
             }
             if batch.is_empty() {
                 break;
@@ -310,8 +319,9 @@ impl<V: Value> Lists<V> {
         for slot in reached.drain(..) {
             let (xx, x) = self.queries[slot as usize];
             let score = V::score(std::mem::take(&mut sums[slot as usize]), xx, yy);
-            if score > 0.0 && score >= known[slot as usize] && (include_self || x as usize != held.y) {
-                pairs.push((slot, Match { score, node: held.y as u32 }));
+            let ((kth, node), y) = (known[slot as usize], held.y as u32);
+            if score > 0.0 && (score > kth || score == kth && y < node) && (include_self || x != y) {
+                pairs.push((slot, Match { score, node: y }));
             }
         }
         if !band.by_pairs {
@@ -350,9 +360,11 @@ impl<V: Value> Lists<V> {
         let Scratch { least, sums, met, reached, hits, row, .. } = scratch;
         let (hits, heavy, mark) = (&hits[held.hits.clone()], held.heavy, held.y as u32 + 1);
         let last = self.last(hits);
+        let sign = if heavy { 0 } else { Sign::of(hits.iter().map(|hit| hit.0)) };
         for (at, &(number, _)) in hits.iter().enumerate() {
             for &(slot, _) in self.part(number, heavy, at == last) {
-                if std::mem::replace(&mut met[slot as usize], mark) != mark {
+                let may_count = heavy || Sign::may_count(self.signs[slot as usize], sign);
+                if may_count && std::mem::replace(&mut met[slot as usize], mark) != mark {
                     prefetch(&self.entries, self.starts[slot as usize] as usize);
                     reached.push(slot);
                 }
@@ -383,10 +395,10 @@ impl<V: Value> Lists<V> {
         for (slot, found) in scratch.pairs.drain(..) {
             let (best, known) = (&mut best[slot as usize], &mut scratch.known[slot as usize]);
             best.offer(found);
-            if best.threshold() > *known {
-                *known = best.threshold();
-                scratch.least[slot as usize] = V::least(*known, self.queries[slot as usize].0, band.from);
+            if best.threshold() > known.0 {
+                scratch.least[slot as usize] = V::least(best.threshold(), self.queries[slot as usize].0, band.from);
             }
+            *known = best.known();
         }
     }
 }

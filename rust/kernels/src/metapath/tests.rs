@@ -270,3 +270,18 @@ fn nothing_is_similar_in_an_empty_graph() {
     let no_columns: Parts<i64> = (vec![0, 0], vec![], vec![], 0);
     assert_eq!(chain(&[view(&no_columns), view(&none)], &Task::new()).unwrap().indptr, [0, 0]);
 }
+
+#[test]
+fn progress_knows_its_total_however_many_queries_there_are() {
+    let parts = random(65, 5, 1, 1);
+    let half = Half::<u32>::new(view(&parts), half::norms_of_counts(view(&parts)).unwrap()).unwrap();
+    let progress = |q: usize| {
+        let (task, queries) = (Task::new(), vec![3; q]);
+        let (mut nodes, mut found) = (vec![-1; q], vec![0.0; q]);
+        stream::top_k(&half, 1, &queries, false, (&mut nodes, &mut found), &task).unwrap();
+        let (done, total) = task.progress();
+        assert_eq!(done, total);
+        total
+    };
+    assert_eq!(progress((1 << 17) + 1), 2 * progress(1));
+}

@@ -27,6 +27,7 @@ macro_rules! both {
 
 impl Lanes for Avx2Lanes {
     type V = (__m256, __m256);
+    const MANY_REGISTERS: bool = false;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {

@@ -22,6 +22,7 @@ impl Avx512Lanes {
 
 impl Lanes for Avx512Lanes {
     type V = __m512;
+    const MANY_REGISTERS: bool = true;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {

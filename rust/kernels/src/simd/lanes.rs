@@ -8,6 +8,8 @@ pub(crate) const LANES: usize = 16;
 pub(crate) trait Lanes: Copy + Send + Sync {
     /// Sixteen numbers.
     type V: Copy;
+    /// Whether about thirty of them stay in registers at once, and not seven.
+    const MANY_REGISTERS: bool;
 
     /// The same number in every lane.
     fn splat(self, x: f32) -> Self::V;
@@ -45,6 +47,7 @@ pub(crate) struct PortableLanes;
 
 impl Lanes for PortableLanes {
     type V = [f32; 16];
+    const MANY_REGISTERS: bool = false;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {

@@ -140,7 +140,10 @@ macro_rules! over_paths {
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
         {
             // SAFETY: the features were just detected.

@@ -4,10 +4,10 @@
 //! the others take up what their copies have gained when all walks are done, in the order of the walks.
 
 use super::Plan;
-use super::copies::{Copies, Rows};
+use super::copies::{Claims, Copies, Rows};
 use super::corpus::seen;
 use super::draws::{Noise, radius};
-use super::group::{Group, Scratch, add_gains, step};
+use super::group::{Group, Scratch, step};
 use crate::parallel::{filled_with, room};
 use crate::rng::Stream;
 use crate::simd::LANES;
@@ -21,14 +21,29 @@ pub const MOST_WALKS: usize = 16;
 const POLL: usize = 1 << 24;
 /// Positions of a walk that share a pool of negatives.
 const SPAN: usize = 80;
-/// Pieces of a table that take up changes beside each other.
-const PIECES: usize = 4;
 
 /// The two tables, whose rows have `width` times sixteen numbers.
 pub(super) struct Tables {
     pub vectors: Vec<[f32; LANES]>,
     pub contexts: Vec<[f32; LANES]>,
     pub width: usize,
+}
+
+/// What the walks of an epoch have in common.
+pub(super) struct Epoch<'a, S> {
+    pub plan: &'a Plan,
+    pub noise: &'a Noise,
+    /// The words of a walk, by its place in the epoch.
+    pub stream: S,
+    /// Nodes of a walk.
+    pub length: usize,
+}
+
+/// Some walks of an epoch, one after the other, and the place of the first.
+#[derive(Clone, Copy)]
+pub(super) struct Stretch<'a> {
+    pub first: u64,
+    pub nodes: &'a [i32],
 }
 
 /// Walks that train together.
@@ -50,55 +65,70 @@ impl Batch {
         Ok(Self { locals, len: 0, vector_users: users()?, context_users: users()? })
     }
 
-    /// Draws all that the walks need, and marks the rows they use.
+    /// Prepares some walks.
     pub fn prepare(
         &mut self,
-        plan: &Plan,
-        noise: &Noise,
-        walks: &[i32],
-        length: usize,
-        stream: impl Fn(usize) -> Stream + Sync,
+        epoch: &Epoch<'_, impl Fn(u64) -> Stream + Sync>,
+        walks: Stretch<'_>,
         task: &Task,
     ) -> Result<()> {
-        let Self { locals, len, vector_users, context_users } = self;
-        *len = walks.len() / length;
-        locals.par_iter_mut().zip(walks.par_chunks_exact(length)).enumerate().try_for_each(|(walk, (local, nodes))| {
-            local.prepare(plan, noise, seen(nodes), stream(walk), task)?;
-            let mark = |users: &[AtomicU16], rows: &[u32]| {
-                rows.iter().for_each(|&row| {
-                    users[row as usize].fetch_or(1 << walk, Relaxed);
-                });
-            };
-            mark(vector_users, &local.vectors.rows);
-            mark(context_users, &local.contexts.rows);
-            Ok(())
-        })
+        let (locals, users) = self.take_in(walks.nodes.len() / epoch.length);
+        locals.par_iter_mut().enumerate().try_for_each(|(at, local)| local.prepare(epoch, walks, at, users, task))
     }
 
-    /// Trains all walks that are prepared; rows that one of them uses are as they shall be then.
-    pub fn train(&mut self, tables: &mut Tables, plan: &Plan, rate: f32, task: &Task) -> Result<()> {
-        let Self { locals, len, vector_users, context_users } = self;
+    /// Trains all walks that are prepared, and prepares those of the next batch; rows that one walk uses are as they shall
+    /// be then.
+    ///
+    /// The threads take one walk after the other from one line. Those to prepare, which take less time, come last, so that
+    /// no thread waits long for the others.
+    pub fn train(
+        &mut self,
+        tables: &mut Tables,
+        rate: f32,
+        next: &mut Self,
+        epoch: &Epoch<'_, impl Fn(u64) -> Stream + Sync>,
+        following: Stretch<'_>,
+        task: &Task,
+    ) -> Result<()> {
         let width = tables.width;
-        let vectors = Rows::new(&mut tables.vectors, vector_users, width);
-        let contexts = Rows::new(&mut tables.contexts, context_users, width);
-        locals[..*len].par_iter_mut().enumerate().try_for_each(|(walk, local)| {
-            local.vectors.fill(&vectors, walk)?;
-            local.contexts.fill(&contexts, walk)?;
-            local.train(plan, rate, width, task)?;
+        let vectors = Rows::new(&mut tables.vectors, &self.vector_users, width);
+        let contexts = Rows::new(&mut tables.contexts, &self.context_users, width);
+        let train = |walk: usize, local: &mut Local| {
+            local.vectors.start(width)?;
+            local.contexts.start(width)?;
+            local.vectors.fill(&vectors, walk, usize::MAX);
+            local.train(epoch.plan, rate, &contexts, walk, task)?;
             local.vectors.put_back(&vectors, walk);
             local.contexts.put_back(&contexts, walk);
             Ok(())
+        };
+        let (unready, users) = next.take_in(following.nodes.len() / epoch.length);
+        let ready = self.locals[..self.len].iter_mut().enumerate().map(|(at, local)| (at, local, true));
+        let unready = unready.iter_mut().enumerate().map(|(at, local)| (at, local, false));
+        ready.chain(unready).par_bridge().try_for_each(|(at, local, is_ready)| {
+            if is_ready { train(at, local) } else { local.prepare(epoch, following, at, users, task) }
         })
+    }
+
+    /// Makes this a batch of so many walks: their locals, and who uses the rows of both tables.
+    fn take_in(&mut self, len: usize) -> (&mut [Local], [&[AtomicU16]; 2]) {
+        self.len = len;
+        (&mut self.locals[..len], [&self.vector_users, &self.context_users])
     }
 
     /// Puts what the copies of rows of several walks have gained into the tables, and clears the marks.
     pub fn take_up(&self, tables: &mut Tables) {
+        let width = tables.width;
+        let vectors = Claims::new(&mut tables.vectors, &self.vector_users, width);
+        let contexts = Claims::new(&mut tables.contexts, &self.context_users, width);
         let locals = &self.locals[..self.len];
-        let Tables { vectors, contexts, width } = tables;
-        rayon::join(
-            || take_up(vectors, *width, &self.vector_users, locals, |local| &local.vectors),
-            || take_up(contexts, *width, &self.context_users, locals, |local| &local.contexts),
-        );
+        let of_vectors: Vec<&Copies> = locals.iter().map(|local| &local.vectors).collect();
+        let of_contexts: Vec<&Copies> = locals.iter().map(|local| &local.contexts).collect();
+        let line = locals.iter().flat_map(|local| [(local, true), (local, false)]).par_bridge();
+        line.for_each(|(local, is_context)| {
+            let (table, copies) = if is_context { (&contexts, &of_contexts) } else { (&vectors, &of_vectors) };
+            table.take_up(if is_context { &local.contexts.shared } else { &local.vectors.shared }, copies);
+        });
     }
 
     /// The sum of the losses of each walk, and how many pairs it has.
@@ -116,7 +146,9 @@ struct Local {
     inputs: Vec<u32>,
     /// Of each group, one after the other: the slots of the target and the negatives.
     targets: Vec<u32>,
-    /// Slots of the negatives of the walk.
+    /// How many rows of the contexts are wanted up to each position.
+    known: Vec<usize>,
+    /// The negatives of a stretch of the walk; their slots, when they have some.
     pool: Vec<u32>,
     radii: Vec<usize>,
     near: Vec<u32>,
@@ -126,8 +158,17 @@ struct Local {
 }
 
 impl Local {
-    /// Draws the windows and negatives of a walk, and finds a slot for each row it uses.
-    fn prepare(&mut self, plan: &Plan, noise: &Noise, walk: &[i32], stream: Stream, task: &Task) -> Result<()> {
+    /// Draws the windows and negatives of a walk of a batch, finds a slot for each row it uses, and marks those.
+    fn prepare(
+        &mut self,
+        epoch: &Epoch<'_, impl Fn(u64) -> Stream>,
+        walks: Stretch<'_>,
+        at: usize,
+        users: [&[AtomicU16]; 2],
+        task: &Task,
+    ) -> Result<()> {
+        let walk = seen(&walks.nodes[at * epoch.length..][..epoch.length]);
+        let (plan, noise, stream) = (epoch.plan, epoch.noise, (epoch.stream)(walks.first + at as u64));
         self.vectors.clear(walk.len().min(noise.len()))?;
         self.inputs.clear();
         self.inputs.extend(walk.iter().map(|&node| self.vectors.slot(node as u32)));
@@ -138,6 +179,7 @@ impl Local {
         let drawn = walk.len().div_ceil(SPAN).saturating_mul(size);
         self.contexts.clear(drawn.saturating_add(walk.len()).min(noise.len()))?;
         self.targets.clear();
+        self.known.clear();
         let per_position = groups.saturating_mul(plan.negative.saturating_add(1));
         room(&mut self.targets, walk.len().saturating_mul(per_position), "the negatives of a walk")?;
         for (stretch, nodes) in walk.chunks(SPAN).enumerate() {
@@ -149,29 +191,45 @@ impl Local {
                     task.check()?;
                 }
                 let word = 1 + (stretch * size + j) as u64;
-                self.pool.push(self.contexts.slot(noise.draw(stream.word(word))));
+                self.pool.push(noise.draw(stream.word(word)));
             }
-            let mut next = 0;
+            // Slots in the order in which rows are wanted.
+            let (mut next, mut first_round) = (0, true);
             for &node in nodes {
                 let slot = self.contexts.slot(node as u32);
                 for _ in 0..groups {
                     self.targets.push(slot);
                     for _ in 0..plan.negative {
+                        if first_round {
+                            self.pool[next] = self.contexts.slot(self.pool[next]);
+                        }
                         self.targets.push(self.pool[next]);
-                        next = if next + 1 == used { 0 } else { next + 1 };
+                        next += 1;
+                        if next == used {
+                            (next, first_round) = (0, false);
+                        }
                     }
                 }
+                self.known.push(self.contexts.rows.len());
+            }
+        }
+        for (users, rows) in users.into_iter().zip([&self.vectors.rows, &self.contexts.rows]) {
+            for &row in rows {
+                users[row as usize].fetch_or(1 << at, Relaxed);
             }
         }
         Ok(())
     }
 
-    /// Trains on the windows of the walk, one after the other.
-    fn train(&mut self, plan: &Plan, rate: f32, width: usize, task: &Task) -> Result<()> {
+    /// Trains on the windows of the walk, one after the other. Copies the rows of the contexts just before they are wanted,
+    /// so that the next come near while there is work on the last.
+    fn train(&mut self, plan: &Plan, rate: f32, contexts: &Rows<'_>, walk: usize, task: &Task) -> Result<()> {
+        let width = contexts.width();
         (self.loss, self.pairs) = (0.0, 0);
         let per_position = self.targets.len() / self.radii.len().max(1);
         let mut done = 0;
         for (i, &radius) in self.radii.iter().enumerate() {
+            self.contexts.fill(contexts, walk, self.known[i]);
             let targets = self.targets[i * per_position..][..per_position].chunks_exact(1 + plan.negative);
             self.near.clear();
             self.near.extend(&self.inputs[i.saturating_sub(radius)..i]);
@@ -190,28 +248,4 @@ impl Local {
         }
         Ok(())
     }
-}
-
-fn take_up(
-    table: &mut [[f32; LANES]],
-    width: usize,
-    users: &[AtomicU16],
-    locals: &[Local],
-    copies: impl Fn(&Local) -> &Copies + Sync,
-) {
-    let rows_per_piece = users.len().div_ceil(PIECES).max(1);
-    table.par_chunks_mut(rows_per_piece * width).enumerate().for_each(|(piece, table)| {
-        let first = (piece * rows_per_piece) as u32;
-        let mine = first..first + (table.len() / width) as u32;
-        let mut gained: Vec<&[[f32; LANES]]> = Vec::new();
-        for local in locals {
-            for &row in copies(local).shared.iter().filter(|&row| mine.contains(row)) {
-                let walks = users[row as usize].swap(0, Relaxed);
-                gained.clear();
-                let users = (0..locals.len()).filter(|walk| walks >> walk & 1 != 0);
-                gained.extend(users.map(|walk| copies(&locals[walk]).of(row, width)));
-                add_gains(&mut table[(row - first) as usize * width..][..width], &gained);
-            }
-        }
-    });
 }

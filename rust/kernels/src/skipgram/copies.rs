@@ -1,15 +1,17 @@
 //! The rows of a table that one walk trains on: copies of its own, found by a small hash table.
 
+use super::batch::MOST_WALKS;
 use crate::Result;
 use crate::parallel::room;
-use crate::simd::{LANES, prefetch};
+use crate::simd::{LANES, Lanes, dispatched, prefetch};
 use std::cell::Cell;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 /// Nothing is stored there.
 const EMPTY: u64 = u64::MAX;
 /// Rows asked for ahead of their use.
-const AHEAD: usize = 8;
+const AHEAD: usize = 12;
 
 #[derive(Default)]
 pub(super) struct Copies {
@@ -19,6 +21,8 @@ pub(super) struct Copies {
     pub data: Vec<[f32; LANES]>,
     /// Rows that other walks of the batch use too, and none before this one.
     pub shared: Vec<u32>,
+    /// How many rows are copied.
+    filled: usize,
     /// Open addressing: a row in the upper half of a word, its slot in the lower.
     places: Vec<u64>,
 }
@@ -64,33 +68,34 @@ impl Copies {
         place
     }
 
-    /// Copies the rows from the table, for the walk of this number.
+    /// Begins to copy rows that have so many times sixteen numbers.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
-    pub fn fill(&mut self, table: &Rows<'_>, walk: usize) -> Result<()> {
-        self.data.clear();
-        room(&mut self.data, self.rows.len() * table.width, "the rows of a walk")?;
-        for (slot, &row) in self.rows.iter().enumerate() {
-            if let Some(&next) = self.rows.get(slot + AHEAD) {
-                table.prefetch(next);
-            }
-            table.read(row, walk, &mut self.data);
+    pub fn start(&mut self, width: usize) -> Result<()> {
+        self.filled = 0;
+        let size = self.rows.len() * width;
+        if self.data.len() < size {
+            let more = size - self.data.len();
+            room(&mut self.data, more, "the rows of a walk")?;
+            self.data.resize(size, [0.0; LANES]);
         }
         Ok(())
+    }
+
+    /// Copies rows from the table for the walk of this number, until so many are there.
+    pub fn fill(&mut self, table: &Rows<'_>, walk: usize, until: usize) {
+        let until = until.min(self.rows.len());
+        if self.filled < until {
+            read(table, walk, &self.rows, self.filled..until, &mut self.data);
+            self.filled = until;
+        }
     }
 
     /// Puts the rows that no other walk uses into the table, and clears their marks.
     pub fn put_back(&mut self, table: &Rows<'_>, walk: usize) {
         self.shared.clear();
-        for (&row, copy) in self.rows.iter().zip(self.data.chunks_exact(table.width)) {
-            let users = table.users(row);
-            if users == 1 << walk {
-                table.write(row, walk, copy);
-            } else if users.trailing_zeros() as usize == walk {
-                self.shared.push(row);
-            }
-        }
+        write(table, walk, &self.rows, &self.data, &mut self.shared);
     }
 }
 
@@ -105,9 +110,11 @@ pub(super) struct Rows<'t> {
 
 // Without it one thread after the other would write rows long gone from its cache: a seventh of the time.
 #[allow(unsafe_code)]
-// SAFETY: the cells are touched in `read` and `write` only, which check the marks. A walk's number is known to the one
-// thread that trains it, and while there are `Rows` no mark is set and none cleared but by its only user, who has no
-// business with the row afterwards. So a row that one thread writes is neither read nor written by another.
+// SAFETY: the cells are touched in `read` and `write`, which check the marks, and in `Claims`. A walk's number is known to
+// the one thread that trains it, and while there are `Rows` no mark is set and none cleared but by its only user, who has
+// no business with the row afterwards. So a row that one thread writes is neither read nor written by another. `Claims`
+// have `Rows` of their own, which nobody reads or writes otherwise: there a row is touched by the one that has found its
+// marks set and cleared them at once.
 unsafe impl Sync for Rows<'_> {}
 
 impl<'t> Rows<'t> {
@@ -115,27 +122,132 @@ impl<'t> Rows<'t> {
         Self { numbers: Cell::from_mut(table).as_slice_of_cells(), marks, width }
     }
 
+    /// How many times sixteen numbers a row has.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
     /// The walks that use a row, a bit each.
     fn users(&self, row: u32) -> u16 {
         self.marks[row as usize].load(Relaxed)
     }
 
+    #[inline(always)]
     fn of(&self, row: u32) -> &[Cell<[f32; LANES]>] {
         &self.numbers[row as usize * self.width..(row as usize + 1) * self.width]
     }
+}
 
-    fn prefetch(&self, row: u32) {
-        (0..self.width).for_each(|axis| prefetch(self.numbers, row as usize * self.width + axis));
+dispatched!(
+/// Copies some rows, one after the other.
+fn read[](table: &Rows<'_>, walk: usize, rows: &[u32], slots: Range<usize>, out: &mut [[f32; LANES]]) -> () = read_run);
+
+#[inline(always)]
+fn read_run<L: Lanes>(
+    lanes: L,
+    table: &Rows<'_>,
+    walk: usize,
+    rows: &[u32],
+    slots: Range<usize>,
+    out: &mut [[f32; LANES]],
+) {
+    let width = table.width;
+    let mut slot = slots.start;
+    while slot < slots.end {
+        if slot + AHEAD < rows.len() {
+            for axis in 0..width {
+                prefetch(table.numbers, rows[slot + AHEAD] as usize * width + axis);
+            }
+        }
+        assert!(table.users(rows[slot]) >> walk & 1 != 0, "a row that the walk has not marked");
+        let (from, to) = (table.of(rows[slot]), &mut out[slot * width..][..width]);
+        for axis in 0..width {
+            lanes.store(lanes.load(&from[axis].get()), &mut to[axis]);
+        }
+        slot += 1;
+    }
+}
+
+dispatched!(
+/// Puts back the copies of rows that no other walk uses, and clears their marks. Of the others, keeps those of which this
+/// walk is the first user.
+fn write[](table: &Rows<'_>, walk: usize, rows: &[u32], copies: &[[f32; LANES]], shared: &mut Vec<u32>) -> () = write_run);
+
+#[inline(always)]
+fn write_run<L: Lanes>(
+    lanes: L,
+    table: &Rows<'_>,
+    walk: usize,
+    rows: &[u32],
+    copies: &[[f32; LANES]],
+    shared: &mut Vec<u32>,
+) {
+    let width = table.width;
+    for slot in 0..rows.len() {
+        let (row, users) = (rows[slot], table.users(rows[slot]));
+        if users == 1 << walk {
+            let (from, to) = (&copies[slot * width..][..width], table.of(row));
+            for axis in 0..width {
+                let mut numbers = [0.0; LANES];
+                lanes.store(lanes.load(&from[axis]), &mut numbers);
+                to[axis].set(numbers);
+            }
+            table.marks[row as usize].store(0, Relaxed);
+        } else if users.trailing_zeros() as usize == walk {
+            shared.push(row);
+        }
+    }
+}
+
+/// A table that takes up what the copies of its rows have gained. Who takes the marks of a row has the right to it.
+pub(super) struct Claims<'t>(Rows<'t>);
+
+impl<'t> Claims<'t> {
+    pub fn new(table: &'t mut [[f32; LANES]], marks: &'t [AtomicU16], width: usize) -> Self {
+        Self(Rows::new(table, marks, width))
     }
 
-    fn read(&self, row: u32, walk: usize, out: &mut Vec<[f32; LANES]>) {
-        assert!(self.users(row) >> walk & 1 != 0, "a row that the walk has not marked");
-        out.extend(self.of(row).iter().map(Cell::get));
+    /// Adds to some rows what their copies have gained, in the order of the walks; clears their marks.
+    pub fn take_up(&self, rows: &[u32], copies: &[&Copies]) {
+        let Self(table) = self;
+        for rows in rows.chunks(AHEAD) {
+            // Finds all copies of a few rows and asks for them, before the first is read.
+            let (mut found, mut ends) = ([const { &[] as &[[f32; LANES]] }; AHEAD * MOST_WALKS], [0; AHEAD]);
+            let mut n = 0;
+            for (row, end) in rows.iter().zip(&mut ends) {
+                let mut users = table.marks[*row as usize].swap(0, Relaxed);
+                assert!(users != 0, "a row that was taken up before");
+                while users != 0 {
+                    found[n] = copies[users.trailing_zeros() as usize].of(*row, table.width);
+                    (0..table.width).for_each(|axis| prefetch(found[n], axis));
+                    (n, users) = (n + 1, users & (users - 1));
+                }
+                (0..table.width).for_each(|axis| prefetch(table.of(*row), axis));
+                *end = n;
+            }
+            let mut first = 0;
+            for (row, end) in rows.iter().zip(ends) {
+                add_gains(table.of(*row), &found[first..end]);
+                first = end;
+            }
+        }
     }
+}
 
-    fn write(&self, row: u32, walk: usize, copy: &[[f32; LANES]]) {
-        assert!(self.users(row) == 1 << walk, "a row that another walk uses");
-        self.of(row).iter().zip(copy).for_each(|(to, from)| to.set(*from));
-        self.marks[row as usize].store(0, Relaxed);
+dispatched!(
+/// Adds to a row what some copies of it have gained, one after the other.
+fn add_gains[](row: &[Cell<[f32; LANES]>], copies: &[&[[f32; LANES]]]) -> () = add_gains_run);
+
+#[inline(always)]
+fn add_gains_run<L: Lanes>(lanes: L, row: &[Cell<[f32; LANES]>], copies: &[&[[f32; LANES]]]) {
+    for axis in 0..row.len() {
+        let mut numbers = row[axis].get();
+        let before = lanes.load(&numbers);
+        let mut sum = before;
+        for copy in copies {
+            sum = lanes.add(sum, lanes.sub(lanes.load(&copy[axis]), before));
+        }
+        lanes.store(sum, &mut numbers);
+        row[axis].set(numbers);
     }
 }

@@ -56,7 +56,8 @@ pub(super) fn radius(stream: Stream, position: usize, window: u32, shrink: bool)
 
 /// The distribution of the negatives, as an alias table.
 pub(super) struct Noise {
-    slots: Vec<(f64, u32)>,
+    /// By slot: the least place in it, of 2⁵³, that stands for the other node; that node.
+    slots: Vec<(u64, u32)>,
 }
 
 impl Noise {
@@ -64,7 +65,9 @@ impl Noise {
     /// [`Error::OutOfMemory`].
     pub fn new(counts: &[f64], exponent: f64, task: &Task) -> Result<Self> {
         let (threshold, alias) = alias_table(&distribution(counts, exponent)?, task)?;
-        let slots = threshold.into_iter().zip(alias).map(|(threshold, alias)| (threshold, alias as u32));
+        // uniform(place) < threshold, in whole numbers: a product with a power of 2 is exact.
+        let least = |threshold: f64| (threshold * (1_u64 << 53) as f64).ceil() as u64;
+        let slots = threshold.into_iter().zip(alias).map(|(threshold, alias)| (least(threshold), alias as u32));
         Ok(Self { slots: collected(slots, "the noise distribution")? })
     }
 
@@ -76,8 +79,10 @@ impl Noise {
     #[inline]
     pub fn draw(&self, word: u64) -> u32 {
         let (slot, fraction) = pick(word, self.slots.len() as u32);
-        let (threshold, alias) = self.slots[slot as usize];
-        if uniform(fraction) < threshold { slot } else { alias }
+        let (least, alias) = self.slots[slot as usize];
+        // Which of the two cannot be foreseen: no branch, but the sign of a difference.
+        let own = ((fraction >> 11).wrapping_sub(least) as i64 >> 63) as u32;
+        alias ^ (slot ^ alias) & own
     }
 }
 

@@ -1,7 +1,7 @@
 //! Training: batches of walks on copies of their rows, and tables that take up the changes.
 
 use super::Plan;
-use super::batch::{Batch, MOST_WALKS, Tables};
+use super::batch::{Batch, Epoch, MOST_WALKS, Stretch, Tables};
 use super::corpus::{Corpus, counts, each_fetch};
 use super::draws::{Noise, Order, initial, stream, training_key};
 use super::group::MOST_INPUTS;
@@ -12,6 +12,9 @@ use rayon::prelude::*;
 
 /// Times the loss of vectors that know nothing, or of the first batch: no descent gets there.
 const ABSURD: f64 = 10.0;
+
+/// One node may have one visit in so many times the inputs of a group; where it has more, groups are smaller.
+const UNCROWDED: u64 = 8;
 
 /// What training gives: tables of `n_nodes` rows, and the mean loss of a pair by epoch.
 #[derive(Debug)]
@@ -70,7 +73,7 @@ pub fn train(
         let visits = counts.iter().sum::<f64>() as u64;
         let at_most = |n: u64, most: usize| usize::try_from(n).unwrap_or(usize::MAX).clamp(1, most);
         let batch = at_most(plan.visits.saturating_mul(corpus.n_walks()) / most, plan.batch);
-        let plan = &Plan { batch, share: at_most(visits / (8 * most), plan.share), ..*plan };
+        let plan = &Plan { batch, share: at_most(visits / (UNCROWDED * most), plan.share), ..*plan };
         drop(counts);
         let mut trainer = Trainer::new(plan, key, n_nodes, noise, Tables { vectors, contexts, width })?;
         let nodes = corpus.n_walks() as usize * corpus.walk_length();
@@ -153,10 +156,7 @@ impl<'p> Trainer<'p> {
         let order = Order::new(key, epoch, n as u32);
         let total = (n * plan.epochs) as f64;
         let (mut done, mut loss, mut pairs, mut rate) = (0u64, 0.0, 0u64, plan.learning_rate);
-        let prepare = |batch: &mut Batch, first: u64, walks: &[i32]| {
-            let stream = |walk| stream(key, epoch, n, order.row(first + walk as u64));
-            batch.prepare(plan, noise, walks, length, stream, task)
-        };
+        let of_epoch = Epoch { plan, noise, stream: |place| stream(key, epoch, n, order.row(place)), length };
         each_fetch(
             corpus,
             plan.batch,
@@ -164,14 +164,18 @@ impl<'p> Trainer<'p> {
             task,
             |walks| {
                 let mut batches = walks.chunks(plan.batch * length).peekable();
-                prepare(now, done, batches.peek().copied().unwrap_or_default())?;
+                now.prepare(
+                    &of_epoch,
+                    Stretch { first: done, nodes: batches.peek().copied().unwrap_or_default() },
+                    task,
+                )?;
                 while let Some(walks) = batches.next() {
                     let (most, least) = (plan.learning_rate, plan.min_learning_rate);
                     rate = least.max(most - (most - least) * (epoch * n + done) as f64 / total);
-                    now.train(tables, plan, rate as f32, task)?;
                     done += (walks.len() / length) as u64;
-                    let following = batches.peek().copied().unwrap_or_default();
-                    rayon::join(|| now.take_up(tables), || prepare(next, done, following)).1?;
+                    let following = Stretch { first: done, nodes: batches.peek().copied().unwrap_or_default() };
+                    now.train(tables, rate as f32, next, &of_epoch, following, task)?;
+                    now.take_up(tables);
                     for (of_walk, its_pairs) in now.losses() {
                         (loss, pairs) = (loss + of_walk, pairs + its_pairs);
                     }

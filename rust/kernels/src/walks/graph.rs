@@ -23,8 +23,8 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// Copies a matrix. The weights by edge come with it where they differ within some row; a row of equal weights then
-    /// is a row of ones.
+    /// Copies a matrix. The weights by edge come with it where they differ within some row, with room for the abyss's; a row
+    /// of equal weights then is a row of ones.
     ///
     /// # Errors
     /// [`Error::Invalid`] when it is not square, too large for 32 bits, a weight is negative or not finite, or the sum of
@@ -40,7 +40,8 @@ impl Graph {
         let survey = Survey::of(csr)?;
         let plain = survey.in_order && survey.alike;
         let mut neighbours = Lines::with_room(n_entries + 1, "edges of the graph")?;
-        let mut weights = reserve(if plain { 0 } else { n_entries }, "weights of the graph")?;
+        let mut weights = reserve(if plain { 0 } else { n_entries + 1 }, "weights of the graph")?;
+        advise_large_pages(&mut weights);
         let mut row = reserve(if plain { 0 } else { survey.longest }, "a row of the graph")?;
         let mut rows = reserve(n + 1, "rows of the graph")?;
         advise_large_pages(&mut rows);
@@ -85,9 +86,15 @@ impl Graph {
         &self.rows
     }
 
-    /// One per edge, row by row; the abyss's last.
+    /// One per edge, row by row; the abyss's last. Whole [`super::Slots`] leave something else there.
     pub(super) fn neighbours(&self) -> &[u32] {
         self.neighbours.numbers()
+    }
+
+    /// Both, the neighbours without the abyss's, to be changed.
+    pub(super) fn rows_and_neighbours(&mut self) -> (&[Row], &mut [u32]) {
+        let n_edges = self.neighbours.numbers().len() - 1;
+        (&self.rows, &mut self.neighbours.numbers_mut()[..n_edges])
     }
 
     /// The same, to be searched.
@@ -95,13 +102,14 @@ impl Graph {
         &self.neighbours
     }
 
-    /// Runs of rows with about `target` edges each.
+    /// Runs of rows with about `target` edges each; the abyss's is in none.
     pub(super) fn runs(&self, target: usize) -> Vec<Run> {
         let mut runs = Vec::new();
         let mut run = Run { nodes: 0..0, edges: 0..0 };
+        let n_edges = self.neighbours().len() - 1;
         for (v, row) in self.rows[..self.rows.len() - 1].iter().enumerate() {
             run.nodes.end = v + 1;
-            if row.start as usize == run.edges.end {
+            if row.start as usize == run.edges.end && run.edges.end < n_edges {
                 run.edges.end += row.degree as usize;
             }
             if run.edges.len() >= target {

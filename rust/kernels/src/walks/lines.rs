@@ -48,6 +48,11 @@ impl Lines {
         &self.padded[self.first..self.first + self.len]
     }
 
+    /// The same, to be changed.
+    pub(super) fn numbers_mut(&mut self) -> &mut [u32] {
+        &mut self.padded[self.first..self.first + self.len]
+    }
+
     /// All lines.
     fn lines(&self) -> &[[u32; LINE]] {
         self.padded[self.first..].as_chunks().0

@@ -4,10 +4,11 @@
 //! moves a ring of 64 walks at once, in passes: one pass asks the memory for what the next will read. Fixed blocks of
 //! walks run in parallel; a walk draws from a stream of its own, so nothing depends on who walks it.
 //!
-//! A node is eight bytes (where its row starts, its degree), an edge is four (the neighbour), and ten or twelve more where
-//! weights differ within some row: the two ends an alias table chooses between and the threshold. A dead end leads
-//! to the abyss, a node past the last that leads to itself, so that steps need not ask. Second order has an index of the
-//! edges besides, 4 bytes per 15. What is read at random lies in large pages where the system grants them.
+//! A node is eight bytes (where its row starts, its degree), an edge is four (the neighbour), and eight more where
+//! weights differ within some row (the slot of an alias table). A dead end leads to the abyss, a node past the last that
+//! leads to itself, so that steps need not ask. Second order has an index of the edges besides, 4 bytes per 15, and looks
+//! weights up in the caller's matrix, or in a copy where that is out of order. What is read at random lies in large pages
+//! where the system grants them.
 //!
 //! Not the best for a handful of long walks: one walk alone runs at the speed of the memory's latency.
 
@@ -21,7 +22,7 @@ mod slots;
 pub use alias::{alias_table, sample_alias};
 
 use crate::csr::Csr;
-use crate::parallel::{Task, zeros};
+use crate::parallel::{Task, reserve, zeros};
 use crate::rng::Stream;
 use crate::simd::prefetch;
 use crate::{Error, Result};
@@ -29,7 +30,8 @@ use graph::Graph;
 use lines::{Pivots, Tree};
 use rayon::prelude::*;
 use second_order::{Bias, Steps, Stored, Unit, Weights};
-use slots::Slots;
+use slots::{Slots, Split, Whole};
+use std::borrow::Cow;
 
 /// Walks that a thread moves together.
 const RING: usize = 64;
@@ -59,16 +61,25 @@ pub struct Walks<'a> {
     plan: Plan<'a>,
     n_walks: u64,
     graph: Graph,
-    weighted: Option<Weighted>,
+    weighted: Option<Weighted<'a>>,
     second_order: Option<(Bias, Pivots)>,
 }
 
 /// What is kept besides where weights differ within some row.
 #[derive(Debug)]
-struct Weighted {
+struct Weighted<'a> {
     slots: Slots,
-    /// Sum and greatest of each row, and all weights: for the second order only.
-    stored: Option<(Vec<[f64; 2]>, Vec<f64>)>,
+    /// For the second order only.
+    stored: Option<Lasting<'a>>,
+}
+
+/// The weights themselves.
+#[derive(Debug)]
+struct Lasting<'a> {
+    /// See [`second_order::sums`].
+    sums: Vec<[f64; 2]>,
+    /// By edge: the caller's, or a copy.
+    weights: Cow<'a, [f64]>,
 }
 
 /// One walk about to start.
@@ -83,7 +94,7 @@ impl<'a> Walks<'a> {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a plan or a graph that breaks the contract, [`Error::OutOfMemory`].
-    pub fn new<I: Copy + Ord + Into<i64> + Sync>(csr: Csr<'_, I>, plan: Plan<'a>, task: &Task) -> Result<Self> {
+    pub fn new<I: Copy + Ord + Into<i64> + Sync>(csr: Csr<'a, I>, plan: Plan<'a>, task: &Task) -> Result<Self> {
         let bias = Bias::new(plan.p, plan.q)?;
         if plan.walk_length == 0 || plan.walk_length > u32::MAX.into() {
             return Err(Error::Invalid(format!("walk_length={}: must be from 1 to {}.", plan.walk_length, u32::MAX)));
@@ -98,16 +109,17 @@ impl<'a> Walks<'a> {
         {
             return Err(Error::Invalid(format!("start_nodes[{at}]={}: the graph has {n} nodes.", starts[at])));
         }
-        let (graph, weights) = Graph::new(csr, bias)?;
+        let (mut graph, weights) = Graph::new(csr, bias)?;
         let weighted = match weights {
             None => None,
             Some(weights) => {
-                let slots = Slots::new(&graph, &weights, task)?;
                 let stored = match bias {
                     None => None,
-                    Some(_) => Some((second_order::sums(&graph, &weights)?, weights)),
+                    Some(_) => {
+                        Some(Lasting { sums: second_order::sums(&graph, &weights)?, weights: lasting(csr, &weights)? })
+                    }
                 };
-                Some(Weighted { slots, stored })
+                Some(Weighted { slots: Slots::new(&mut graph, weights, bias.is_some(), task)?, stored })
             }
         };
         let second_order = match bias {
@@ -139,10 +151,11 @@ impl<'a> Walks<'a> {
         match &self.weighted {
             None => self.walk_on(self.graph.neighbours(), Some(Unit), starts, out, task),
             Some(Weighted { slots, stored }) => {
-                let weights = stored.as_ref().map(|(sums, weights)| Stored { sums, weights });
+                let weights = stored.as_ref().map(|Lasting { sums, weights }| Stored { sums, weights });
+                let by_edge = self.graph.neighbours();
                 match slots {
-                    Slots::Narrow(slots, fine) => self.walk_on((&slots[..], &fine[..]), weights, starts, out, task),
-                    Slots::Wide(slots) => self.walk_on(&slots[..], weights, starts, out, task),
+                    Slots::Whole(records) => self.walk_on(Whole { records, fine: by_edge }, weights, starts, out, task),
+                    Slots::Split(records) => self.walk_on(Split { records, own: by_edge }, weights, starts, out, task),
                 }
             }
         }
@@ -194,6 +207,22 @@ pub fn random_walks<I: Copy + Ord + Into<i64> + Sync>(
         task.advance(rows.len())
     })?;
     Ok(out)
+}
+
+/// The weights of a matrix, to be kept while others are written over: its own where all of them are there in order.
+fn lasting<'a, I: Copy + Ord + Into<i64>>(csr: Csr<'a, I>, weights: &[f64]) -> Result<Cow<'a, [f64]>> {
+    let (_, indices, own) = csr.arrays();
+    let own = &own[..csr.start(csr.n_rows())];
+    let ascends = |v| {
+        let row = &indices[csr.start(v)..csr.start(v + 1)];
+        row.is_sorted_by(|a, b| a < b)
+    };
+    if own.len() == weights.len() && (0..csr.n_rows()).all(ascends) {
+        return Ok(Cow::Borrowed(own));
+    }
+    let mut copy = reserve(weights.len(), "weights of the graph")?;
+    copy.extend_from_slice(weights);
+    Ok(Cow::Owned(copy))
 }
 
 fn out_of_memory(nodes: u128) -> Error {

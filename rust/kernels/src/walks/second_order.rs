@@ -66,8 +66,8 @@ pub(super) trait Weights: Copy + Sync {
     fn prefetch(self, v: u32);
     /// Sum and greatest of a row of `degree` edges.
     fn of_row(self, v: u32, degree: u32) -> [f64; 2];
-    /// Weight of an edge.
-    fn of_edge(self, edge: usize) -> f64;
+    /// Weight of an edge of a row.
+    fn of_edge(self, v: u32, edge: usize) -> f64;
 }
 
 /// All edges of a row are alike.
@@ -84,12 +84,12 @@ impl Weights for Unit {
     }
 
     #[inline(always)]
-    fn of_edge(self, _: usize) -> f64 {
+    fn of_edge(self, _: u32, _: usize) -> f64 {
         1.0
     }
 }
 
-/// Weights by edge, with [`sums`].
+/// Weights by edge, which may be those of the caller, with [`sums`].
 #[derive(Clone, Copy)]
 pub(super) struct Stored<'a> {
     pub(super) sums: &'a [[f64; 2]],
@@ -104,16 +104,18 @@ impl Weights for Stored<'_> {
 
     #[inline(always)]
     fn of_row(self, v: u32, _: u32) -> [f64; 2] {
-        self.sums[v as usize]
+        let [sum, greatest] = self.sums[v as usize];
+        [sum, greatest.abs()]
     }
 
     #[inline(always)]
-    fn of_edge(self, edge: usize) -> f64 {
-        self.weights[edge]
+    fn of_edge(self, v: u32, edge: usize) -> f64 {
+        if self.sums[v as usize][1] < 0.0 { 1.0 } else { self.weights[edge] }
     }
 }
 
-/// Sum and greatest of each row; of no interest for dead ends.
+/// Sum and greatest of each row; of no interest for dead ends. The greatest is negative in a row of ones, whose weights the
+/// caller may have by another unit.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`].
@@ -122,7 +124,8 @@ pub(super) fn sums(graph: &Graph, weights: &[f64]) -> Result<Vec<[f64; 2]>> {
     sums.extend(graph.rows().iter().map(|row| {
         let start = (row.start as usize).min(weights.len());
         let row = &weights[start..weights.len().min(start + row.degree as usize)];
-        [sum(row), row.iter().copied().fold(0.0, f64::max)]
+        let greatest = row.iter().copied().fold(0.0, f64::max);
+        [sum(row), if row.iter().all(|&w| w == 1.0) { -greatest } else { greatest }]
     }));
     Ok(sums)
 }
@@ -269,8 +272,9 @@ impl<P: Proposal, W: Weights> Steps<'_, P, W> {
         }
         for (i, search) in searches {
             let found = self.tree.found(search);
+            let weight = |edge: u32| self.weights.of_edge(ring[*i].v, edge as usize);
             let counts = match throws[*i] {
-                Throw::Outlier { place } => found.is_some_and(|edge| place < self.weights.of_edge(edge as usize)),
+                Throw::Outlier { place } => found.is_some_and(|edge| place < weight(edge)),
                 _ => found.is_some() == (out < 1.0), // y lies between 1/q and 1
             };
             next[*i] = if counts { next[*i] } else { REJECTED };
@@ -321,7 +325,7 @@ impl<P: Proposal, W: Weights> Steps<'_, P, W> {
             } else {
                 self.bias.out
             };
-            total += self.weights.of_edge(start + j) * alpha;
+            total += self.weights.of_edge(walker.v, start + j) * alpha;
             running.push(total);
         }
         let target = uniform(walker.stream.word(walker.t as u64)) * total;

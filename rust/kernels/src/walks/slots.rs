@@ -1,131 +1,137 @@
-//! The alias tables of all rows, packed for walks: the record of an edge holds the two neighbours that its slot stands for
-//! and the threshold between them, so that a step reads one.
+//! The alias tables of all rows, packed for walks: a record of eight bytes for each edge, written over its weight, since
+//! memory may not hold both.
 //!
-//! Where node numbers fit 24 bits a record is eight bytes: both numbers and the upper half of the threshold. The lower half
-//! lies elsewhere and is asked for about once in 65,536 steps. Otherwise a record is twelve bytes, of which some lie in two cache
-//! lines.
+//! A slot stands for its own neighbour below a threshold, else for another. Where nothing else needs the neighbours, and
+//! node numbers fit 24 bits, a record is whole: it holds both neighbours and the upper half of the threshold, so that a
+//! step reads one. The lower half, asked for about once in 65,536 steps, takes the place of the neighbour in the graph.
+//! Otherwise a record holds the threshold and the other neighbour, and a step reads the slot's own besides.
 
 use super::Proposal;
 use super::alias::vose;
-use super::graph::{Graph, Run};
+use super::graph::{Graph, Row, Run};
 use crate::Result;
-use crate::parallel::{Task, advise_large_pages, filled, reserve, split_runs};
+use crate::parallel::{Task, filled, split_runs};
 use crate::simd::prefetch;
 use rayon::prelude::*;
 
 /// About how many edges a block of rows has.
 const EDGES_PER_RUN: usize = 1 << 16;
-/// Bits of a node in a record of eight bytes.
+/// Bits of a node in a whole record.
 const BITS: u32 = 24;
 
 /// By edge; the abyss's last.
 #[derive(Debug)]
 pub(super) enum Slots {
-    Narrow(Vec<Narrow>, Vec<u16>),
-    Wide(Vec<Wide>),
+    Whole(Vec<u64>),
+    Split(Vec<u64>),
 }
 
-/// Upper half of the threshold, the slot's own neighbour, the other one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Narrow(u64);
+/// What is drawn from where records are whole.
+#[derive(Clone, Copy)]
+pub(super) struct Whole<'a> {
+    /// Upper half of the threshold, the slot's own neighbour, the other one.
+    pub(super) records: &'a [u64],
+    /// Lower half of the threshold.
+    pub(super) fine: &'a [u32],
+}
 
-/// The threshold is in parts of 2³², rounded down.
+/// What is drawn from where they are split.
+#[derive(Clone, Copy)]
+pub(super) struct Split<'a> {
+    /// The threshold, the other neighbour.
+    pub(super) records: &'a [u64],
+    /// The slot's own.
+    pub(super) own: &'a [u32],
+}
+
+/// What a slot stands for. The threshold is in parts of 2³², rounded down.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wide {
+struct Slot {
     threshold: u32,
-    first: u32,
-    second: u32,
+    own: u32,
+    other: u32,
 }
 
 impl Slots {
-    /// The tables of all rows. O(edges), rows in parallel.
+    /// The tables of all rows. O(edges), rows in parallel. Where the neighbours are not `needed` any more, there may be
+    /// lower halves of thresholds in their place.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`], [`crate::Error::Interrupted`].
-    pub(super) fn new(graph: &Graph, weights: &[f64], task: &Task) -> Result<Self> {
-        if graph.abyss() < 1 << BITS { Self::narrow(graph, weights, task) } else { Self::wide(graph, weights, task) }
-    }
-
-    fn narrow(graph: &Graph, weights: &[f64], task: &Task) -> Result<Self> {
-        let mut slots = room(weights.len(), Narrow::new(Wide::only(graph.abyss())))?;
-        let mut fine = room(weights.len(), 0)?;
-        let runs = graph.runs(EDGES_PER_RUN);
+    pub(super) fn new(graph: &mut Graph, weights: Vec<f64>, needed: bool, task: &Task) -> Result<Self> {
+        let whole = !needed && graph.abyss() < 1 << BITS;
+        // In place: as many bytes, and the library sees it; a test of peak memory would see if it did not.
+        let mut records: Vec<u64> = weights.into_iter().map(f64::to_bits).collect();
+        let (runs, abyss) = (graph.runs(EDGES_PER_RUN), graph.abyss());
+        let (rows, numbers) = graph.rows_and_neighbours();
         let ends = || runs.iter().map(|run| run.edges.end);
-        let slices = split_runs(&mut slots, ends()).into_iter().zip(split_runs(&mut fine, ends()));
-        runs.par_iter().zip(slices.collect::<Vec<_>>()).try_for_each(|(run, (slots, fine))| {
-            each(graph, weights, run, task, |at, slot| {
-                slots[at] = Narrow::new(slot);
-                fine[at] = slot.threshold as u16;
+        let slices = split_runs(&mut records, ends()).into_iter().zip(split_runs(numbers, ends()));
+        runs.par_iter().zip(slices.collect::<Vec<_>>()).try_for_each(|(run, (records, numbers))| {
+            each(rows, run, records, numbers, task, |slot| {
+                if whole { (slot.whole(), slot.threshold & 0xffff) } else { (slot.split(), slot.own) }
             })
         })?;
-        Ok(Self::Narrow(slots, fine))
-    }
-
-    fn wide(graph: &Graph, weights: &[f64], task: &Task) -> Result<Self> {
-        let mut slots = room(weights.len(), Wide::only(graph.abyss()))?;
-        let runs = graph.runs(EDGES_PER_RUN);
-        let slices = split_runs(&mut slots, runs.iter().map(|run| run.edges.end));
-        runs.par_iter()
-            .zip(slices)
-            .try_for_each(|(run, slots)| each(graph, weights, run, task, |at, slot| slots[at] = slot))?;
-        Ok(Self::Wide(slots))
+        let last = Slot { threshold: 0, own: abyss, other: abyss };
+        records.push(if whole { last.whole() } else { last.split() }); // there is room
+        Ok(if whole { Self::Whole(records) } else { Self::Split(records) })
     }
 }
 
-impl Narrow {
-    fn new(slot: Wide) -> Self {
-        let upper = u64::from(slot.threshold >> 16) << (2 * BITS);
-        Self(upper | u64::from(slot.first) << BITS | u64::from(slot.second))
+impl Slot {
+    fn whole(self) -> u64 {
+        u64::from(self.threshold >> 16) << (2 * BITS) | u64::from(self.own) << BITS | u64::from(self.other)
+    }
+
+    fn split(self) -> u64 {
+        u64::from(self.threshold) << 32 | u64::from(self.other)
     }
 }
 
-impl Wide {
-    /// A slot of one neighbour.
-    fn only(node: u32) -> Self {
-        Self { threshold: 0, first: node, second: node }
-    }
-}
-
-/// A table of `value`, one for each edge and for the abyss's.
-fn room<T: Clone>(n_edges: usize, value: T) -> Result<Vec<T>> {
-    let mut slots = reserve(n_edges + 1, "alias tables of the graph")?;
-    advise_large_pages(&mut slots);
-    slots.resize(n_edges + 1, value);
-    Ok(slots)
-}
-
-/// Calls `keep(place in the run, slot)` for all edges of some rows but dead ends.
-fn each(graph: &Graph, weights: &[f64], run: &Run, task: &Task, mut keep: impl FnMut(usize, Wide)) -> Result<()> {
-    let rows = &graph.rows()[run.nodes.clone()];
+/// Puts what `kept` makes of its slot in place of the weight and the neighbour of each edge of some rows.
+fn each(
+    rows: &[Row],
+    run: &Run,
+    weights: &mut [u64],
+    neighbours: &mut [u32],
+    task: &Task,
+    kept: impl Fn(Slot) -> (u64, u32),
+) -> Result<()> {
+    let rows = &rows[run.nodes.clone()];
     let longest = rows.iter().map(|row| row.degree).max().unwrap_or(0) as usize;
-    let mut threshold = filled(longest, 0.0, "a row of thresholds")?;
-    let (mut alias, mut stacks) = (filled(longest, 0, "a row of aliases")?, filled(longest, 0, "a row of slots")?);
-    for row in rows.iter().filter(|row| (row.start as usize) < weights.len()) {
-        let (start, d) = (row.start as usize, row.degree as usize);
-        let near = &graph.neighbours()[start..start + d];
-        vose(&weights[start..start + d], &mut threshold[..d], &mut alias[..d], &mut stacks[..d], task)?;
+    let (mut row_weights, mut threshold) = (room(longest, 0.0)?, room(longest, 0.0)?);
+    let (mut near, mut alias, mut stacks) = (room(longest, 0)?, room(longest, 0)?, room(longest, 0)?);
+    for row in rows.iter().filter(|row| (row.start as usize) < run.edges.end) {
+        let (start, d) = (row.start as usize - run.edges.start, row.degree as usize);
+        let (weights, neighbours) = (&mut weights[start..start + d], &mut neighbours[start..start + d]);
+        row_weights.iter_mut().zip(&*weights).for_each(|(weight, bits)| *weight = f64::from_bits(*bits));
+        near[..d].copy_from_slice(neighbours);
+        vose(&row_weights[..d], &mut threshold[..d], &mut alias[..d], &mut stacks[..d], task)?;
         for j in 0..d {
             let threshold = (threshold[j] * (1_u64 << 32) as f64) as u32; // `as` saturates
-            let slot = Wide { threshold, first: near[j], second: near[alias[j] as usize] };
-            keep(start - run.edges.start + j, slot);
+            let slot = Slot { threshold, own: near[j], other: near[alias[j] as usize] };
+            (weights[j], neighbours[j]) = kept(slot);
         }
     }
     task.advance(0)
 }
 
-impl Proposal for (&[Narrow], &[u16]) {
+fn room<T: Clone>(len: usize, value: T) -> Result<Vec<T>> {
+    filled(len, value, "the alias table of a row")
+}
+
+impl Proposal for Whole<'_> {
     #[inline(always)]
     fn prefetch(self, edge: usize) {
-        prefetch(self.0, edge);
+        prefetch(self.records, edge);
     }
 
     #[inline(always)]
     fn candidate(self, edge: usize, fraction: u64) -> u32 {
         const NODE: u64 = (1 << BITS) - 1;
-        let Narrow(slot) = self.0[edge];
+        let slot = self.records[edge];
         let below = ones_if_less(fraction >> 48, slot >> (2 * BITS));
         let below = if fraction >> 48 == slot >> (2 * BITS) {
-            ones_if_less(fraction >> 32 & 0xffff, self.1[edge].into())
+            ones_if_less(fraction >> 32 & 0xffff, self.fine[edge].into())
         } else {
             below
         };
@@ -133,18 +139,18 @@ impl Proposal for (&[Narrow], &[u16]) {
     }
 }
 
-impl Proposal for &[Wide] {
+impl Proposal for Split<'_> {
     #[inline(always)]
     fn prefetch(self, edge: usize) {
-        prefetch(self, edge);
-        prefetch(self, edge + 1); // two records in sixteen lie in two cache lines
+        prefetch(self.records, edge);
+        prefetch(self.own, edge);
     }
 
     #[inline(always)]
     fn candidate(self, edge: usize, fraction: u64) -> u32 {
-        let slot = self[edge];
-        let below = ones_if_less(fraction >> 32, slot.threshold.into());
-        slot.second ^ (slot.first ^ slot.second) & below
+        let (slot, own) = (self.records[edge], self.own[edge]);
+        let other = slot as u32;
+        other ^ (own ^ other) & ones_if_less(fraction >> 32, slot >> 32)
     }
 }
 
@@ -162,21 +168,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_records_choose_alike(
+        fn both_records_choose_as_the_threshold_says(
             threshold in prop_oneof![any::<u32>(), Just(0), Just(u32::MAX), Just(1 << 16)],
-            first in 0_u32..1 << BITS,
-            second in 0_u32..1 << BITS,
+            own in prop_oneof![0_u32..1 << BITS, Just((1 << BITS) - 1)],
+            other in prop_oneof![0_u32..1 << BITS, Just((1 << BITS) - 1)],
             near in prop::collection::vec((-2_i64..=2, any::<u32>()), 1..20),
             far in prop::collection::vec(any::<u64>(), 1..20),
         ) {
-            let slot = Wide { threshold, first, second };
-            let (narrow, fine, wide) = ([Narrow::new(slot)], [threshold as u16], [slot]);
+            let slot = Slot { threshold, own, other };
+            let whole = Whole { records: &[slot.whole()], fine: &[threshold & 0xffff] };
+            let split = Split { records: &[slot.split()], own: &[own] };
             let near = near.into_iter().map(|(step, low)| {
                 (i64::from(threshold) + step).clamp(0, u32::MAX.into()) as u64 * (1 << 32) + u64::from(low)
             });
             for fraction in near.chain(far) {
-                let chosen = (&narrow[..], &fine[..]).candidate(0, fraction);
-                prop_assert_eq!(chosen, (&wide[..]).candidate(0, fraction));
+                let chosen = if fraction >> 32 < threshold.into() { own } else { other };
+                prop_assert_eq!(whole.candidate(0, fraction), chosen);
+                prop_assert_eq!(split.candidate(0, fraction), chosen);
             }
         }
     }
