@@ -67,7 +67,7 @@ def _add_train(actions: Any) -> None:
     )
     training.add_argument("--validation-share", type=share, default=0.1, help="held back to stop by (0.1)")
     training.add_argument(
-        "--patience", type=positive_int, default=10, help="rounds without a better one (10)"
+        "--patience", type=positive_int, default=15, help="rounds without a better one (15)"
     )
     training.add_argument("--seed", type=whole_number, help="same seed, same tagger (another each time)")
     training.add_argument("--n-jobs", type=n_jobs, help="threads (all cores)")

@@ -55,8 +55,9 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
         Share of the sentences, drawn at random, that are not learnt from. After each epoch they are tagged,
         and the weights of the best epoch are kept. 0 learns from all, for all epochs; so does a share that
         makes up no sentence.
-    patience : int, default=10
-        How many epochs without a better one end the training.
+    patience : int, default=15
+        How many epochs without a better one end the training. Short steps at the end make the best epochs, so
+        few tell little.
     random_state : None, int, RandomState, Generator or SeedSequence, default=None
         Where the randomness comes from; None takes fresh entropy. An integer or a SeedSequence gives the same
         result at each fit, the two generators of NumPy another.
@@ -132,7 +133,7 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
         batch_size: int = 32,
         learning_rate: float = 5e-3,
         validation_share: float = 0.1,
-        patience: int = 10,
+        patience: int = 15,
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: bool = False,
