@@ -86,7 +86,7 @@ def _is_worst(task: Learnt, variant: str) -> bool:
     return max(finals, key=finals.__getitem__) == variant and finals[variant] >= TIMES * finals["full"]
 
 
-def gates(batches: int = 500, *, epochs: int = 20, n_seeds: int = 3, rng: int = 0) -> StudyResult:
+def gates(batches: int = 500, *, epochs: int = 30, n_seeds: int = 3, rng: int = 0) -> StudyResult:
     """Show why an LSTM has so many gates, by taking each of its parts out.
 
     Trains six variants side by side to add up marked numbers and to tag travel requests, each with several
