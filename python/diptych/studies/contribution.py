@@ -28,6 +28,7 @@ import numpy as np
 from diptych import _validate
 from diptych import plot as _plot
 from diptych.studies import _contribution_runs as runs
+from diptych.studies._blas import one_thread
 from diptych.studies._contribution_runs import Contributions
 from diptych.studies._moving import write_gif
 from diptych.studies._result import StudyResult
@@ -134,10 +135,11 @@ def contribution(
         raise ValueError(f"steps={steps}: must be more than short={short}.")
     sizes = _validate.count(batches, "batches"), _validate.count(n_sequences, "n_sequences")
     nets = ("LSTM", "tanh RNN", "linear RNN")
-    answer = _Answer(
-        {net: runs.contributions(net, short, *sizes, rng) for net in nets[:2]},
-        {net: runs.contributions(net, steps, *sizes, rng) for net in nets},
-    )
+    with one_thread():
+        answer = _Answer(
+            {net: runs.contributions(net, short, *sizes, rng) for net in nets[:2]},
+            {net: runs.contributions(net, steps, *sizes, rng) for net in nets},
+        )
     holds = (
         answer.one_memory_is_long
         and answer.removal_is_right

@@ -30,6 +30,7 @@ import numpy as np
 from diptych import _validate
 from diptych import plot as _plot
 from diptych.studies import _gates_runs as runs
+from diptych.studies._blas import one_thread
 from diptych.studies._gates_runs import VARIANTS, Learnt
 from diptych.studies._moving import write_gif
 from diptych.studies._result import StudyResult
@@ -124,7 +125,8 @@ def gates(batches: int = 500, *, epochs: int = 30, n_seeds: int = 3, rng: int = 
     _validate.count(batches, "batches")
     _validate.count(epochs, "epochs")
     _validate.count(n_seeds, "n_seeds")
-    answer = _Answer(runs.adding(n_seeds, batches, rng), runs.grammar(n_seeds, epochs, rng))
+    with one_thread():
+        answer = _Answer(runs.adding(n_seeds, batches, rng), runs.grammar(n_seeds, epochs, rng))
     holds = (
         answer.adding_misses_the_input_gate
         and answer.grammar_misses_the_forget_gate
