@@ -143,7 +143,7 @@ def test_either_task_misses_one_gate(result, right):
         assert task.final("full") < 0.2  # there is something to lose
         assert task.finals()["full"] == np.median(task.errors[0, :, -1])
     assert right.adding.batches[-1] == 500
-    assert right.grammar.batches[-1] == 20 * 18
+    assert right.grammar.batches[-1] == 30 * 18
 
 
 def test_the_law_breaks_with_each_of_its_parts(right):

@@ -30,6 +30,7 @@ import numpy as np
 from diptych import _validate
 from diptych import plot as _plot
 from diptych.studies import _gates_runs as runs
+from diptych.studies._blas import one_thread
 from diptych.studies._gates_runs import VARIANTS, Learnt
 from diptych.studies._moving import write_gif
 from diptych.studies._result import StudyResult
@@ -86,7 +87,7 @@ def _is_worst(task: Learnt, variant: str) -> bool:
     return max(finals, key=finals.__getitem__) == variant and finals[variant] >= TIMES * finals["full"]
 
 
-def gates(batches: int = 500, *, epochs: int = 20, n_seeds: int = 3, rng: int = 0) -> StudyResult:
+def gates(batches: int = 500, *, epochs: int = 30, n_seeds: int = 3, rng: int = 0) -> StudyResult:
     """Show why an LSTM has so many gates, by taking each of its parts out.
 
     Trains six variants side by side to add up marked numbers and to tag travel requests, each with several
@@ -124,7 +125,8 @@ def gates(batches: int = 500, *, epochs: int = 20, n_seeds: int = 3, rng: int = 
     _validate.count(batches, "batches")
     _validate.count(epochs, "epochs")
     _validate.count(n_seeds, "n_seeds")
-    answer = _Answer(runs.adding(n_seeds, batches, rng), runs.grammar(n_seeds, epochs, rng))
+    with one_thread():
+        answer = _Answer(runs.adding(n_seeds, batches, rng), runs.grammar(n_seeds, epochs, rng))
     holds = (
         answer.adding_misses_the_input_gate
         and answer.grammar_misses_the_forget_gate

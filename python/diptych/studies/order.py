@@ -30,6 +30,7 @@ from diptych import _validate
 from diptych import plot as _plot
 from diptych.datasets import TaggedSentences, make_travel_requests
 from diptych.estimators import SlotTagger
+from diptych.studies._blas import one_thread
 from diptych.studies._moving import write_gif
 from diptych.studies._result import StudyResult
 
@@ -199,8 +200,9 @@ def order(
         known = make_travel_requests(n_sentences, language=language, rng=np.random.default_rng([rng, 0]))
         fresh = make_travel_requests(n_fresh, language=language, rng=np.random.default_rng([rng, 1]))
         for name, options in TAGGERS.items():
-            tagger = SlotTagger(**options, **sizes).fit(known.sentences, known.tags)
-            tagged[language, name] = _try(tagger, language, name, fresh, rng)
+            with one_thread():
+                tagger = SlotTagger(**options, **sizes).fit(known.sentences, known.tags)
+                tagged[language, name] = _try(tagger, language, name, fresh, rng)
             if language == "english" and name in ("no memory", "LSTM, both ways"):
                 one, other = (sentence.split() for sentence in PAIR)
                 first, second = tagger.predict([one, other])
