@@ -40,7 +40,7 @@ impl<T: Float> State<T> {
     }
 }
 
-/// A query of a block: its place in a head.
+/// A block of queries.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
     /// The first query, counted over the heads of a group.
