@@ -14,18 +14,23 @@ from diptych._validate import DtypeError, FloatArray, _array, _count, _real_arra
 from diptych._validate_recurrent import _floats, flag, gradient, lengths, nonlinearity
 
 __all__ = [
+    "activation",
+    "attended",
     "backend",
     "batch",
     "count",
+    "divisor",
     "dtype",
     "fields",
     "flag",
     "gradient",
     "lengths",
     "loaded",
+    "mask",
     "nonlinearity",
     "number",
     "numbers_below",
+    "positions",
     "probability",
     "sequences",
     "states",
@@ -33,6 +38,7 @@ __all__ = [
 ]
 
 _BACKENDS = ("rust", "reference")
+_ACTIVATIONS = ("relu", "gelu")
 
 
 def backend(value: Any) -> str:
@@ -56,6 +62,21 @@ def dtype(value: Any) -> np.dtype[Any]:
 def count(value: Any, name: str) -> int:
     """Return how many of something there are, at least 1."""
     return _count(value, name)
+
+
+def divisor(value: Any, name: str, of: int, whole: str) -> int:
+    """Return a count that divides another."""
+    found = count(value, name)
+    if of % found:
+        raise ValueError(f"{name}={found}: must divide {whole}={of}, into heads of equal width.")
+    return found
+
+
+def activation(value: Any) -> str:
+    """Return what units between linear layers go through."""
+    if not isinstance(value, str) or value not in _ACTIVATIONS:
+        raise ValueError(f"activation={value!r}: must be one of {', '.join(map(repr, _ACTIVATIONS))}.")
+    return value
 
 
 def probability(value: Any, name: str) -> float:
@@ -131,6 +152,58 @@ def states(value: Any, names: tuple[str, ...], shape: tuple[int, ...], like: Any
             )
         found.append(part)
     return tuple(found)
+
+
+def positions(x: Any, name: str, like: Any, features: int, whole: str, batch_first: bool) -> FloatArray:
+    """Return an array of positions, sequences and features, in the order it has."""
+    X = _floats(x, name, like)
+    axes = "(sequences, positions, features)" if batch_first else "(positions, sequences, features)"
+    if X.ndim != 3:
+        one = f"{name}[None]" if batch_first else f"{name}[:, None]"
+        hint = f"; pass {one} if it is one sequence" if X.ndim == 2 else ""
+        raise ValueError(f"{name} has shape {X.shape}: three dimensions {axes} are needed{hint}.")
+    if 0 in X.shape[:2]:
+        raise ValueError(f"{name} has shape {X.shape}: at least one position of one sequence is needed.")
+    if X.shape[2] != features:
+        raise ValueError(
+            f"{name} has shape {X.shape}, {X.shape[2]} features: the layer has {whole}={features}."
+        )
+    return X
+
+
+def attended(
+    query: Any, key: Any, value: Any, like: Any, features: int, batch_first: bool
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return query, key and value that fit each other."""
+    Q, K, V = (
+        positions(x, name, like, features, "embed_dim", batch_first)
+        for x, name in ((query, "query"), (key, "key"), (value, "value"))
+    )
+    axis = 0 if batch_first else 1
+    if K.shape[axis] != Q.shape[axis]:
+        raise ValueError(
+            f"key has shape {K.shape}, {K.shape[axis]} sequences on axis {axis}: query of shape {Q.shape} "
+            f"has {Q.shape[axis]}{_other_order(batch_first, K.shape[1 - axis] == Q.shape[1 - axis])}."
+        )
+    if V.shape != K.shape:
+        raise ValueError(f"value has shape {V.shape}: {K.shape} is needed, a value for each key.")
+    return Q, K, V
+
+
+def mask(value: Any, name: str, shapes: list[tuple[int, ...]], like: Any) -> NDArray[Any]:
+    """Return a mask in the meaning of PyTorch's layers: True is not looked at, numbers are added."""
+    array = _array(value, name)
+    if array.dtype != bool:
+        if array.dtype.kind != "f":
+            raise DtypeError(
+                f"{name} has dtype {array.dtype}: bool, True where a key is not looked at, or {like}, to be "
+                f"added to the scores, is needed; pass {name}.astype(bool)."
+            )
+        array = _floats(value, name, like)
+    if array.shape not in shapes:
+        said = " or ".join(map(str, shapes))
+        raise ValueError(f"{name} has shape {array.shape}: {said} is needed.")
+    return array
 
 
 def batch(x: Any, name: str, columns: int, like: Any) -> FloatArray:
@@ -213,6 +286,11 @@ def _padded(x: Any, like: Any) -> FloatArray:
 def _check_columns(X: FloatArray, inputs: int) -> None:
     if X.shape[-1] != inputs:
         raise ValueError(f"x has shape {X.shape}, {X.shape[-1]} inputs: the network has input_size={inputs}.")
+
+
+def _other_order(batch_first: bool, lengths_agree: bool) -> str:
+    """Say which axis is taken for that of sequences, where the other one would fit."""
+    return f"; the layer has batch_first={batch_first}" if lengths_agree else ""
 
 
 def _prefix_hint(missing: list[str], unexpected: list[str]) -> str:

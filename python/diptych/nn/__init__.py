@@ -2,15 +2,18 @@
 
 As much as the estimators need, and no framework: a layer is called, with ``training=True`` remembers what its
 ``backward`` needs, and gives its gradients by name; :class:`Adam` replaces the weights. Recurrent networks
-stand on the kernels, or on the reference with ``backend="reference"``; the small layers are written once, in
-NumPy.
+and attention stand on the kernels, or on the reference with ``backend="reference"``; the small layers are
+written once, in NumPy.
 """
 
+from diptych.nn._attention import MultiheadAttention
 from diptych.nn._layer import Gradients
 from diptych.nn._loss import softmax_cross_entropy
+from diptych.nn._norm import LayerNorm
 from diptych.nn._optimizer import Adam
 from diptych.nn._recurrent import LSTM, RNN
 from diptych.nn._small import Dropout, Embedding, Linear
+from diptych.nn._transformer import TransformerEncoderLayer, sinusoidal_positions
 
 __all__ = [
     "LSTM",
@@ -19,6 +22,10 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Gradients",
+    "LayerNorm",
     "Linear",
+    "MultiheadAttention",
+    "TransformerEncoderLayer",
+    "sinusoidal_positions",
     "softmax_cross_entropy",
 ]

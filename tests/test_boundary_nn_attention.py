@@ -1,0 +1,162 @@
+"""What attention and the encoder's layer refuse, by name, and what they say to do instead."""
+
+import numpy as np
+import pytest
+
+from diptych import nn
+
+L, B, S, E, H = 4, 2, 5, 6, 3
+
+
+def ones(*shape, dtype=np.float32):
+    return np.ones(shape, dtype)
+
+
+# Making one ---------------------------------------------------------------------------------------
+
+MADE = {
+    "heads that do not divide": ({"num_heads": 4}, r"num_heads=4: must divide embed_dim=6"),
+    "no heads": ({"num_heads": 0}, r"num_heads=0: must be an integer, at least 1"),
+    "no features": ({"embed_dim": 0}, r"embed_dim=0: must be"),
+    "a word for bias": ({"bias": "no"}, r"bias='no': must be True or False"),
+    "a number for an order": ({"batch_first": 1}, r"batch_first=1: must be True or False"),
+    "whole numbers": ({"dtype": int}, r"dtype=<class 'int'>: must be np\.float32 or np\.float64"),
+    "another backend": ({"backend": "torch"}, r"backend='torch': must be one of 'rust', 'reference'"),
+    "a seed below 0": ({"rng": -1}, r"rng=-1: a seed must not be negative"),
+}
+
+
+@pytest.mark.parametrize("case", MADE)
+def test_what_no_attention_is_made_of(case):
+    options, says = MADE[case]
+    with pytest.raises(ValueError, match=says):
+        nn.MultiheadAttention(**({"embed_dim": E, "num_heads": H} | options))
+
+
+MADE_LAYERS = {
+    "heads that do not divide": ({"nhead": 4}, r"nhead=4: must divide d_model=6"),
+    "no features": ({"d_model": 0}, r"d_model=0: must be"),
+    "no units": ({"dim_feedforward": 0}, r"dim_feedforward=0: must be"),
+    "another activation": ({"activation": "elu"}, r"activation='elu': must be one of 'relu', 'gelu'"),
+    "a function": ({"activation": np.tanh}, r"activation=<ufunc 'tanh'>: must be one of"),
+    "all dropped": ({"dropout": 1.0}, r"dropout=1\.0: must be from 0 to below 1"),
+    "no room below": ({"layer_norm_eps": 0.0}, r"eps=0\.0: must be greater than 0"),
+    "a word for an order": ({"norm_first": "yes"}, r"norm_first='yes': must be True or False"),
+    "another backend": ({"backend": None}, r"backend=None: must be one of"),
+}
+
+
+@pytest.mark.parametrize("case", MADE_LAYERS)
+def test_what_no_layer_is_made_of(case):
+    options, says = MADE_LAYERS[case]
+    with pytest.raises(ValueError, match=says):
+        nn.TransformerEncoderLayer(**({"d_model": E, "nhead": H, "dim_feedforward": 7} | options))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: nn.LayerNorm(0), r"normalized_shape=0: must be"),
+        (lambda: nn.LayerNorm((2, 3)), r"normalized_shape=\(2, 3\): must be an integer"),
+        (lambda: nn.LayerNorm(3, -1.0), r"eps=-1\.0: must be a number from 0"),
+        (lambda: nn.LayerNorm(3, bias=None), r"bias=None: must be True or False"),
+        (lambda: nn.LayerNorm(3)(ones(2, 4)), r"x has shape \(2, 4\): a last axis of 3 is needed"),
+        (lambda: nn.sinusoidal_positions(0, 4), r"length=0: must be"),
+        (lambda: nn.sinusoidal_positions(4, 2.5), r"d_model=2\.5: must be an integer"),
+        (lambda: nn.sinusoidal_positions(4, 2, dtype=int), r"dtype=<class 'int'>: must be"),
+    ],
+)
+def test_norms_and_positions(make, says):
+    with pytest.raises(ValueError, match=says):
+        make()
+
+
+# Calling it ---------------------------------------------------------------------------------------
+
+CALLED = {
+    "one sequence": ({"query": ones(L, E)}, r"query has shape \(4, 6\): three .*pass query\[:, None\]"),
+    "other features": ({"key": ones(S, B, 7)}, r"key has shape \(5, 2, 7\), 7 features: .*embed_dim=6"),
+    "no positions": ({"query": ones(0, B, E)}, r"query has shape \(0, 2, 6\): at least one position of one"),
+    "other sequences": (
+        {"key": ones(S, 3, E)},
+        r"key has shape \(5, 3, 6\), 3 sequences on axis 1: query of shape \(4, 2, 6\) has 2\.",
+    ),
+    "batch first": (
+        {"query": ones(B, L, E), "key": ones(B, S, E)},
+        r"key has shape \(2, 5, 6\), 5 sequences on axis 1: .* has 4; the layer has batch_first=False",
+    ),
+    "a value too few": ({"value": ones(4, B, E)}, r"value has shape \(4, 2, 6\): \(5, 2, 6\) is needed"),
+    "wide": ({"value": ones(S, B, E, dtype=np.float64)}, r"value has dtype float64, wider"),
+    "padding of time first": (
+        {"key_padding_mask": np.zeros((S, B), bool)},
+        r"key_padding_mask has shape \(5, 2\): \(2, 5\) is needed",
+    ),
+    "padding in integers": (
+        {"key_padding_mask": np.zeros((B, S), np.int64)},
+        r"key_padding_mask has dtype int64: bool, True where a key is not looked at",
+    ),
+    "a mask in integers": ({"attn_mask": np.zeros((L, S), np.uint8)}, r"attn_mask has dtype uint8: bool"),
+    "a mask of keys by queries": (
+        {"attn_mask": np.zeros((S, L), bool)},
+        r"attn_mask has shape \(5, 4\): \(4, 5\) or \(6, 4, 5\) is needed",
+    ),
+    "a mask of each sequence": ({"attn_mask": np.zeros((B, L, S), bool)}, r"\(4, 5\) or \(6, 4, 5\) is"),
+    "a wide mask": ({"attn_mask": np.zeros((L, S))}, r"attn_mask has dtype float64, wider"),
+    "a number for causal": ({"is_causal": 1}, r"is_causal=1: must be True or False"),
+    "a word for weights": ({"need_weights": "no"}, r"need_weights='no': must be"),
+    "a number for the mean": ({"average_attn_weights": 0}, r"average_attn_weights=0: must be"),
+    "a number for training": ({"training": 1}, r"training=1: must be True or False"),
+}
+
+
+@pytest.mark.parametrize("backend", ["rust", "reference"])
+@pytest.mark.parametrize("case", CALLED)
+def test_what_attention_is_not_called_with(backend, case):
+    given, says = CALLED[case]
+    layer = nn.MultiheadAttention(E, H, backend=backend, rng=0)
+    with pytest.raises(ValueError, match=says):
+        layer(**({"query": ones(L, B, E), "key": ones(S, B, E), "value": ones(S, B, E)} | given))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"src": ones(B, E)}, r"src has shape \(2, 6\): .*\(sequences, positions, features\).*src\[None\]"),
+        ({"src": ones(B, L, 5)}, r"src has shape \(2, 4, 5\), 5 features: the layer has d_model=6"),
+        ({"src": ones(B, 0, E)}, r"at least one position of one sequence"),
+        ({"src": np.full((B, L, E), "a")}, r"src has dtype"),
+        ({"src_key_padding_mask": np.zeros((L, B), bool)}, r"\(4, 2\): \(2, 4\) is needed"),
+        ({"src_mask": np.zeros((L, L + 1), bool)}, r"\(4, 5\): \(4, 4\) or \(6, 4, 4\) is needed"),
+        ({"is_causal": None}, r"is_causal=None: must be True or False"),
+    ],
+)
+def test_what_a_layer_is_not_called_with(given, says):
+    layer = nn.TransformerEncoderLayer(E, H, 7, batch_first=True, rng=0)
+    with pytest.raises(ValueError, match=says):
+        layer(**({"src": ones(B, L, E)} | given))
+
+
+# Going back ---------------------------------------------------------------------------------------
+
+
+def test_gradients_of_another_shape_leave_the_way_back_open():
+    x = ones(L, B, E)
+    layers = nn.MultiheadAttention(E, H, rng=0), nn.TransformerEncoderLayer(E, H, 7, rng=0)
+    for layer in layers:
+        layer(*[x] * (3 if layer is layers[0] else 1), training=True)
+        with pytest.raises(ValueError, match=r"d_output has shape \(4, 2\): \(4, 2, 6\) is needed"):
+            layer.backward(ones(L, B))
+        with pytest.raises(TypeError, match=r"d_output has dtype float64, wider"):
+            layer.backward(ones(L, B, E, dtype=np.float64))
+        layer.backward(x)
+        with pytest.raises(RuntimeError, match=r"call the layer with training=True first"):
+            layer.backward(x)
+
+
+def test_huge_inputs_stay_finite():
+    for backend in ("rust", "reference"):
+        layer = nn.MultiheadAttention(E, H, backend=backend, rng=0)
+        x = np.random.default_rng(0).normal(size=(L, B, E)).astype(np.float32) * np.float32(1e15)
+        output, weights = layer(x, x, x)  # scores of some 1e30
+        assert np.isfinite(output).all()
+        np.testing.assert_allclose(weights.sum(axis=2), 1, rtol=1e-5)
