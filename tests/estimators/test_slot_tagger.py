@@ -59,6 +59,14 @@ def test_memory_solves_what_context_decides(language):
     assert np.mean(np.array(tagger.predict_intent(sentences)) == intents) >= 0.99
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_attention_solves_it_too(language):
+    train, (sentences, tags, intents) = parts(requests(language))
+    tagger = SlotTagger(**GOOD | {"encoder": "transformer", "epochs": 30, "dropout": 0.1}).fit(*train)
+    assert tagger.score(sentences, tags) >= 0.99
+    assert np.mean(np.array(tagger.predict_intent(sentences)) == intents) >= 0.99
+
+
 def right_words(truth, predicted):
     return np.mean(
         [a == b for one, two in zip(truth, predicted, strict=True) for a, b in zip(one, two, strict=True)]
@@ -100,14 +108,19 @@ def test_the_request_of_the_docs():
 # ---- both panels, threads, seeds ----
 
 
-@pytest.mark.parametrize("encoder", ["none", "rnn", "lstm"])
+@pytest.mark.parametrize("encoder", ["none", "rnn", "lstm", "transformer"])
 @pytest.mark.parametrize("bidirectional", [True, False])
 def test_panels_agree(encoder, bidirectional):
     options = TINY | {"encoder": encoder, "bidirectional": bidirectional}
     rust, reference = (SlotTagger(**options, backend=b).fit(*SMALL) for b in ("rust", "reference"))
     np.testing.assert_allclose(rust.losses_, reference.losses_, rtol=1e-5)  # sums in another order
     for name, ours in weights(rust).items():
-        np.testing.assert_allclose(ours, weights(reference)[name], atol=2e-4, err_msg=name)
+        theirs = weights(reference)[name]
+        if name.endswith("in_proj_bias"):
+            # The keys' moves all scores of a query alike, which changes no weight: its gradient is rounding
+            # alone, of which Adam makes steps of full length.
+            ours, theirs = (np.delete(b, np.s_[len(b) // 3 : 2 * len(b) // 3]) for b in (ours, theirs))
+        np.testing.assert_allclose(ours, theirs, atol=2e-4, err_msg=name)
     assert rust.predict(SMALL.sentences[:20]) == reference.predict(SMALL.sentences[:20])
 
 
@@ -122,6 +135,12 @@ def test_threads_change_no_bit(small, n_jobs):
 def test_threads_change_no_bit_where_batches_are_shared_out():
     wide = TINY | {"hidden_size": 96, "batch_size": 64, "epochs": 2}
     assert_same_weights(*(SlotTagger(**wide, n_jobs=n).fit(*SMALL) for n in (1, 3)))
+
+
+def test_threads_change_no_bit_of_attention():
+    assert_same_weights(
+        *(SlotTagger(**TINY | {"encoder": "transformer"}, n_jobs=n).fit(*SMALL) for n in (1, 3))
+    )
 
 
 def test_seeds(small):
@@ -275,7 +294,7 @@ def test_a_slot_that_is_filled_twice(small, monkeypatch):
 # ---- files and manners ----
 
 
-@pytest.mark.parametrize("encoder", ["none", "rnn", "lstm"])
+@pytest.mark.parametrize("encoder", ["none", "rnn", "lstm", "transformer"])
 @pytest.mark.parametrize("with_intents", [True, False])
 def test_round_trip(tmp_path, encoder, with_intents):
     given = SMALL if with_intents else SMALL[:2]

@@ -38,7 +38,7 @@ def test_begins():
     assert begins(["B-a", "B-b", "I-b", "O"]).tolist() == [-1, -1, 1, -1]
 
 
-@pytest.mark.parametrize("encoder", ["none", "rnn", "lstm"])
+@pytest.mark.parametrize("encoder", ["none", "rnn", "lstm", "transformer"])
 @pytest.mark.parametrize("bidirectional", [True, False])
 @pytest.mark.parametrize("n_intents", [0, 3])
 def test_gradients_are_those_of_differences(encoder, bidirectional, n_intents):
@@ -61,7 +61,7 @@ def test_gradients_are_those_of_differences(encoder, bidirectional, n_intents):
     by = network.backward(*loss(True)[1:])
     known = {name: array.copy() for name, array in network.state_dict().items()}
     for name, array in known.items():
-        layer, weight = name.split(".")
+        layer, weight = name.split(".", 1)
         for at in rng.choice(array.size, min(6, array.size), replace=False):
             values = []
             for step in (1e-6, -1e-6):
@@ -74,8 +74,9 @@ def test_gradients_are_those_of_differences(encoder, bidirectional, n_intents):
         network.load_state_dict(known)
 
 
-def test_what_stands_behind_the_end_of_a_sentence_is_not_read():
-    sizes = Sizes("lstm", True, 7, 3, 4, 5, 3)
+@pytest.mark.parametrize("encoder", ["lstm", "transformer"])
+def test_what_stands_behind_the_end_of_a_sentence_is_not_read(encoder):
+    sizes = Sizes(encoder, True, 7, 3, 4, 5, 3)
     network = TaggingNetwork(sizes, dropout=0.0, backend="rust", n_jobs=1, seed=1)
     words, lengths = np.array([[1, 2], [3, 4], [5, 6]]), np.array([3, 1])
     tags, intents = network.forward(words, lengths)

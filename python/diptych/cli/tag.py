@@ -54,7 +54,9 @@ def _add_train(actions: Any) -> None:
     parser.add_argument("--characters", action="store_true", help="with --tags: words are single characters")
     parser.add_argument("-o", "--output", required=True, help="file for the tagger: npz")
     network = parser.add_argument_group("the network")
-    network.add_argument("--encoder", choices=("none", "rnn", "lstm"), default="lstm", help="memory (lstm)")
+    network.add_argument(
+        "--encoder", choices=("none", "rnn", "lstm", "transformer"), default="lstm", help="memory (lstm)"
+    )
     network.add_argument("--one-way", action="store_true", help="read from left to right alone")
     network.add_argument("--embedding-dim", type=positive_int, default=100, help="length of a vector (100)")
     network.add_argument("--hidden-size", type=positive_int, default=128, help="units each way (128)")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from diptych import nn
+from diptych.estimators._tagging_transformer import Transformer
 
 _SPREAD = 0.3  # standard deviation of the vectors of words to begin with
 
@@ -43,7 +44,17 @@ class TaggingNetwork:
         self.sizes = sizes
         width = sizes.embedding_dim
         self.layers: dict[str, Any] = {"words": nn.Embedding(sizes.n_words, width, dtype=dtype, rng=keys[0])}
-        if sizes.encoder != "none":
+        if sizes.encoder == "transformer":
+            self.layers["encoder"] = Transformer(
+                width,
+                sizes.hidden_size,
+                bidirectional=sizes.bidirectional,
+                dtype=dtype,
+                backend=backend,
+                n_jobs=n_jobs,
+                rng=keys[1],
+            )
+        elif sizes.encoder != "none":
             kind = nn.LSTM if sizes.encoder == "lstm" else nn.RNN
             self.layers["encoder"] = kind(
                 width,

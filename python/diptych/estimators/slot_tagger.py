@@ -19,7 +19,7 @@ from diptych.evaluation._chunks import chunks
 
 __all__ = ["SlotTagger"]
 
-_ENCODERS = {"none", "rnn", "lstm"}
+_ENCODERS = {"none", "rnn", "lstm", "transformer"}
 _BACKENDS = {"rust", "reference"}
 _RANDOM_STATES = "an int in the range [0, inf), a RandomState, Generator or SeedSequence, or None"
 _UNKNOWN_RATE = 0.5  # how often a word that was seen once is taken for an unknown one
@@ -28,21 +28,24 @@ _UNKNOWN_RATE = 0.5  # how often a word that was seen once is taken for an unkno
 class SlotTagger(BaseEstimator):  # type: ignore[misc]
     """Tags of words, "O" or "B-" and "I-" with the name of a slot, learnt from sentences.
 
-    Each word has a vector; an encoder carries what was read from word to word, in both directions; its state
-    at a word decides on the tag. Words come as strings, in languages that do not part them as characters.
+    Each word has a vector; an encoder carries what was read from word to word, in both directions, or lets
+    all words look at each other; what it says at a word decides on the tag. Words come as strings, in
+    languages that do not part them as characters.
 
     Parameters
     ----------
-    encoder : {"none", "rnn", "lstm"}, default="lstm"
-        What carries memory. "none" has no memory and decides on each word by itself; it is there to see what
-        memory is worth.
+    encoder : {"none", "rnn", "lstm", "transformer"}, default="lstm"
+        What carries memory. "transformer" are two layers of attention over all positions, which want more
+        epochs and less dropout, such as 0.1. "none" has no memory and decides on each word by itself; it is
+        there to see what memory is worth.
     bidirectional : bool, default=True
         Whether sentences are read in both directions. If not, a word is decided on by what stands before it,
         and what stands behind it only makes sure that tags are a BIO sequence.
     embedding_dim : int, default=100
         Length of the vectors of words.
     hidden_size : int, default=128
-        Units of the encoder in each direction.
+        Units of the encoder in each direction; of a Transformer, whose width is `embedding_dim`, those
+        between its linear layers.
     dropout : float, default=0.5
         Share of the numbers dropped before and behind the encoder, in training.
     epochs : int, default=30
@@ -103,14 +106,20 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
     A seed gives the same bits for any `n_jobs`. The small layers multiply matrices with NumPy's BLAS: another
     BLAS, or another number of threads of it, may round otherwise.
 
-    Time is O(epochs · words · hidden_size · (embedding_dim + hidden_size)). Memory at the peak is that of
-    the sentences as numbers, 16 bytes for each word, six times the weights, and a batch.
+    A Transformer has four heads, or two or one where `embedding_dim` is no multiple; its norms stand first,
+    and sinusoidal positions are added to the vectors. If it is not bidirectional, words look at earlier ones
+    and themselves only.
+
+    Time is O(epochs · words · hidden_size · (embedding_dim + hidden_size)); of a Transformer it is
+    O(epochs · words · embedding_dim · (embedding_dim + hidden_size + length of a sentence)). Memory at the
+    peak is that of the sentences as numbers, 16 bytes for each word, six times the weights, and a batch.
 
     References
     ----------
     .. [1] G. Mesnil et al., "Using recurrent neural networks for slot filling in spoken language
        understanding", IEEE/ACM Transactions on Audio, Speech, and Language Processing 23(3), 2015.
     .. [2] S. Hochreiter and J. Schmidhuber, "Long short-term memory", Neural Computation 9(8), 1997.
+    .. [3] A. Vaswani et al., "Attention is all you need", NeurIPS 2017.
 
     Examples
     --------
