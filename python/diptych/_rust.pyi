@@ -10,6 +10,8 @@ __all__ = [
     "MetapathIndex",
     "RecurrentCell",
     "alias_table",
+    "attention_backward",
+    "attention_forward",
     "dbscan",
     "dbscan_csr",
     "dbscan_dense",

@@ -3,7 +3,6 @@
 mod arrays;
 mod attention;
 mod clustering;
-mod crew;
 mod error;
 mod metapath;
 mod recurrent;

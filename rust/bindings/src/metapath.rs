@@ -1,7 +1,7 @@
 //! Kernel: `diptych_kernels::metapath`.
 
 use crate::arrays::{Indices, contiguous};
-use crate::run::{alone, detached};
+use crate::run::{detached, inline};
 use diptych_kernels::metapath as kernel;
 use diptych_kernels::metapath::{Number, Numbers, PathSim, Relation, Stored};
 use diptych_kernels::{Error, Result, Task};
@@ -201,7 +201,7 @@ impl MetapathIndex {
         let queries = queries.as_ref().map(|queries| contiguous(queries, "queries")).transpose()?;
         let work = |task: &Task| self.0.top_k(k, queries, include_self, task);
         let found = match queries {
-            Some([_]) => alone(work),
+            Some([_]) => inline(|| work(&Task::new())),
             _ => detached(py, n_threads, progress, work),
         }?;
         table(py, k, found)
@@ -220,7 +220,7 @@ impl MetapathIndex {
         let (left, right) = (contiguous(&left, "left")?, contiguous(&right, "right")?);
         let work = |task: &Task| self.0.pairs(left, right, task);
         let scores = match left {
-            [_] => alone(work),
+            [_] => inline(|| work(&Task::new())),
             _ => detached(py, n_threads, progress, work),
         }?;
         Ok(scores.into_pyarray(py))

@@ -1,21 +1,59 @@
 //! The one door through which work leaves Python.
 
-use crate::crew;
 use crate::error::{exception, from_panic};
+use arc_swap::{ArcSwapOption, Guard};
 use diptych_kernels::{Result, Task};
 use pyo3::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often a running kernel is asked whether to stop, and tells how far it is.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Runs a kernel on this thread and others, outside the interpreter.
+/// The thread pools of one process, by number of threads.
+struct Pools {
+    process: u32,
+    by_size: Mutex<HashMap<usize, Arc<ThreadPool>>>,
+}
+
+static POOLS: ArcSwapOption<Pools> = ArcSwapOption::const_empty();
+
+/// The pool of this process with `threads` threads, built on first use. A forked child has none of its parent's
+/// threads, so it starts with pools of its own.
+fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
+    let process = std::process::id();
+    let mut pools = POOLS.load_full();
+    while pools.as_ref().is_none_or(|pools| pools.process != process) {
+        let fresh = Arc::new(Pools { process, by_size: Mutex::default() });
+        // Of several threads that come first, one puts its pools there. Dropping those of the parent would wait for
+        // threads that do not exist here.
+        let before = Guard::into_inner(POOLS.compare_and_swap(&pools, Some(fresh)));
+        if before.as_ref().is_some_and(|before| before.process != process) {
+            std::mem::forget(before);
+        }
+        std::mem::forget(std::mem::replace(&mut pools, POOLS.load_full()));
+    }
+    let Some(pools) = pools else { unreachable!("set above") };
+    let mut by_size = pools.by_size.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pool) = by_size.get(&threads) {
+        return Ok(Arc::clone(pool));
+    }
+    let built =
+        ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("diptych-{index}")).build().map_err(
+            |error| pyo3::exceptions::PyRuntimeError::new_err(format!("cannot start {threads} threads: {error}")),
+        )?;
+    let pool = Arc::new(built);
+    by_size.insert(threads, Arc::clone(&pool));
+    Ok(pool)
+}
+
+/// Runs a kernel in the pool, outside the interpreter.
 ///
-/// Every 50 ms this thread looks for signals and calls `progress(done, total)`, between two blocks of its own work or while
-/// it waits for others: Ctrl-C, or an exception from `progress`, stops the kernel at its next block. Panics become
-/// `InternalError`.
+/// The calling thread waits, looks for signals and calls `progress(done, total)` every 50 ms: Ctrl-C, or an exception
+/// from `progress`, stops the kernel at its next block. Panics become `InternalError`.
 ///
 /// # Errors
 /// The exception that stopped it, or that of the kernel's own error.
@@ -25,33 +63,51 @@ pub(crate) fn detached<T: Send>(
     progress: Option<Py<PyAny>>,
     work: impl FnOnce(&Task) -> Result<T> + Send,
 ) -> PyResult<T> {
-    let stopped = Arc::new(Mutex::new(None));
-    let why = Arc::clone(&stopped);
-    let task = Task::watched(POLL, move |done, total| {
-        let look = || Python::attach(|py| look(py, (done, total), progress.as_ref()));
-        let outcome = catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|panic| Err(from_panic(&*panic)));
-        outcome.map_err(|error| *why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error)).is_ok()
+    let pool = pool(threads.max(1))?;
+    let task = Task::new();
+    let slot = Mutex::new(None);
+    let ready = Condvar::new();
+    let mut stopped = None;
+    py.detach(|| {
+        pool.in_place_scope(|scope| {
+            scope.spawn(|_| {
+                let outcome = catch_unwind(AssertUnwindSafe(|| work(&task)));
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+                ready.notify_one();
+            });
+            let mut outcome = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            while outcome.is_none() {
+                outcome = ready.wait_timeout(outcome, POLL).unwrap_or_else(PoisonError::into_inner).0;
+                if outcome.is_none() && stopped.is_none() {
+                    drop(outcome);
+                    stopped = Python::attach(|py| look(py, &task, progress.as_ref())).err();
+                    if stopped.is_some() {
+                        task.interrupt();
+                    }
+                    outcome = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        });
     });
-    let outcome = py.detach(|| crew::run(threads.max(1), || work(&task)));
-    if let Some(error) = stopped.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(error) = stopped {
         return Err(error);
     }
-    match outcome {
-        Ok(Ok(result)) => result.map_err(exception),
-        Ok(Err(panic)) => Err(from_panic(&*panic)),
-        Err(error) => Err(cannot_start(threads, &error)),
+    match slot.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(Ok(result)) => result.map_err(exception),
+        Some(Err(panic)) => Err(from_panic(&*panic)),
+        None => unreachable!("the scope ends after the work"),
     }
 }
 
-fn look(py: Python<'_>, (done, total): (u64, u64), progress: Option<&Py<PyAny>>) -> PyResult<()> {
+fn look(py: Python<'_>, task: &Task, progress: Option<&Py<PyAny>>) -> PyResult<()> {
     py.check_signals()?;
     if let Some(progress) = progress {
-        progress.call1(py, (done, total))?;
+        progress.call1(py, task.progress())?;
     }
     Ok(())
 }
 
-/// Runs work of a few microseconds where it stands: no other thread, no signals, the interpreter stays attached.
+/// Runs work of a few microseconds where it stands: no pool, no signals, the interpreter stays attached.
 ///
 /// # Errors
 /// That of the kernel; panics become `InternalError`.
@@ -60,20 +116,4 @@ pub(crate) fn inline<T>(work: impl FnOnce() -> Result<T>) -> PyResult<T> {
         Ok(result) => result.map_err(exception),
         Err(panic) => Err(from_panic(&*panic)),
     }
-}
-
-/// As [`inline`], for work that is written for several threads.
-///
-/// # Errors
-/// As [`inline`].
-pub(crate) fn alone<T: Send>(work: impl FnOnce(&Task) -> Result<T> + Send) -> PyResult<T> {
-    match crew::run(1, || work(&Task::new())) {
-        Ok(Ok(result)) => result.map_err(exception),
-        Ok(Err(panic)) => Err(from_panic(&*panic)),
-        Err(error) => Err(cannot_start(1, &error)),
-    }
-}
-
-fn cannot_start(threads: usize, error: &dyn std::fmt::Display) -> PyErr {
-    pyo3::exceptions::PyRuntimeError::new_err(format!("cannot start {threads} threads: {error}"))
 }

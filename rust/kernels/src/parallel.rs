@@ -2,87 +2,42 @@
 
 use crate::error::{Error, Result};
 use rayon::prelude::*;
-use std::cell::Cell;
-use std::fmt::{self, Debug, Formatter};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
 
 /// One running kernel, seen from outside: it can be interrupted, and it tells how far it is.
 #[derive(Debug, Default)]
-pub struct Task(Arc<Shared>);
-
-#[derive(Debug, Default)]
-struct Shared {
+pub struct Task {
     stop: AtomicBool,
     done: AtomicU64,
     total: AtomicU64,
-    watch: Option<Watch>,
-}
-
-/// Who is asked now and then whether to go on.
-struct Watch {
-    started: Instant,
-    every: Duration,
-    /// When to ask next, in nanoseconds since the start.
-    next: AtomicU64,
-    /// Whether the first worker was called because it is late.
-    called: AtomicBool,
-    looking: AtomicBool,
-    goes_on: Box<dyn Fn(u64, u64) -> bool + Send + Sync>,
-}
-
-impl Debug for Watch {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "Watch({:?})", self.every)
-    }
-}
-
-thread_local! {
-    /// How often [`Task::interrupted`] was asked: the clock is not read every time.
-    static ASKED: Cell<u32> = const { Cell::new(0) };
 }
 
 impl Task {
-    /// A task that nobody watches.
+    /// A task that nobody has interrupted.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Calls `goes_on(done, total)` every so often on the first worker of the pool, which may be the only thread that can
-    /// tell: between its blocks, or while it waits for those of others. It stops the kernel by false, and must not panic.
-    pub fn watched(every: Duration, goes_on: impl Fn(u64, u64) -> bool + Send + Sync + 'static) -> Self {
-        let next = AtomicU64::new(every.as_nanos() as u64);
-        let (called, looking) = (AtomicBool::new(false), AtomicBool::new(false));
-        let watch = Watch { started: Instant::now(), every, next, called, looking, goes_on: Box::new(goes_on) };
-        Self(Arc::new(Shared { watch: Some(watch), ..Shared::default() }))
-    }
-
     /// Asks the kernel to stop; it answers at its next block.
     pub fn interrupt(&self) {
-        self.0.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
     }
 
     /// Units of work done, and in all (0 while unknown).
     pub fn progress(&self) -> (u64, u64) {
-        self.0.progress()
+        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
     }
 
     /// Adds to the work that is to be done.
     pub(crate) fn expect(&self, units: usize) {
-        self.0.total.fetch_add(units as u64, Ordering::Relaxed);
+        self.total.fetch_add(units as u64, Ordering::Relaxed);
     }
 
     /// Whether somebody has; for the inside of long blocks, whose results then do not matter.
-    #[inline]
     pub(crate) fn interrupted(&self) -> bool {
-        let asked = ASKED.get();
-        ASKED.set(asked.wrapping_add(1));
-        if asked.is_multiple_of(16) {
-            self.poll();
-        }
-        self.0.stop.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// Called inside long blocks: fails when the task was interrupted.
@@ -90,8 +45,7 @@ impl Task {
     /// # Errors
     /// [`Error::Interrupted`].
     pub(crate) fn check(&self) -> Result<()> {
-        self.poll();
-        if self.0.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+        if self.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     /// Called between blocks: counts the units done and fails when the task was interrupted.
@@ -99,55 +53,8 @@ impl Task {
     /// # Errors
     /// [`Error::Interrupted`].
     pub(crate) fn advance(&self, units: usize) -> Result<()> {
-        self.0.done.fetch_add(units as u64, Ordering::Relaxed);
+        self.done.fetch_add(units as u64, Ordering::Relaxed);
         self.check()
-    }
-
-    /// Asks whether to go on, if it is time. The first worker may be waiting for a long block of another: that one calls it,
-    /// when it is late, by a job that it finds while it waits.
-    fn poll(&self) {
-        let Some(watch) = &self.0.watch else { return };
-        let late = watch.elapsed().checked_sub(watch.next.load(Ordering::Relaxed));
-        match (late, rayon::current_thread_index()) {
-            (Some(_), Some(0)) => self.0.look(watch),
-            (Some(late), Some(_))
-                if u128::from(late) >= watch.every.as_nanos() && !watch.called.swap(true, Ordering::Relaxed) =>
-            {
-                let shared = Arc::clone(&self.0);
-                rayon::spawn_broadcast(move |worker| {
-                    if let (0, Some(watch)) = (worker.index(), &shared.watch) {
-                        shared.look(watch);
-                    }
-                });
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Shared {
-    fn progress(&self) -> (u64, u64) {
-        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
-    }
-
-    fn look(&self, watch: &Watch) {
-        // Who is asked may run a kernel of its own, and this thread wait for it.
-        if self.stop.load(Ordering::Relaxed) || watch.looking.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let (done, total) = self.progress();
-        if !(watch.goes_on)(done, total) {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-        watch.next.store(watch.elapsed() + watch.every.as_nanos() as u64, Ordering::Relaxed);
-        watch.called.store(false, Ordering::Relaxed);
-        watch.looking.store(false, Ordering::Relaxed);
-    }
-}
-
-impl Watch {
-    fn elapsed(&self) -> u64 {
-        self.started.elapsed().as_nanos() as u64
     }
 }
 
@@ -367,30 +274,5 @@ mod tests {
         let error = filled(available as usize + (2 << 30), 1u8, "a test").unwrap_err();
         assert!(matches!(error, Error::OutOfMemory { what: "a test", .. }));
         assert_eq!(filled(3, 1u8, "a test").unwrap(), [1, 1, 1]);
-    }
-
-    /// A leaf that runs long on another worker calls the first one, which waits.
-    #[test]
-    fn the_first_worker_is_asked_while_it_waits_for_a_long_block() {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-        let asked = Arc::new(AtomicU64::new(0));
-        let (count, every) = (Arc::clone(&asked), Duration::from_millis(5));
-        let task = Task::watched(every, move |_, _| {
-            assert_eq!(rayon::current_thread_index(), Some(0));
-            count.fetch_add(1, Ordering::Relaxed) < 2
-        });
-        pool.broadcast(|worker| {
-            if worker.index() == 0 {
-                // As a join whose other half is being worked on: this one has nothing to do but to wait.
-                while !task.0.stop.load(Ordering::Relaxed) {
-                    rayon::yield_now();
-                }
-            } else {
-                while task.check().is_ok() {
-                    std::hint::spin_loop();
-                }
-            }
-        });
-        assert_eq!(asked.load(Ordering::Relaxed), 3);
     }
 }
