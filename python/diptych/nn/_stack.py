@@ -162,7 +162,8 @@ class Stack(Layer):
         return cells
 
     def _cell(self, weights: Any) -> Any:
-        raise NotImplementedError
+        """Return the cell of one layer and direction; a kind of net, RNN or LSTM, says which."""
+        raise NotImplementedError(f"{type(self).__name__} is no kind of net: it has no cell.")
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_cells": None, "_stream": None, "_tape": None}
