@@ -12,6 +12,12 @@ from benches import machine
 from benches.attention import heads, peers, rows
 
 THREADS = 2
+# The way there and back has NumPy's beside it, the others the operators of ONNX Runtime.
+CASES = [
+    pytest.param(row, who, id=f"{row.name}-{who}")
+    for row in rows.ROWS
+    for who in ("diptych", *((rows.NUMPY,) if row.target.peer == rows.NUMPY else peers.ONNX))
+]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,11 +25,8 @@ def _release_build():
     machine.refuse_debug_build()
 
 
-@pytest.mark.parametrize("who", ["diptych", *peers.ONNX, rows.NUMPY])
-@pytest.mark.parametrize("row", rows.ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize(("row", "who"), CASES)
 def test_attention(benchmark, row, who):
-    if (who == rows.NUMPY) != (row.target.peer == rows.NUMPY) and who != "diptych":
-        pytest.skip("another peer is meant")
     if who in peers.ONNX and not peers.installed():
         pytest.skip("onnx and onnxruntime are not installed")
     given = peers.draw(row)

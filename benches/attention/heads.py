@@ -17,8 +17,8 @@ from benches.attention import peers
 from benches.attention.rows import LONG, NUMPY, ROWS, Row
 from benches.memory import reset_peak, status
 from benches.section import Settings
+from benches.timing import turn
 
-WARM, TIMED = 0.12, 0.12  # seconds of one turn
 CLOSE = 2e-5
 ALLOWED = 16 << 20  # bytes of growth beside the result
 
@@ -39,20 +39,6 @@ def ours(row: Row, given: peers.Arrays, threads: int) -> Callable[[], Any]:
         return output, *attention.scaled_dot_product_attention_backward(tape, given[0], n_jobs=threads)
 
     return there_and_back if row.back else there
-
-
-def turn(call: Callable[[], Any]) -> float:
-    """Return the median seconds of a call, one of many, once its threads and memory are warm."""
-    end = time.perf_counter() + WARM
-    while time.perf_counter() < end:
-        call()
-    found: list[float] = []
-    end = time.perf_counter() + TIMED
-    while time.perf_counter() < end or len(found) < 3:
-        start = time.perf_counter()
-        call()
-        found.append(time.perf_counter() - start)
-    return statistics.median(found)
 
 
 def sgemm(threads: int) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -13,8 +12,8 @@ from benches.recurrent import peers
 from benches.recurrent.peers import Answer, Inputs
 from benches.recurrent.rows import ROWS, Row
 from benches.section import Settings
+from benches.timing import turn
 
-WARM, TIMED = 0.12, 0.12  # seconds of one turn
 CLOSE = 1e-5
 
 
@@ -41,24 +40,6 @@ def ours(row: Row, given: Inputs, threads: int) -> Callable[[], Answer]:
         return y, h, c
 
     return call
-
-
-def turn(call: Callable[[], Any]) -> float:
-    """Return the median seconds of a call, one of many, once its threads and memory are warm.
-
-    A processor that slept takes tens of milliseconds to come back, which is many calls here: whoever runs
-    first after another would pay for it.
-    """
-    end = time.perf_counter() + WARM
-    while time.perf_counter() < end:
-        call()
-    found: list[float] = []
-    end = time.perf_counter() + TIMED
-    while time.perf_counter() < end or len(found) < 3:
-        start = time.perf_counter()
-        call()
-        found.append(time.perf_counter() - start)
-    return statistics.median(found)
 
 
 def flat(answer: Answer) -> Answer:
