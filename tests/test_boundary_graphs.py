@@ -81,6 +81,8 @@ def test_bad_parameters_of_walks(call, name, value):
         ("exponent", nan),
         ("learning_rate", 0.0),
         ("learning_rate", nan),
+        ("learning_rate", 1e39),
+        ("min_learning_rate", 1e-46),
         ("min_learning_rate", 1.0),
         ("window", 2.5),
     ],

@@ -122,8 +122,10 @@ def pair(center: Any, positive: Any, negatives: Any) -> tuple[Float64s, Float64s
 
 def _rate(value: Any, name: str) -> float:
     number = _real_number(value, name, "must be a positive finite number.")
-    if not 0.0 < number < math.inf:
-        raise ValueError(f"{name}={value}: must be a positive finite number.")
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = np.float32(number)
+    if not 0.0 < rounded < math.inf:
+        raise ValueError(f"{name}={value}: must be a positive finite number, also as float32.")
     return number
 
 
