@@ -50,6 +50,11 @@ def run(capsys, *words):
     return code, *capsys.readouterr()
 
 
+def typed(text):
+    """Return a standard input whose own decoding is of no use."""
+    return io.TextIOWrapper(io.BytesIO(text), encoding="ascii", errors="replace")
+
+
 def losses(path):
     return diptych.load(path).losses_.tolist()
 
@@ -163,8 +168,9 @@ def test_what_is_read_is_not_overwritten(folder, capsys):
     [
         ("", "holds no sentence"),
         ("leave O\nrome\n", "line 2: 'rome' holds a word and no tag"),
-        ("leave O\nrome I-to\n", "tags[0][1]='I-to' stands after 'O': no BIO sequence"),
-        ("leave to\n", "tags[0][0]='to': a tag is"),
+        ("leave O\nrome I-to\n", "c, line 2: 'I-to' stands after 'O': no BIO sequence"),
+        ("leave to\n", "c, line 1: 'to': a tag is"),
+        ("a O\n\n\nleave O\nto B-x\nrome I-y\n", "c, line 6: 'I-y' stands after 'B-x'"),
     ],
 )
 def test_columns_that_are_none(tmp_path, capsys, text, says):
@@ -188,6 +194,8 @@ def test_lines_that_do_not_fit(folder, capsys):
     assert "intents has 59 entries for 60 sentences" in err
     (folder / "label").write_text("book\n\nfare\n")
     assert "line 2 is empty" in train("--tags", folder / "seq.out", "--intents", folder / "label")[2]
+    (folder / "other").write_text(joined([*TAGS[:3], ["O", "I-x"], *TAGS[4:]]))
+    assert "other, line 4, tag 2: 'I-x' stands after 'O'" in train("--tags", folder / "other")[2]
     (folder / "latin").write_bytes(b"caf\xe9 O\n")
     assert "is not UTF-8 text (byte 3)" in train("--tags", folder / "latin")[2]
 
@@ -216,7 +224,7 @@ def test_tags_as_json_lines_to_a_file(tagger, folder, capsys):
 
 def test_sentences_from_standard_input_without_intents(folder, capsys, monkeypatch):
     SlotTagger(**PARAMETERS).fit(SENTENCES, TAGS).save(folder / "t.npz")
-    monkeypatch.setattr("sys.stdin", io.StringIO("leave rome"))
+    monkeypatch.setattr("sys.stdin", typed("\ufeffleave rome".encode()))  # as Windows' editors begin a file
     code, out, _ = run(capsys, "tag", "predict", folder / "t.npz", "-", "--json")
     assert code == 0
     assert json.loads(out) | {"tags": 0, "slots": 0} == {
@@ -225,6 +233,25 @@ def test_sentences_from_standard_input_without_intents(folder, capsys, monkeypat
         "slots": 0,
         "intent": None,
     }
+
+
+def test_standard_input_is_utf8_whatever_the_locale(tagger, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", typed("飞往 rome".encode()))
+    assert "飞往\t" in run(capsys, "tag", "predict", tagger, "-")[1]
+    monkeypatch.setattr("sys.stdin", typed(b"leave caf\xe9"))
+    code, _, err = run(capsys, "tag", "predict", tagger, "-")
+    assert code == 1
+    assert "standard input is not UTF-8 text (byte 9)" in err
+
+
+def test_a_tagger_of_characters_asks_for_characters(tmp_path, capsys):
+    spelt = [[c for word in row for c in word] for row in SENTENCES]
+    SlotTagger(**PARAMETERS).fit(spelt, [["O"] * len(row) for row in spelt]).save(tmp_path / "t.npz")
+    (tmp_path / "s").write_text("leave rome\n")
+    code, _, err = run(capsys, "tag", "predict", tmp_path / "t.npz", tmp_path / "s")
+    assert code == 2
+    assert "knows single characters, not 'leave': pass --characters" in err
+    assert run(capsys, "tag", "predict", tmp_path / "t.npz", tmp_path / "s", "--characters")[0] == 0
 
 
 def test_what_predict_refuses(tagger, folder, capsys):

@@ -84,6 +84,7 @@ def test_references_are_read_in_screens(stem):
 FLOORS = [
     {
         "_rust",
+        "_blas",
         "_progress",
         "_threads",
         "_validate",

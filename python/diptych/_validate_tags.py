@@ -1,6 +1,6 @@
 """Checks of sentences and their tags: which sentence, which word, what is wrong with it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from diptych._validate import DtypeError
@@ -39,24 +39,41 @@ def tags(given: Any, name: str, words: list[list[str]], words_name: str) -> list
 
 def check_shape(rows: list[list[str]], name: str) -> None:
     """Refuse what is no tag at all."""
-    for i, row in enumerate(rows):
-        for j, tag in enumerate(row):
-            if tag != "O" and not (tag[:2] in ("B-", "I-") and len(tag) > 2):
-                raise ValueError(f"{name}[{i}][{j}]={tag!r}: {SHAPE}.")
+    _refuse_first(rows, name, misshapen)
 
 
 def check_sequences(rows: list[list[str]], name: str) -> None:
     """Refuse an I- that goes on with what has not begun."""
+    _refuse_first(rows, name, out_of_place)
+
+
+def misshapen(row: list[str]) -> tuple[int, str] | None:
+    """Return where something is no tag at all, and why, if there is such a thing."""
+    for j, tag in enumerate(row):
+        if tag != "O" and not (tag[:2] in ("B-", "I-") and len(tag) > 2):
+            return j, f"{tag!r}: {SHAPE}."
+    return None
+
+
+def out_of_place(row: list[str]) -> tuple[int, str] | None:
+    """Return where an I- goes on with what has not begun, and why that is wrong, if there is one."""
+    before = "O"
+    for j, tag in enumerate(row):
+        if tag[0] == "I" and before[2:] != tag[2:]:
+            after = f"after {before!r}" if j else "at the beginning"
+            begins = f"what fills a slot begins with 'B-{tag[2:]}'"
+            return j, f"{tag!r} stands {after}: no BIO sequence; {begins}."
+        before = tag
+    return None
+
+
+def _refuse_first(
+    rows: list[list[str]], name: str, fault: Callable[[list[str]], tuple[int, str] | None]
+) -> None:
     for i, row in enumerate(rows):
-        before = "O"
-        for j, tag in enumerate(row):
-            if tag[0] == "I" and before[2:] != tag[2:]:
-                after = f"after {before!r}" if j else "at the beginning"
-                raise ValueError(
-                    f"{name}[{i}][{j}]={tag!r} stands {after}: no BIO sequence; what fills a slot begins "
-                    f"with 'B-{tag[2:]}'."
-                )
-            before = tag
+        found = fault(row)
+        if found is not None:
+            raise ValueError(f"{name}[{i}][{found[0]}]={found[1]}")
 
 
 def rows_of_tags(given: Any, name: str) -> list[list[str]]:

@@ -86,7 +86,8 @@ def test_it_writes_words(model):
 def test_temperature(model):
     cold, warm, hot = (model.generate("o ", 300, temperature=t, rng=0) for t in (0, 1.0, 100.0))
     assert cold == model.generate("o ", 300, temperature=0, rng=5)
-    assert cold == model.generate("o ", 300, temperature=1e-9, rng=5)
+    for next_to_nothing in (1e-9, 1e-310):
+        assert cold == model.generate("o ", 300, temperature=next_to_nothing, rng=5)
     costs = [model.stream().feed("o " + text)[2:].mean() for text in (cold, warm, hot)]
     assert costs[0] < costs[1] < costs[2]
     share = np.array([hot.count(c) for c in model.characters_]) / 300  # nearly uniform
@@ -172,7 +173,7 @@ def test_refusals(model):
     says = {
         r"text\[5\]='é': not one of the \d+ characters": lambda: model.cross_entropy("sing é"),
         "text is empty: there is no character": lambda: model.cross_entropy(""),
-        r"text\[0\]='X': not one of": lambda: model.generate("X", 3),
+        r"prompt\[0\]='X': not one of": lambda: model.generate("X", 3),
         "text is of type list: a string is needed; join": lambda: model.cross_entropy(["a"]),
         "text is of type bytes": lambda: CharacterModel().fit(b"ab"),
         "text has 0 characters: at least 2": lambda: CharacterModel().fit(""),
@@ -188,6 +189,15 @@ def test_refusals(model):
         CharacterModel().cross_entropy("a")
     with pytest.raises(NotFittedError):
         CharacterModel().save("nowhere")
+    with pytest.raises(NotFittedError):
+        CharacterModel().lstm_  # noqa: B018 - a property
+
+
+def test_threads_can_be_set_after_fitting(model):
+    text = text_of(40, seed=3)
+    other = pickle.loads(pickle.dumps(model)).set_params(n_jobs=1)
+    assert other.cross_entropy(text) == model.cross_entropy(text)
+    assert other.lstm_.n_jobs == 1
 
 
 @pytest.mark.parametrize(
@@ -195,7 +205,8 @@ def test_refusals(model):
     [
         ("hidden_size", 0), ("num_layers", 1.5), ("epochs", 0), ("batch_size", True), ("sequence_length", 0),
         ("embedding_dim", "8"), ("dropout", 1.0), ("learning_rate", 0.0), ("min_learning_rate", 0.5),
-        ("clip_norm", math.inf), ("random_state", -1), ("backend", "torch"), ("verbose", "yes"),
+        ("clip_norm", math.inf), ("random_state", -1), ("backend", "torch"), ("backend", []),
+        ("verbose", "yes"), ("n_jobs", "a"),
     ],
 )  # fmt: skip
 def test_bad_parameters(name, value):

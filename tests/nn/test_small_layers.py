@@ -208,3 +208,18 @@ def test_a_gradient_that_is_not_finite_touches_nothing():
     with pytest.raises(FloatingPointError, match=r"gradient by out\.bias is not finite at step 1: lower"):
         adam.step({"out": {"weight": np.ones((1, 2)), "bias": np.array([np.nan])}})
     assert layer.state_dict()["bias"] is before["bias"]
+
+
+@pytest.mark.parametrize(("dtype", "huge"), [(np.float32, 1e30), (np.float64, 1e300)])
+def test_a_gradient_too_large_to_be_squared_is_clipped_or_refused(dtype, huge):
+    def moved(gradient, clip):
+        layer = nn.Linear(2, 1, bias=False, dtype=dtype, rng=0)
+        adam = nn.Adam({"out": layer}, clip_norm=clip)
+        norm = adam.step({"out": {"weight": np.array([gradient], dtype)}})
+        return norm, layer.state_dict()["weight"]
+
+    norm, weight = moved([3 * huge, 4 * huge], 1.0)
+    assert norm == pytest.approx(5 * huge, rel=1e-6)
+    np.testing.assert_array_equal(weight, moved([3.0, 4.0], 1.0)[1])
+    with pytest.raises(FloatingPointError, match=r"out\.weight is too large.*set clip_norm"):
+        moved([3 * huge, 4 * huge], None)

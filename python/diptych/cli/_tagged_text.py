@@ -5,22 +5,29 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from diptych import _validate_tags
 from diptych.cli._tables import DataError
 
 
 def lines_of(path: str) -> list[str]:
     """Return the lines of a file, or of standard input, without what ends them."""
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
+        # Not sys.stdin itself, which decodes as the locale says and lets wrong bytes pass.
+        text = (sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start}).") from None
+        name = "standard input" if path == "-" else path
+        raise DataError(f"{name} is not UTF-8 text (byte {error.start}).") from None
     return [line.rstrip("\r") for line in text.split("\n")]
 
 
 def read_columns(path: str) -> tuple[list[list[str]], list[list[str]]]:
-    """Read words, in the first column, and tags, in the last; an empty line ends a sentence."""
+    """Read words, in the first column, and tags, in the last; an empty line ends a sentence.
+
+    What is no tag, or stands where none of its kind may stand, is told by its line.
+    """
     sentences: list[list[str]] = []
     tags: list[list[str]] = []
+    first_lines: list[int] = []
     goes_on = False
     for number, line in enumerate(lines_of(path), start=1):
         cells = line.split("\t") if "\t" in line else line.split()
@@ -34,12 +41,30 @@ def read_columns(path: str) -> tuple[list[list[str]], list[list[str]]]:
         if not goes_on:
             sentences.append([])
             tags.append([])
+            first_lines.append(number)
         goes_on = True
         sentences[-1].append(cells[0])
         tags[-1].append(cells[-1].strip())
     if not sentences:
         raise DataError(f"{path} holds no sentence.")
+    for first, row in zip(first_lines, tags, strict=True):
+        for j, what in _faults(row):
+            raise DataError(f"{path}, line {first + j}: {what}")
     return sentences, tags
+
+
+def read_tags(path: str) -> list[list[str]]:
+    """Read the tags of a sentence from each line."""
+    rows = read_sentences(path)
+    for number, row in enumerate(rows, start=1):
+        for j, what in _faults(row):
+            raise DataError(f"{path}, line {number}, tag {j + 1}: {what}")
+    return rows
+
+
+def _faults(row: list[str]) -> list[tuple[int, str]]:
+    found = _validate_tags.misshapen(row) or _validate_tags.out_of_place(row)
+    return [] if found is None else [found]
 
 
 def read_sentences(path: str, *, characters: bool = False) -> list[list[str]]:

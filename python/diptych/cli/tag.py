@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from diptych.cli import _console
 from diptych.cli._arguments import n_jobs, positive_float, positive_int, share, whole_number
 from diptych.cli._console import UsageError
 from diptych.cli._tables import DataError
-from diptych.cli._tagged_text import read_columns, read_labels, read_sentences
+from diptych.cli._tagged_text import read_columns, read_labels, read_sentences, read_tags
 
 if TYPE_CHECKING:
     from diptych.estimators.slot_tagger import SlotTagger
@@ -101,7 +102,7 @@ def train(args: argparse.Namespace) -> int:
         sentences, tags = read_columns(args.sentences)
     else:
         sentences = read_sentences(args.sentences, characters=args.characters)
-        tags = read_sentences(args.tags)
+        tags = read_tags(args.tags)
     intents = None if args.intents is None else read_labels(args.intents)
     model = _model(args)
     started = time.perf_counter()
@@ -192,6 +193,10 @@ def predict(args: argparse.Namespace) -> int:
     if not isinstance(model, SlotTagger):
         raise DataError(f"{args.tagger} holds a {type(model).__name__}, no tagger.")
     sentences = read_sentences(args.sentences, characters=args.characters)
+    if not args.characters and all(len(word) == 1 for word in model.words_):
+        long = next((word for row in sentences for word in row if len(word) > 1), None)
+        if long is not None:
+            raise UsageError(f"{args.tagger} knows single characters, not {long!r}: pass --characters.")
     lines = _objects(model, sentences) if args.json else _columns(model, sentences)
     with _console.result_stream(args.output) as stream:
         stream.writelines(f"{line}\n" for line in lines)
@@ -207,7 +212,10 @@ def _columns(model: SlotTagger, sentences: list[list[str]]) -> list[str]:
 
 
 def _objects(model: SlotTagger, sentences: list[list[str]]) -> list[str]:
-    intents = [None] * len(sentences) if model.intents_ is None else model.predict_intent(sentences)
-    rows = zip(sentences, model.predict(sentences), model.predict_slots(sentences), intents, strict=True)
+    from diptych.estimators.slot_tagger import slots_of
+
+    tags, intents = model._tagged(sentences)
+    slots = map(slots_of, sentences, tags)
+    rows = zip(sentences, tags, slots, intents or itertools.repeat(None, len(sentences)), strict=True)
     names = "words", "tags", "slots", "intent"
     return [json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in rows]

@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from diptych import _progress
+from diptych._blas import one_thread
+from diptych._threads import resolve_n_jobs
 from diptych._validate import DtypeError, seed_key
 from diptych.estimators._character_training import Net, Plan, make, train
 from diptych.estimators._parameters import among, is_count, is_random_state, is_real, require, seed_of
@@ -72,6 +74,9 @@ class CharacterModel(BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
+    A seed gives the same bits for any `n_jobs`: NumPy's BLAS has one thread while a model learns or reads, in
+    the whole process. Another BLAS, or another processor, may round otherwise.
+
     Training reads n characters in O(epochs · n · hidden_size · (hidden_size + embedding_dim)). Memory at the
     peak is that of the weights, six times, and of the tape: about 40 bytes for each unit of each layer, for
     batch_size · sequence_length characters.
@@ -169,7 +174,7 @@ class CharacterModel(BaseEstimator):  # type: ignore[misc]
             self.epochs, self.batch_size, self.sequence_length,
             (self.learning_rate, self.min_learning_rate), self.clip_norm, self.dropout,
         )  # fmt: skip
-        with _progress.bar("learning a text", wanted=self.verbose):
+        with _progress.bar("learning a text", wanted=self.verbose), one_thread():
             losses = train(net, numbers.astype(np.int64), plan, key)
         self._take("".join(map(chr, points)), np.bincount(numbers) / len(text), net, losses)
         return self
@@ -177,6 +182,7 @@ class CharacterModel(BaseEstimator):  # type: ignore[misc]
     def stream(self) -> "CharacterStream":
         """Return a reader of text that comes piece by piece."""
         check_is_fitted(self)
+        self._net.lstm.n_jobs = resolve_n_jobs(self.n_jobs)
         return CharacterStream(self)
 
     def cross_entropy(self, text: str) -> float:
@@ -207,6 +213,7 @@ class CharacterModel(BaseEstimator):  # type: ignore[misc]
         """Return −``cross_entropy(text)``: higher is better, as scikit-learn has it."""
         return -self.cross_entropy(text)
 
+    @one_thread()
     def generate(self, prompt: str, length: int, *, temperature: float = 1.0, rng: Any = None) -> str:
         """Write on.
 
@@ -231,7 +238,7 @@ class CharacterModel(BaseEstimator):  # type: ignore[misc]
         require(is_count(length, 0), "generate", "length", length, "an int in the range [0, inf)")
         warm = is_real(temperature) and temperature >= 0
         require(warm, "generate", "temperature", temperature, "a float in the range [0.0, inf)")
-        stream.feed(prompt)
+        stream._feed(prompt, "prompt")
         draws = uniform(words_at(seed_key(rng), 0, np.arange(length, dtype=np.uint64)))
         found: list[int] = []
         for u in draws:
@@ -250,16 +257,19 @@ class CharacterModel(BaseEstimator):  # type: ignore[misc]
     @property
     def embedding_(self) -> Any:
         """The vectors of the characters."""
+        check_is_fitted(self)
         return self._net.embedding
 
     @property
     def lstm_(self) -> Any:
         """The recurrent network."""
+        check_is_fitted(self)
         return self._net.lstm
 
     @property
     def linear_(self) -> Any:
         """What makes logits of its states."""
+        check_is_fitted(self)
         return self._net.linear
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -295,8 +305,11 @@ class CharacterModel(BaseEstimator):  # type: ignore[misc]
         fits = is_real(self.dropout) and 0 <= self.dropout < 1
         require(fits, name, "dropout", self.dropout, "a float in the range [0.0, 1.0)")
         require(is_random_state(self.random_state), name, "random_state", self.random_state, _RANDOM_STATES)
-        require(self.backend in _BACKENDS, name, "backend", self.backend, among(_BACKENDS))
+        known = isinstance(self.backend, str) and self.backend in _BACKENDS
+        require(known, name, "backend", self.backend, among(_BACKENDS))
         require(isinstance(self.verbose, bool | np.bool), name, "verbose", self.verbose, "a bool")
+        fits = self.n_jobs is None or is_count(self.n_jobs, None)
+        require(fits, name, "n_jobs", self.n_jobs, "an instance of 'int' or None")
 
 
 class CharacterStream:
@@ -318,6 +331,7 @@ class CharacterStream:
         self._state: Any = None
         self._logits: NDArray[Any] = np.log(model.shares_)
 
+    @one_thread()
     def feed(self, text: str) -> NDArray[np.float64]:
         """Read a piece and return −log p of each of its characters, in nats, p being what was expected.
 
@@ -330,7 +344,10 @@ class CharacterStream:
         -------
         ndarray of shape (len(text),), float64
         """
-        numbers = self._model._numbers(text, "text")
+        return self._feed(text, "text")
+
+    def _feed(self, text: str, name: str) -> NDArray[np.float64]:
+        numbers = self._model._numbers(text, name)
         costs = np.zeros(len(numbers))
         for begin in range(0, len(numbers), _PIECE):
             piece = numbers[begin : begin + _PIECE]
@@ -370,6 +387,7 @@ def _choose(logits: NDArray[Any], temperature: float, u: float) -> int:
     """Return the character in whose part of the unit interval u falls."""
     if temperature == 0:
         return int(logits.argmax())
-    with np.errstate(over="ignore"):
-        p = np.exp(_log_softmax(logits[None].astype(np.float64) / temperature))[0].cumsum()
+    below = logits.astype(np.float64) - logits.max()
+    with np.errstate(over="ignore"):  # -inf is as good where the temperature is next to nothing
+        p = np.exp(np.divide(below, temperature, out=np.zeros_like(below), where=below < 0)).cumsum()
     return int(min(np.searchsorted(p, u * p[-1], side="right"), len(p) - 1))

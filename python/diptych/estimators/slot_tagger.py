@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from diptych import _progress, _validate_tags
+from diptych._blas import one_thread
 from diptych._threads import resolve_n_jobs
 from diptych._validate import seed_key
 from diptych.estimators._parameters import among, is_count, is_random_state, is_real, require, seed_of
@@ -103,8 +104,8 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
     so that an "I-" may follow anything). An intent is chosen from the mean of what the encoder says at the
     words, and from the largest value of each number of their vectors; its loss is added to that of the tags.
 
-    A seed gives the same bits for any `n_jobs`. The small layers multiply matrices with NumPy's BLAS: another
-    BLAS, or another number of threads of it, may round otherwise.
+    A seed gives the same bits for any `n_jobs`. The small layers multiply matrices with NumPy's BLAS, which
+    has one thread meanwhile, in the whole process; another BLAS, or another processor, may round otherwise.
 
     A Transformer has four heads, or two or one where `embedding_dim` is no multiple; its norms stand first,
     and sinusoidal positions are added to the vectors. If it is not bidirectional, words look at earlier ones
@@ -204,7 +205,7 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
         with _progress.bar(type(self).__name__, wanted=bool(self.verbose)):
             callback = _progress.current()
             # The kernels would report each batch as the whole; divergence is told by the loss.
-            with _progress.reporting(None), np.errstate(over="ignore", invalid="ignore"):
+            with _progress.reporting(None), one_thread(), np.errstate(over="ignore", invalid="ignore"):
                 history = train(
                     network,
                     examples,
@@ -264,14 +265,7 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
             As by :meth:`predict`.
         """
         words = _validate_tags.sentences(sentences, "sentences", may_be_empty=True)
-        found = []
-        for row, tags in zip(words, self.predict(words), strict=True):
-            blank = "" if all(len(word) == 1 for word in row) else " "
-            slots: dict[str, list[str]] = {}
-            for slot, start, end in chunks(tags):
-                slots.setdefault(slot, []).append(blank.join(row[start:end]))
-            found.append(slots)
-        return found
+        return list(map(slots_of, words, self.predict(words)))
 
     def predict_intent(self, sentences: Any) -> list[str]:
         """Return what each sentence asks for.
@@ -345,7 +339,8 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
         network = self._fitted_network
         if "encoder" in network.layers:
             network.layers["encoder"].n_jobs = resolve_n_jobs(self.n_jobs)
-        return self._known.tagged(network, words)
+        with one_thread():
+            return self._known.tagged(network, words)
 
     def _network(self, known: Known, seed: int) -> TaggingNetwork:
         sizes = Sizes(
@@ -385,6 +380,15 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
         )
         check(is_random_state(self.random_state), "random_state", _RANDOM_STATES)
         check(self.n_jobs is None or is_count(self.n_jobs, None), "n_jobs", "an instance of 'int' or None")
+
+
+def slots_of(words: list[str], tags: list[str]) -> dict[str, list[str]]:
+    """Return what fills the slots of one sentence; see :meth:`SlotTagger.predict_slots`."""
+    blank = "" if all(len(word) == 1 for word in words) else " "
+    slots: dict[str, list[str]] = {}
+    for slot, start, end in chunks(tags):
+        slots.setdefault(slot, []).append(blank.join(words[start:end]))
+    return slots
 
 
 def _checked(sentences: Any, tags: Any, intents: Any) -> Sentences:

@@ -94,7 +94,8 @@ class Adam:
         ValueError
             If a layer or weight is missing or not expected, or a gradient has not the shape of its weight.
         FloatingPointError
-            If a gradient is NaN or infinite; no weight is touched then.
+            If a gradient is NaN or infinite, or so large that its square is, and there is no `clip_norm`; no
+            weight is touched then.
         """
         _check.fields(gradients, self.layers, "gradients")
         found: list[tuple[str, str, FloatArray]] = []
@@ -106,16 +107,25 @@ class Adam:
                 found.append(
                     (layer, name, _check.gradient(gradients[layer][name], where, weight.shape, known.dtype))
                 )
-        norm = math.sqrt(sum(_square(by) for *_, by in found))
-        if not math.isfinite(norm):
-            layer, name, _ = next(entry for entry in found if not math.isfinite(_square(entry[2])))
+        norms = [_norm(by) for *_, by in found]
+        norm = math.hypot(*norms)
+        limit = math.sqrt(min(float(np.finfo(by.dtype).max) for *_, by in found)) if found else math.inf
+        if not math.isfinite(norm) or (self.clip_norm is None and norm > limit):
+            at = int(np.argmax(norms)) if math.isfinite(norm) else np.isfinite(norms).tolist().index(False)
+            layer, name, _ = found[at]
+            what, hint = "not finite", ""
+            if math.isfinite(norm):
+                what, hint = f"too large to be squared, {norms[at]:.3g},", ", or set clip_norm"
             raise FloatingPointError(
-                f"the gradient by {layer}.{name} is not finite at step {self._steps + 1}: lower the learning "
-                f"rate, {self.learning_rate}, or set clip_norm."
+                f"the gradient by {layer}.{name} is {what} at step {self._steps + 1}: lower the learning "
+                f"rate, {self.learning_rate}{hint}."
             )
         scale = 1.0
         if self.clip_norm is not None and norm > self.clip_norm:
             scale = self.clip_norm / norm
+            if norm > limit:  # what is squared must be small first
+                found = [(layer, name, by * scale) for layer, name, by in found]
+                scale = 1.0
         self._steps += 1
         for layer, name, by in found:
             self._move(layer, name, by, scale)
@@ -142,6 +152,15 @@ class Adam:
         self.layers[layer]._replace({name: new})
 
 
-def _square(by: Any) -> float:
-    row = np.ravel(by)
-    return float(np.dot(row, row))
+def _norm(by: FloatArray) -> float:
+    """Return the Euclidean norm; not finite if an entry is not."""
+    row: Any = np.ravel(by)
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = float(np.dot(row, row))
+    if math.isfinite(square) or row.size == 0:
+        return math.sqrt(square)
+    most = float(np.abs(row).max())  # NaN if there is one
+    if not math.isfinite(most):
+        return most
+    row = row / most
+    return most * math.sqrt(float(np.dot(row, row)))

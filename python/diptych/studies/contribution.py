@@ -27,8 +27,8 @@ import numpy as np
 
 from diptych import _validate
 from diptych import plot as _plot
+from diptych._blas import one_thread
 from diptych.studies import _contribution_runs as runs
-from diptych.studies._blas import one_thread
 from diptych.studies._contribution_runs import Contributions
 from diptych.studies._moving import write_gif
 from diptych.studies._result import StudyResult

@@ -29,8 +29,8 @@ import numpy as np
 
 from diptych import _validate
 from diptych import plot as _plot
+from diptych._blas import one_thread
 from diptych.studies import _gates_runs as runs
-from diptych.studies._blas import one_thread
 from diptych.studies._gates_runs import VARIANTS, Learnt
 from diptych.studies._moving import write_gif
 from diptych.studies._result import StudyResult
