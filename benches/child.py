@@ -1,4 +1,4 @@
-"""A peer in a process of its own."""
+"""A peer in a process of its own, with a Python of its own where it needs one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+class PeerMissing(RuntimeError):  # noqa: N818 (a reason to leave a peer out, not a failure)
+    """A peer is not on this machine."""
 
 
 class Child:
@@ -42,3 +49,22 @@ class Child:
         """End the process."""
         self._process.kill()
         self._process.wait()
+
+
+def start(
+    module: str, arguments: Sequence[str], variable: str, how: str, environment: Mapping[str, str]
+) -> tuple[Child, str]:
+    """Run a program of the benches with the Python that a variable names; return it and its version.
+
+    PeerMissing, where the variable is not set or the program does not start; ``how`` is the file that says
+    how the environment is made.
+    """
+    python = os.environ.get(variable)
+    if not python:
+        raise PeerMissing(f"{variable} is not set ({how} says how)")
+    here = {"PYTHONPATH": os.fspath(_ROOT)}  # and nothing of ours: its packages are other ones
+    try:
+        child = Child([python, "-m", module, *arguments], here | dict(environment))
+        return child, child.ask("version")
+    except (OSError, RuntimeError) as error:
+        raise PeerMissing(f"{variable}: {error}") from error

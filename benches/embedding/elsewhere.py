@@ -14,7 +14,6 @@ variable is not set or the program does not start. With Python 3.10 they are mad
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from benches.child import Child
-
-
-class PeerMissing(RuntimeError):  # noqa: N818 (a reason to leave a peer out, not a failure)
-    """A peer is not on this machine."""
+from benches.child import start
 
 
 class Elsewhere:
@@ -35,19 +30,17 @@ class Elsewhere:
     def __init__(
         self, program: str, variable: str, graph: csr_array, arguments: list[str], threads: int
     ) -> None:
-        python = os.environ.get(variable)
-        if not python:
-            raise PeerMissing(f"{variable} is not set (benches/embedding/elsewhere.py says how)")
         self._folder = tempfile.TemporaryDirectory()
         self.path = Path(self._folder.name)
         np.savez(self.path / "graph.npz", indptr=graph.indptr, indices=graph.indices, data=graph.data)
-        script = Path(__file__).with_name(program)
         numbers = {"NUMBA_NUM_THREADS": str(threads), "RAYON_NUM_THREADS": str(threads)}
-        try:
-            self._child = Child([python, str(script), str(self.path), *arguments], numbers)
-            self.version = self.ask("version")
-        except (OSError, RuntimeError) as error:
-            raise PeerMissing(f"{variable}: {error}") from error
+        self._child, self.version = start(
+            f"benches.embedding.{program}",
+            [str(self.path), *arguments],
+            variable,
+            "benches/embedding/elsewhere.py",
+            numbers,
+        )
 
     def ask(self, job: Any) -> Any:
         """Return its answer to a job."""
@@ -61,9 +54,9 @@ class Elsewhere:
 
 def pecanpy(graph: csr_array, kind: str, threads: int, *, p: float = 1.0, q: float = 1.0) -> Elsewhere:
     """Give a graph to PecanPy; ``kind`` is the class that walks."""
-    return Elsewhere("pecanpy_child.py", "DIPTYCH_PECANPY_PYTHON", graph, [kind, str(p), str(q)], threads)
+    return Elsewhere("pecanpy_child", "DIPTYCH_PECANPY_PYTHON", graph, [kind, str(p), str(q)], threads)
 
 
 def grape(graph: csr_array, threads: int) -> Elsewhere:
     """Give an undirected graph to GRAPE, without weights."""
-    return Elsewhere("grape_child.py", "DIPTYCH_GRAPE_PYTHON", graph, [], threads)
+    return Elsewhere("grape_child", "DIPTYCH_GRAPE_PYTHON", graph, [], threads)

@@ -1,4 +1,4 @@
-"""GRAPE's walks and SkipGram, for a Child: ``python grape_child.py FOLDER`` in GRAPE's environment.
+"""Walks and SkipGram of GRAPE, for a Child: ``-m benches.embedding.grape_child FOLDER`` in its environment.
 
 A job {"walks": number per node} takes complete walks of 80 nodes, which start at nodes that have edges.
 A job {"skipgram": its arguments} trains and writes FOLDER/vectors.npy.

@@ -1,4 +1,4 @@
-"""PecanPy's walks, for a Child: ``python pecanpy_child.py FOLDER CLASS P Q`` in PecanPy's environment.
+"""PecanPy's walks, for a Child: ``-m benches.embedding.pecanpy_child FOLDER CLASS P Q`` in its environment.
 
 A job {"starts": number of walks, "lists": bool} is one walk of 79 steps from each of that many nodes.
 ``simulate_walks`` compiles its loop anew at every call, so its parts are called here: the loop, compiled

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from benches import data, timing
+from benches.child import PeerMissing
 from benches.data import DataMissing
 from benches.embedding import elsewhere, peers, rows
 from benches.section import Settings
@@ -104,7 +105,7 @@ def training(settings: Settings) -> Iterator[dict]:
         if not settings.quick:
             peer = elsewhere.grape(graph, threads)
             contenders[f"{rows.GRAPE_SKIPGRAM}; {peer.version}"] = lambda: grape(peer)
-    except elsewhere.PeerMissing as why:
+    except PeerMissing as why:
         settings.say(f"training: without {rows.GRAPE_SKIPGRAM}, {why}")
     try:
         times = timing.interleave(contenders, budget=settings.budget)

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from benches import data, timing
+from benches.child import PeerMissing
 from benches.embedding import elsewhere, rows
 from benches.embedding.rows import WalkRow
 from benches.section import Settings, Target
@@ -76,7 +77,7 @@ class Peers:
         for target in row.targets:
             try:
                 self.contenders[target.peer] = self._contender(target)
-            except elsewhere.PeerMissing as why:
+            except PeerMissing as why:
                 settings.say(f"{row.name}: without {target.peer}, {why}")
 
     def _contender(self, target: Target) -> Callable[[], Run]:
