@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benches.section import Target
 
-ONNXRUNTIME, NUMPY = "onnxruntime", "numpy"
+ONNXRUNTIME, NUMPY, FRAMEWORKS = "onnxruntime", "numpy", "PyTorch, JAX"
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,18 @@ ROWS = (
     Row("attention-back", 1, 8, 512, 512, Target(NUMPY), back=True),
     Row("attention-decode", 1, 8, 1, 4096, Target(ONNXRUNTIME, 1.0, 1.3)),
 )
+BACK = 1.1, 1.4  # bar and goal beside a framework
+FRAMEWORK_ROWS = tuple(
+    replace(
+        row,
+        name=row.name.replace("attention", "attention-frameworks"),
+        target=Target(FRAMEWORKS, *(BACK if row.back else (row.target.bar, row.target.goal))),
+    )
+    for row in ROWS
+)
 LONG = Row("attention-memory", 1, 1, 16_384, 16_384, Target(ONNXRUNTIME))
 
 
 def names() -> list[str]:
     """Return the names of all rows."""
-    return [row.name for row in (*ROWS, LONG)]
+    return [row.name for row in (*ROWS, *FRAMEWORK_ROWS, LONG)]

@@ -40,6 +40,14 @@ SECTIONS = (
         "benches.attention.heads:attention",
     ),
     Section(
+        "attention-frameworks",
+        "Attention beside whole frameworks, single precision",
+        "input | peer | diptych | peer takes | ratio | bar | goal | bar held | our GFLOP/s | "
+        "of NumPy's SGEMM | apart | turns",
+        cells,
+        "benches.attention.frameworks:attention",
+    ),
+    Section(
         "attention-memory",
         "Attention: growth of resident memory",
         "input | growth | the result | bound | held | all scores would take",

@@ -8,7 +8,7 @@ import numpy as np
 
 from benches.section import Target
 
-ONNXRUNTIME = "onnxruntime"
+ONNXRUNTIME, FRAMEWORKS = "onnxruntime", "PyTorch, JAX"
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,15 @@ class Row:
     hidden: int
     target: Target
     ragged: bool = False
+    back: bool = False
 
     @property
     def input(self) -> str:
         """Its sizes, as the table shows them."""
         what = f"T {self.times}, B {self.batch}" if self.times else f"step, B {self.batch}"
         lengths = ", lengths 1 to T" if self.ragged else ""
-        return f"{what}{lengths}, I {self.inputs}, H {self.hidden}"
+        back = ", there and back" if self.back else ""
+        return f"{what}{lengths}, I {self.inputs}, H {self.hidden}{back}"
 
     def lengths(self) -> np.ndarray | None:
         """Draw the steps of each row."""
@@ -37,10 +39,10 @@ class Row:
         return np.random.default_rng(1).integers(1, self.times + 1, self.batch)
 
     def operations(self) -> int:
-        """Count the floating-point operations of the products."""
+        """Count the floating-point operations of the products: as many again twice on the way back."""
         lengths = self.lengths()
         steps = max(self.times, 1) * self.batch if lengths is None else int(lengths.sum())
-        return steps * 8 * self.hidden * (self.inputs + self.hidden)
+        return (1 + 2 * self.back) * steps * 8 * self.hidden * (self.inputs + self.hidden)
 
 
 def onnxruntime(bar: float, goal: float) -> Target:
@@ -59,6 +61,11 @@ ROWS = (
     Row("lstm-batch-256", 100, 32, 256, 256, onnxruntime(1.0, 1.1)),
     Row("lstm-batch-512", 100, 32, 512, 512, onnxruntime(1.0, 1.1)),
     Row("lstm-lengths", 100, 64, 128, 128, onnxruntime(1.2, 1.5), ragged=True),
+)
+
+FRAMEWORK_ROWS = (
+    Row("lstm-frameworks-lengths", 100, 64, 128, 128, Target(FRAMEWORKS, 2.0, 3.0), ragged=True),
+    Row("lstm-frameworks-back", 50, 32, 128, 128, Target(FRAMEWORKS, 1.2, 1.5), back=True),
 )
 
 
@@ -81,6 +88,19 @@ TAGGERS = (
 )
 
 
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch of training a SlotTagger with its defaults."""
+
+    name: str
+    shown: str
+    target: Target
+
+
+EPOCH = Epoch("slots-epoch", "LSTM, bidirectional; 4,478 sentences", Target(FRAMEWORKS, 1.5, 3.0))
+
+
 def names() -> list[str]:
     """Return the names of all rows."""
-    return [*(row.name for row in (*ROWS, *TAGGERS)), "character-model"]
+    rows = *ROWS, *FRAMEWORK_ROWS, *TAGGERS, EPOCH
+    return [*(row.name for row in rows), "character-model"]

@@ -50,6 +50,24 @@ def slot_cells(result: dict) -> list[str]:
     ]
 
 
+def epoch_cells(result: dict) -> list[str]:
+    """One framework."""
+    ours, theirs = result["losses"]
+    return [
+        result["input"],
+        result["peer"],
+        seconds(result["ours"]["median"]),
+        seconds(result["theirs"]["median"]),
+        times(result["ratio"]),
+        times(result["bar"]),
+        times(result["goal"]),
+        held(result["held"]),
+        f"{ours:.3f} / {theirs:.3f}",
+        f"{result['apart']:.0e}" if result["ok"] else f"**{result['apart']:.0e}**",
+        f"{len(result['ours']['turns'])}",
+    ]
+
+
 def text_cells(result: dict) -> list[str]:
     """One line."""
     return [
@@ -73,11 +91,26 @@ SECTIONS = (
         "benches.recurrent.sequences:lstm",
     ),
     Section(
+        "lstm-frameworks",
+        "nn.LSTM beside whole frameworks, single precision",
+        "input | peer | diptych | peer takes | ratio | bar | goal | bar held | our GFLOP/s | apart | turns",
+        cells,
+        "benches.recurrent.frameworks:lstm",
+    ),
+    Section(
         "slot-filling",
         "Slot filling on ATIS: 4,478 sentences to learn from, 893 to tag, nothing pretrained; means of seeds",
         "encoder | chunk F1, % | of the seeds | bar | goal | intents, % | bar | bars held | an epoch | seeds",
         slot_cells,
         "benches.recurrent.tagging:slot_filling",
+    ),
+    Section(
+        "slot-epoch",
+        "An epoch of training on ATIS, SlotTagger beside the same network in PyTorch",
+        "encoder | peer | diptych | peer takes | ratio | bar | goal | bar held | mean loss, ours / theirs | "
+        "gradients apart | runs",
+        epoch_cells,
+        "benches.recurrent.frameworks:epoch",
     ),
     Section(
         "character-model",
