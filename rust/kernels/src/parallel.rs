@@ -230,6 +230,20 @@ pub(crate) fn split_runs<T>(mut items: &mut [T], ends: impl Iterator<Item = usiz
     slices
 }
 
+/// Does pieces of work in parallel; a single one here, on any thread: it may belong to no pool, and must not wake another.
+///
+/// # Errors
+/// Those of `work`.
+pub(crate) fn each<U: Send>(mut pieces: Vec<U>, work: impl Fn(U) -> Result<()> + Send + Sync) -> Result<()> {
+    match pieces.pop() {
+        Some(piece) if pieces.is_empty() => work(piece),
+        last => {
+            pieces.extend(last);
+            pieces.into_par_iter().try_for_each(work)
+        }
+    }
+}
+
 /// Does pieces of work, in order where `threads` is 1; else that many threads of the pool take one after the other. `make`
 /// gives each thread room of its own.
 ///

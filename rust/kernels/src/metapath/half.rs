@@ -346,6 +346,9 @@ impl<'a, V: Value> Half<'a, V> {
     /// The similarity of each pair, by merging the two rows.
     pub fn pairs(&self, left: &[i64], right: &[i64], task: &Task) -> Result<Vec<f64>> {
         task.expect(left.len());
+        if let ([x], [y]) = (left, right) {
+            return Ok(vec![self.pair(*x as usize, *y as usize)]); // on any thread: it may be of no pool
+        }
         let mut scores = zeros(left.len(), "the similarities")?;
         scores.par_chunks_mut(PAIRS).zip(left.par_chunks(PAIRS)).zip(right.par_chunks(PAIRS)).try_for_each(
             |((scores, left), right)| {

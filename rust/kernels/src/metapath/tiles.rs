@@ -14,7 +14,7 @@
 use super::half::{Half, MARGIN, Scratches, Value};
 use super::select::{Best, Match};
 use super::twins::{NONE, Twins};
-use crate::parallel::{filled, reserve, zeros};
+use crate::parallel::{each, filled, reserve, zeros};
 use crate::simd::dispatched;
 use crate::{Result, Task};
 use rayon::prelude::*;
@@ -174,11 +174,13 @@ impl Tiles {
             }
         }
         let class_of = |slot: &Slot<'_>| self.twins.class_of[slot.0 as usize];
-        slots.par_sort_by_key(class_of);
+        if slots.len() > 1 {
+            slots.par_sort_by_key(class_of);
+        }
         let scratches = Scratches::new();
         let mut groups: Vec<&mut [Slot<'_>]> = reserve(slots.len().min(self.twins.len()), WHAT)?;
         groups.extend(slots.chunk_by_mut(|a, b| class_of(a) == class_of(b)));
-        groups.into_par_iter().try_for_each(|slots| {
+        each(groups, |slots| {
             let make = || {
                 let (sums, peaks) = (zeros(TILE, "the sums of a tile")?, zeros(TILE / GROUP, "the sums of a tile")?);
                 Ok(Scratch { sums, peaks, cursors: Vec::new(), best: Best::default() })

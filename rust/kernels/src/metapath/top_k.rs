@@ -4,9 +4,8 @@ use super::columns::Columns;
 use super::half::{Half, Scratches, Value};
 use super::row::Row;
 use super::select::{Best, Match};
-use crate::parallel::{runs_of_cells, split_runs};
+use crate::parallel::{each, runs_of_cells, split_runs};
 use crate::{Result, Task};
-use rayon::prelude::*;
 
 /// About how many multiplications make a block, the unit of parallel work.
 const BLOCK: usize = 1 << 18;
@@ -27,7 +26,7 @@ pub(super) fn top_k<V: Value>(
         let ends = || blocks.iter().map(|block| block.end * k);
         let (nodes, scores) = (split_runs(nodes, ends()), split_runs(scores, ends()));
         let scratches = Scratches::new();
-        blocks.par_iter().zip(nodes).zip(scores).try_for_each(|((block, nodes), scores)| {
+        each(blocks.into_iter().zip(nodes).zip(scores).collect(), |((block, nodes), scores)| {
             scratches.with(
                 || Ok((Row::new(half.len())?, Best::default())),
                 |(row, best)| {
