@@ -8,6 +8,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 /// How often a running kernel is asked whether to stop, and tells how far it is.
@@ -101,10 +102,19 @@ pub(crate) fn detached<T: Send>(
 
 fn look(py: Python<'_>, task: &Task, progress: Option<&Py<PyAny>>) -> PyResult<()> {
     py.check_signals()?;
-    if let Some(progress) = progress {
-        progress.call1(py, task.progress())?;
+    let Some(progress) = progress else { return Ok(()) };
+    let tell = |py: Python<'_>| progress.call1(py, task.progress()).map(drop);
+    if !py.import("sys")?.getattr("modules")?.contains("greenlet")? {
+        return tell(py);
     }
-    Ok(())
+    // A switch to another greenlet moves the stack of this thread away, which the workers look at. From a thread of its own it
+    // is an exception instead.
+    py.detach(|| {
+        thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, || Python::attach(tell)) {
+            Ok(other) => other.join().unwrap_or_else(|panic| Err(from_panic(&*panic))),
+            Err(_) => Ok(()), // where none can be started nobody is told
+        })
+    })
 }
 
 /// Runs work of a few microseconds where it stands: no pool, no signals, the interpreter stays attached.
