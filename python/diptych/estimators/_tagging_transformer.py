@@ -71,6 +71,21 @@ class Transformer(Layer):
             y = layer(y, None, padding, not self.bidirectional, training=training)
         return self._norm(y, training=training), None
 
+    def attention_weights(self, x: Any) -> Any:
+        """Return how much each word takes of each in every layer, (layers, heads, T, T), of one sentence.
+
+        x is (T, 1, width). The layers do without these numbers, so that each attends once more here.
+        """
+        T, _, width = x.shape
+        y, found = x + nn.sinusoidal_positions(T, width, dtype=self.dtype)[:, None], []
+        for layer in self._layers:
+            attention, normed = layer._parts["self_attn"], layer._parts["norm1"](y)
+            causal = not self.bidirectional
+            _, weights = attention(normed, normed, normed, is_causal=causal, average_attn_weights=False)
+            found.append(weights[0])
+            y = layer(y, is_causal=causal)
+        return np.array(found)
+
     def backward(self, d_output: Any) -> nn.Gradients:
         """Go back through the last training call."""
         gradients = self._norm.backward(d_output)

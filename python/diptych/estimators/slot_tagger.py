@@ -293,6 +293,41 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
         intents = self._tagged(sentences)[1]
         return [] if intents is None else intents
 
+    def attention_weights(self, sentence: Any) -> Any:
+        """Return what the words of a sentence look at, by layer and head.
+
+        Parameters
+        ----------
+        sentence : sequence of str
+            The words.
+
+        Returns
+        -------
+        ndarray of shape (n_layers, n_heads, n_words, n_words)
+            Row i of a head: how much word i takes of each word, a sum of 1.
+
+        Raises
+        ------
+        ValueError
+            If the encoder is another than "transformer", or the sentence is empty.
+        NotFittedError, TypeError
+            As by :meth:`predict`.
+
+        See Also
+        --------
+        diptych.plot.AttentionDisplay : Draws them.
+        """
+        check_is_fitted(self)
+        network = self._fitted_network
+        if network.sizes.encoder != "transformer":
+            raise ValueError(
+                f"encoder={network.sizes.encoder!r} does not attend: fit a tagger with encoder='transformer'."
+            )
+        (words,) = _validate_tags.sentences([sentence], "sentences")
+        network.layers["encoder"].n_jobs = resolve_n_jobs(self.n_jobs)
+        vectors = network.layers["words"](self._known.vocabulary.numbers(words)[:, None])
+        return network.layers["encoder"].attention_weights(vectors)
+
     def score(self, sentences: Any, tags: Any) -> float:
         """Return the chunk F1 of the tags that are predicted.
 

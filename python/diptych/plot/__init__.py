@@ -4,6 +4,7 @@ Each display follows scikit-learn: a class method computes the numbers, ``plot(a
 ``ax_`` and ``figure_``.
 """
 
+from diptych.plot._attention import AttentionDisplay
 from diptych.plot._canvas import NOISE_COLOUR, cluster_colours, import_matplotlib, project
 from diptych.plot._clusters import DBSCANDisplay, KDistanceDisplay
 from diptych.plot._embedding import EmbeddingDisplay
@@ -11,6 +12,7 @@ from diptych.plot._similar import SimilarNodesDisplay
 
 __all__ = [
     "NOISE_COLOUR",
+    "AttentionDisplay",
     "DBSCANDisplay",
     "EmbeddingDisplay",
     "KDistanceDisplay",
