@@ -10,6 +10,7 @@ from diptych.studies._result import Display, StudyResult
 from diptych.studies.contribution import contribution
 from diptych.studies.dbscan_steps import dbscan_steps
 from diptych.studies.gates import gates
+from diptych.studies.lstm_or_transformer import lstm_or_transformer
 from diptych.studies.negative_sampling import negative_sampling
 from diptych.studies.nonlinearity import nonlinearity
 from diptych.studies.order import order
@@ -23,6 +24,7 @@ __all__ = [
     "contribution",
     "dbscan_steps",
     "gates",
+    "lstm_or_transformer",
     "negative_sampling",
     "nonlinearity",
     "order",
@@ -34,6 +36,7 @@ STUDIES: dict[str, Callable[..., StudyResult]] = {
     "contribution": contribution,
     "dbscan_steps": dbscan_steps,
     "gates": gates,
+    "lstm_or_transformer": lstm_or_transformer,
     "negative_sampling": negative_sampling,
     "nonlinearity": nonlinearity,
     "order": order,
