@@ -5,12 +5,25 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from diptych.cli import _console, _demo_clustering, _demo_embedding, _demo_metapath, _demo_recurrent
+from diptych.cli import (
+    _console,
+    _demo_attention,
+    _demo_clustering,
+    _demo_embedding,
+    _demo_metapath,
+    _demo_recurrent,
+)
 from diptych.cli._demo_row import Row
 
 HEADER = ["input", "job", "result", "both panels", "reference", "rust", "ratio"]
 # A family adds its rows here.
-JOBS = (*_demo_clustering.JOBS, *_demo_embedding.JOBS, *_demo_metapath.JOBS, *_demo_recurrent.JOBS)
+JOBS = (
+    *_demo_clustering.JOBS,
+    *_demo_embedding.JOBS,
+    *_demo_metapath.JOBS,
+    *_demo_recurrent.JOBS,
+    *_demo_attention.JOBS,
+)
 
 
 def add_parser(commands: Any) -> None:
