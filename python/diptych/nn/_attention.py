@@ -1,7 +1,8 @@
 """Attention with several heads, weights and masks as in torch.nn."""
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from diptych import _validate_nn as _check
 from diptych._validate import FloatArray
 from diptych.nn._layer import Draws, Gradients, Layer
+from diptych.nn._sizes import sizes_of_attention
 from diptych.reference import attention as _reference
 
 
@@ -89,6 +91,7 @@ class MultiheadAttention(Layer):
         self.bias = _check.flag(bias, "bias")
         self.batch_first = _check.flag(batch_first, "batch_first")
         self.backend, self.n_jobs = _check.backend(backend), n_jobs
+        self._scale: float | None = None  # None is 1/√d; the study `scaling` tries others
         bounds: dict[tuple[int, ...], float] = {(3 * E, E): (1.5 / E) ** 0.5, (E, E): E**-0.5}
 
         def law(draws: Draws) -> Any:
@@ -97,6 +100,42 @@ class MultiheadAttention(Layer):
 
         self._draw(self._shapes(), rng, law)
         self._tape: _Tape | None = None
+
+    @classmethod
+    def from_state_dict(
+        cls, state_dict: Mapping[str, Any], num_heads: int, *, prefix: str = "", rng: Any = 0, **options: Any
+    ) -> Self:
+        """Make a layer of weights, its width read off them.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to array-like
+            Weights by their names in PyTorch: ``in_proj_weight``, ``in_proj_bias``, ``out_proj.weight``,
+            ``out_proj.bias``; without biases, the two weights.
+        num_heads : int
+            How many heads, which weights do not tell.
+        prefix : str, default=""
+            What stands before the names, as "self_attn." where the layer is part of another; all other names
+            are passed over.
+        **options
+            As when a layer is made: `batch_first`, `backend`, `n_jobs`. `dtype` is that of the weights,
+            float32 of shorter ones.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As by :meth:`load_state_dict`; if `num_heads` does not divide the width.
+
+        Examples
+        --------
+        >>> from diptych import nn
+        >>> nn.MultiheadAttention.from_state_dict(nn.MultiheadAttention(8, 2).state_dict(), 2)
+        MultiheadAttention(8, 2)
+        """
+        sizes, weights = sizes_of_attention(state_dict, prefix)
+        layer = cls(num_heads=num_heads, **(sizes | options), rng=rng)
+        layer.load_state_dict(weights)
+        return layer
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         E = self.embed_dim
@@ -182,8 +221,8 @@ class MultiheadAttention(Layer):
         mask = self._mask(key_padding_mask, attn_mask, (B, self.num_heads, L, S))
         heads = (self._cut(rows, x) for rows, x in zip(self._projected(inputs), inputs, strict=True))
         O, *more = self._panel().scaled_dot_product_attention(  # noqa: E741
-            *heads, attn_mask=mask, is_causal=causal, return_weights=with_weights, return_tape=True,
-            n_jobs=self.n_jobs,
+            *heads, attn_mask=mask, is_causal=causal, scale=self._scale, return_weights=with_weights,
+            return_tape=True, n_jobs=self.n_jobs,
         )  # fmt: skip
         said = self._joined(O)
         if keep:

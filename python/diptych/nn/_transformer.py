@@ -1,6 +1,7 @@
 """A layer of a Transformer's encoder, with names as in torch.nn; and positions as waves."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -10,6 +11,7 @@ from diptych._validate import FloatArray, seed_key
 from diptych.nn._attention import MultiheadAttention
 from diptych.nn._layer import Gradients, Layer
 from diptych.nn._norm import LayerNorm
+from diptych.nn._sizes import sizes_of_encoder_layer
 from diptych.nn._small import Dropout, Linear
 
 _PARTS = ("self_attn", "linear1", "linear2", "norm1", "norm2")  # in PyTorch's order
@@ -141,6 +143,44 @@ class TransformerEncoderLayer(Layer):
         self._units: FloatArray | None = None
         for part in _PARTS:
             self._weights |= {f"{part}.{k}": w for k, w in self._parts[part].state_dict().items()}
+
+    @classmethod
+    def from_state_dict(
+        cls, state_dict: Mapping[str, Any], nhead: int, *, prefix: str = "", rng: Any = 0, **options: Any
+    ) -> Self:
+        """Make a layer of weights, its sizes read off them.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to array-like
+            Weights by their names in PyTorch: ``self_attn.in_proj_weight``, ``linear1.weight``,
+            ``norm1.weight``, …
+        nhead : int
+            How many heads, which weights do not tell.
+        prefix : str, default=""
+            What stands before the names, as "layers.0." of the first layer of a
+            ``torch.nn.TransformerEncoder``; all other names are passed over.
+        **options
+            As when a layer is made: `norm_first`, `activation`, `layer_norm_eps` and `batch_first`, which
+            weights do not tell either, `backend`, `n_jobs` and `dropout`. `dtype` is that of the weights,
+            float32 of shorter ones.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As by :meth:`load_state_dict`; if `nhead` does not divide the width.
+
+        Examples
+        --------
+        >>> from diptych import nn
+        >>> weights = nn.TransformerEncoderLayer(8, 2, 16).state_dict()
+        >>> nn.TransformerEncoderLayer.from_state_dict(weights, 2, norm_first=True)
+        TransformerEncoderLayer(8, 2, 16, norm_first=True)
+        """
+        sizes, weights = sizes_of_encoder_layer(state_dict, prefix)
+        layer = cls(nhead=nhead, **(sizes | options), rng=rng)
+        layer.load_state_dict(weights)
+        return layer
 
     @property
     def batch_first(self) -> bool:
