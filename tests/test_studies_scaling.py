@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from importlib import import_module
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from diptych import studies
+from diptych.studies import _scaling_tagger as taggers
 from study_answers import answer
 
 module = import_module("diptych.studies.scaling")  # the package has the function by that name
@@ -21,7 +23,7 @@ def result():
 
 @pytest.fixture(name="right")
 def _right(result):
-    return module._Answer(result.display.scores, result.display.scaled)
+    return module._Answer(result.display.scores, result.display.scaled, result.display.trained)
 
 
 def softmax(z):
@@ -93,8 +95,51 @@ def test_the_error_of_a_median():
 
 
 @pytest.mark.parametrize("rng", [1, 2])
-def test_the_law_does_not_hang_on_the_seed(rng):
-    assert studies.scaling(40, rng=rng).holds
+def test_what_is_measured_of_draws_does_not_hang_on_the_seed(rng):
+    found = module._Answer(*module._untrained(40, rng), {})
+    assert found.variance_grows
+    assert found.entropy_goes_both_ways
+    assert found.gradients_vanish_where_they_do
+
+
+# ---- taggers ----
+
+
+def test_evenness_is_that_of_known_rows():
+    rows = np.array([[0.25, 0.25, 0.25, 0.25], [1, 0, 0, 0], [0.5, 0.5, 0, 0]])
+    np.testing.assert_allclose(taggers.evenness(rows), [1, 0, 0.5])
+
+
+@pytest.mark.parametrize(("scale", "power"), [("1", 0.0), ("1/d", -1.0)])
+def test_the_scale_is_all_that_differs(scale, power, monkeypatch):
+    """Scores under one scale are those under another, times their ratio; weights begin alike."""
+    monkeypatch.setattr(taggers, "RATE", 1e-12)  # as good as untrained
+    made = []
+    usual = taggers._Tagger.evenness
+    monkeypatch.setattr(taggers._Tagger, "evenness", lambda self: made.append(self) or usual(self))
+    taggers.train({"1/√d": -0.5, scale: power}, 20, 0, epochs=1)
+    one, other = (tagger._fitted_network.layers["encoder"] for tagger in made)
+    for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-8)
+    x = np.random.default_rng(0).normal(size=(7, 1, taggers.WIDTH)).astype(np.float32)
+    scores = [np.log(encoder.attention_weights(x)[0].astype(np.float64)) for encoder in (one, other)]
+    differences = [z - z[..., :1] for z in scores]  # softmax leaves differences
+    np.testing.assert_allclose(
+        differences[1], differences[0] * taggers.WIDTH ** (power + 0.5), rtol=1e-3, atol=1e-3
+    )
+
+
+def test_taggers_are_trained_and_looked_at(right):
+    for found in right.trained.values():
+        assert found.losses.shape == (taggers.EPOCHS,)
+        assert found.losses[-1] < 0.2 * found.losses[0]
+        assert 0.6 < found.f1 <= 1
+        assert 0 <= found.after <= 1
+    assert right.trained["1"].after < 0.5 * right.trained["1/√d"].after
+    assert right.trained["1/√d"].f1 > right.trained["1/d²"].f1 + 0.1
+
+
+# ---- the answer ----
 
 
 def test_the_law_breaks_with_each_of_its_parts(right):
@@ -105,6 +150,7 @@ def test_the_law_breaks_with_each_of_its_parts(right):
     assert right.variance_grows
     assert right.entropy_goes_both_ways
     assert right.gradients_vanish_where_they_do
+    assert right.training_tells_them_apart
     last = right.scores[-1]
     for wrong in (replace(last, variance=0.9 * last.d), replace(last, mean=5.0)):
         assert not replace(right, scores=(*right.scores[:-1], wrong)).variance_grows
@@ -117,15 +163,38 @@ def test_the_law_breaks_with_each_of_its_parts(right):
     assert not changed("1/d", "by_scores", 0.1).gradients_vanish_where_they_do
 
 
-def test_the_same_run_gives_the_same_numbers():
-    first = studies.scaling(20)
-    assert studies.scaling(20).numbers == first.numbers
-    assert studies.scaling(20, rng=1).numbers != first.numbers
+def test_the_law_breaks_with_each_part_of_what_was_trained(right):
+    def changed(scale, **change):
+        return replace(right, trained=right.trained | {scale: replace(right.trained[scale], **change)})
+
+    for scale in ("1", "1/d", "1/d²"):
+        assert not changed(scale, losses=np.zeros(1)).training_tells_them_apart
+        assert not changed("1/√d", losses=np.ones(1)).training_tells_them_apart
+        assert not changed(scale, losses=np.ones(1)).training_tells_them_apart or scale == "1/d²"
+    assert not changed("1/√d", f1=0.8).training_tells_them_apart
+    assert not changed("1/d²", f1=0.95).training_tells_them_apart
+    for scale in ("1/√d", "1/d", "1/d²"):
+        assert not changed(scale, before=0.0).training_tells_them_apart
+        assert not changed(scale, after=0.0).training_tells_them_apart
+    assert not changed("1/d²", after=0.9).training_tells_them_apart
+
+
+def test_the_same_run_gives_the_same_numbers(monkeypatch):
+    monkeypatch.setattr(module, "train", functools.partial(taggers.train, epochs=1))
+    first = studies.scaling(20, n_sentences=20)
+    assert not first.holds  # nothing is learnt from so few
+    assert studies.scaling(20, n_sentences=20).numbers == first.numbers
+    assert studies.scaling(20, n_sentences=20, rng=1).numbers != first.numbers
 
 
 def test_pictures(result, tmp_path):
     display = result.display.plot()
-    assert set(display.axes_) == {"scores", "entropy", "by_scores", "by_query"}
+    assert set(display.axes_) == {"scores", "entropy", "by_scores", "by_query", "losses", "trained"}
+    heights = [bar.get_height() for bar in display.axes_["trained"].patches]
+    trained = display.trained.values()
+    assert heights == [found.f1 for found in trained] + [found.after for found in trained]
+    for line, found in zip(display.axes_["losses"].lines, trained, strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), found.losses)
     for what in ("entropy", "by_scores", "by_query"):
         drawn = [line.get_ydata() for line in display.axes_[what].lines[:4]]
         for line, scaled in zip(drawn, display.scaled.values(), strict=True):
@@ -138,3 +207,8 @@ def test_pictures(result, tmp_path):
 def test_too_few_queries(n):
     with pytest.raises(ValueError, match=f"n_queries={n}"):
         studies.scaling(n)
+
+
+def test_too_few_sentences():
+    with pytest.raises(ValueError, match="n_sentences=0"):
+        studies.scaling(n_sentences=0)

@@ -20,7 +20,7 @@ def main(cases, inputs, answers):
     with open(cases) as file:
         cases = json.load(file)
     given = np.load(inputs)
-    found = {"version": np.array(torch.__version__)}
+    found = {}
     for number, case in enumerate(cases):
         name = case["name"]
         own = {k[len(name) + 1 :]: given[k] for k in given.files if k.startswith(name + "/")}

@@ -30,14 +30,18 @@ class Transformer(Layer):
         backend: str,
         n_jobs: int | None,
         rng: int,
+        heads: int = _HEADS,
+        scale: float | None = None,
     ) -> None:
         super().__init__(dtype)
         self.bidirectional = bidirectional
         keys = np.random.SeedSequence(rng).generate_state(_LAYERS, np.uint64).tolist()
         options: dict[str, Any] = {"norm_first": True, "dtype": dtype, "backend": backend, "n_jobs": n_jobs}
         self._layers = [
-            nn.TransformerEncoderLayer(width, gcd(width, _HEADS), units, rng=key, **options) for key in keys
+            nn.TransformerEncoderLayer(width, gcd(width, heads), units, rng=key, **options) for key in keys
         ]
+        for layer in self._layers:
+            layer._parts["self_attn"]._scale = scale  # None is 1/√d, which all but a study leave as it is
         self._norm = nn.LayerNorm(width, dtype=dtype)  # what layers with norm_first add up to is not normed
         self._parts: dict[str, Any] = {f"layers.{k}.": layer for k, layer in enumerate(self._layers)}
         self._parts["norm."] = self._norm
