@@ -14,14 +14,15 @@ What comes out is not what the question expects:
 
 - On travel requests nothing speaks for the Transformer: what decides is a few words away, RNN and LSTM make
   no mistake (1000 sentences, seeds 0 to 3), the Transformer a few, F1 0.98 to 0.996, and it takes longer, for
-  each epoch too.
+  each epoch too. ATIS says the same (seed 0): F1 is 0.951 of the RNN, 0.955 of the LSTM, 0.945 of the
+  Transformer, with the longest training.
 - An LSTM *can* remember over 1024 steps, if it learnt to keep over 8: it keeps as well over any distance,
   untaught. What it cannot is *learn* it from far: at distance 64 at once it learns nothing, for of the
   gradient next to nothing arrives. For the Transformer that way is one step long, at any distance, and it
   learns there as it does from near.
 - What becomes of a plain RNN is luck. With seeds 1 to 3 it does not learn in 300 batches to recall over 8
-  steps; with seed 0 it does, but counts rather than keeps: over 16 it is right less often than by guessing,
-  until it is taught there.
+  steps; with seed 0 it does, but as if it counted rather than kept: over 16 it is right less often than by
+  guessing, until it is taught there.
 - The price: the time of a step grows with the square of the length for the Transformer, with the length for
   the others. Its memory need not: this kernel never has all weights at once, and what it keeps grows as what
   the LSTM keeps.
