@@ -326,7 +326,8 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
         (words,) = _validate_tags.sentences([sentence], "sentences")
         network.layers["encoder"].n_jobs = resolve_n_jobs(self.n_jobs)
         vectors = network.layers["words"](self._known.vocabulary.numbers(words)[:, None])
-        return network.layers["encoder"].attention_weights(vectors)
+        with one_thread():
+            return network.layers["encoder"].attention_weights(vectors)
 
     def score(self, sentences: Any, tags: Any) -> float:
         """Return the chunk F1 of the tags that are predicted.

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych._blas import one_thread
 from diptych.datasets import make_travel_requests
 from diptych.estimators import SlotTagger
 from diptych.estimators._tagging_known import Known
 from diptych.estimators._tagging_network import TaggingNetwork
 from diptych.estimators._tagging_transformer import Transformer
-from diptych.studies._blas import one_thread
 
 WIDTH = 64  # in one head, so that d is 64, a usual size
 EPOCHS = 30

@@ -43,10 +43,10 @@ import numpy as np
 
 from diptych import _validate
 from diptych import plot as _plot
+from diptych._blas import one_thread
 from diptych.datasets import make_travel_requests
 from diptych.estimators import SlotTagger
 from diptych.studies import _recall as runs
-from diptych.studies._blas import one_thread
 from diptych.studies._moving import write_gif
 from diptych.studies._recall import Cost, Recall
 from diptych.studies._result import StudyResult
