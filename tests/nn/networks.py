@@ -36,3 +36,34 @@ def weighted(net, x, state, lengths, d_output, d_state):
     there = (there.T if net.batch_first else there)[:, :, None]
     found = (np.where(there, output * d_output, 0)).sum()
     return found + sum((a * b).sum() for a, b in zip(parts(last), parts(d_state), strict=True))
+
+
+# Models in ONNX
+
+
+def onnx_model(nodes, constants, inputs, outputs=None, opset=22):
+    """A model with inputs of any or these shapes, and the outputs of its last node or these."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    shapes = inputs if isinstance(inputs, dict) else {}
+
+    def kind_of(name):
+        return (TensorProto.INT64 if name == "lengths" else TensorProto.FLOAT), shapes.get(name)
+
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info(name, *kind_of(name)) for name in inputs],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+            for name in outputs or filter(None, nodes[-1].output)
+        ],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+
+
+def random_weights(op, directions, inputs, units, seed=0):
+    rng, rows = np.random.default_rng([seed, directions, inputs, units]), (4 if op == "LSTM" else 1) * units
+    shapes = {"W": (directions, rows, inputs), "R": (directions, rows, units), "B": (directions, 2 * rows)}
+    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}

@@ -6,6 +6,7 @@ import struct
 import networks
 import numpy as np
 import pytest
+from networks import onnx_model, random_weights
 
 from diptych import io, nn
 
@@ -82,26 +83,6 @@ def test_vectors_of_pytorch(pytorch, case, dtype, backend):
 @pytest.fixture(scope="module")
 def onnx():
     return pytest.importorskip("onnx", reason="the package onnx, of the extra `nn`, is not installed")
-
-
-def onnx_model(nodes, constants, inputs):
-    """A model with inputs of any shape and the outputs of its last node."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    graph = helper.make_graph(
-        nodes,
-        "net",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in inputs],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in nodes[-1].output if name],
-        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)])
-
-
-def random_weights(op, directions, inputs, units, seed=0):
-    rng, rows = np.random.default_rng([seed, directions, inputs, units]), (4 if op == "LSTM" else 1) * units
-    shapes = {"W": (directions, rows, inputs), "R": (directions, rows, units), "B": (directions, 2 * rows)}
-    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
 
 
 def runtime_case(case, context):

@@ -5,15 +5,15 @@ c. Layers are nodes in a row, with nothing between them that computes.
 """
 
 import os
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from diptych.nn._onnx_graph import Graph, attributes
+
 _IFCO = (0, 2, 3, 1)  # i, f, g, o among i, o, f, c
-_CARRIERS = {"Identity", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Dropout", "Cast"}
 _INPUTS = {
     "LSTM": ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P"),
     "RNN": ("X", "W", "R", "B", "sequence_lens", "initial_h"),
@@ -22,6 +22,8 @@ _ACTIVATIONS: dict[str, dict[tuple[str, ...], str]] = {
     "LSTM": {("Sigmoid", "Tanh", "Tanh"): ""},
     "RNN": {("Tanh",): "tanh", ("Relu",): "relu"},
 }
+_ORDERS = {False: "steps first", True: "sequences first"}
+_WITHOUT = "take this input off the node, and pass"  # what to do about what a network is given at each call
 
 
 class Imported(NamedTuple):
@@ -32,11 +34,10 @@ class Imported(NamedTuple):
     nonlinearity: str  # of an RNN
 
 
-def weights_of(model: Any, op: str, node: str | None) -> Imported:
+def weights_of(model: Any, op: str, node: str | None, batch_first: bool | None) -> Imported:
     """Return what the nodes of a model say; ValueError where they are something else than a network here."""
-    graph = _model(model).graph
-    constants = _constants(graph)
-    layers = [_Layer(found, op, constants) for found in _nodes(graph, op, node)]
+    graph = Graph(_model(model).graph)
+    layers = [_Layer(found, op, graph) for found in _nodes(graph, op, node)]
     first = layers[0]
     for layer in layers[1:]:
         if (layer.how, layer.hidden) != (first.how, first.hidden):
@@ -44,21 +45,45 @@ def weights_of(model: Any, op: str, node: str | None) -> Imported:
                 f"{layer.where} differs from {first.where} in direction, layout, activation or hidden_size: "
                 "pass node= to take one of them."
             )
+    for below, above in pairwise(layers):
+        if not graph.follows(below, above):
+            names = ", ".join(repr(layer.node.name) for layer in layers)
+            raise ValueError(
+                f"the {op} nodes {names} do not follow upon each other directly: pass node= to take one."
+            )
     found: dict[str, Any] = {}
     for number, layer in enumerate(layers):
+        layer.check_states(None if node is not None else number, graph)
         found |= layer.weights(number)
-    return Imported(found, first.how[1], first.how[2])
+    order = _order(first, layers[-1], graph) if batch_first is None else batch_first
+    return Imported(found, order, first.how[2])
+
+
+def _order(first: "_Layer", last: "_Layer", graph: Graph) -> bool:
+    """Return whether the model has sequences on its first axis where it meets the network."""
+    entered = graph.entrance(first.X, first.batch_first)
+    if entered.batch_first is None:
+        raise ValueError(
+            f"{first.where}: the input {entered.value!r} of the model has other axes than a network here "
+            "takes; pass batch_first=, and give the network what enters the node."
+        )
+    for name, order in graph.exits(last):
+        if order != entered.batch_first:
+            raise ValueError(
+                f"{last.where}: the model takes {_ORDERS[entered.batch_first]} and its output {name!r} has "
+                f"{_ORDERS[order]}: pass batch_first= to choose one order for both."
+            )
+    return entered.batch_first
 
 
 class _Layer:
     """One node."""
 
-    def __init__(self, node: Any, op: str, constants: dict[str, Any]) -> None:
-        from onnx.helper import get_attribute_value
-
-        self.op, self.where = op, f"the {op} node {(node.name or next(filter(None, node.output)))!r}"
-        given = {name: of for name, of in zip(_INPUTS[op], node.input, strict=False) if of}
-        options = {a.name: get_attribute_value(a) for a in node.attribute}
+    def __init__(self, node: Any, op: str, graph: Graph) -> None:
+        self.op, self.where = op, f"the {op} node {(node.name or next(filter(None, node.output), ''))!r}"
+        self.node, constants = node, graph.constants
+        self._given = given = {name: of for name, of in zip(_INPUTS[op], node.input, strict=False) if of}
+        options = attributes(node)
         if "P" in given:
             raise ValueError(f"{self.where} has peepholes (input P), which no network here has.")
         if options.get("input_forget"):
@@ -67,22 +92,46 @@ class _Layer:
             )
         if options.get("clip"):
             raise ValueError(f"{self.where} has clip={options['clip']}: no network here has that.")
-        for name in ("initial_h", "initial_c"):
-            if given.get(name) in constants and np.any(constants[given[name]]):
-                raise ValueError(
-                    f"{self.where} has an {name} of its own: a network here begins with what it is given."
-                )
         direction = options.get("direction", b"forward").decode()
         if direction not in ("forward", "bidirectional"):
             raise ValueError(f"{self.where} reads in {direction} alone: forward or bidirectional are taken.")
         self.directions = 1 + (direction == "bidirectional")
         nonlinearity = self._activation(options.get("activations"))
-        self.how = self.directions, options.get("layout", 0) == 1, nonlinearity
+        self.batch_first = options.get("layout", 0) == 1
+        self.how = self.directions, self.batch_first, nonlinearity
         parts = {name: self._constant(name, given, constants) for name in ("W", "R")}
         self.W, self.R = parts["W"], parts["R"]
         self.B = self._constant("B", given, constants) if "B" in given else None
-        self.hidden = self.R.shape[-1]
+        self.hidden = self.R.shape[-1] if self.R.ndim else 0
+        self.X = given.get("X", "")
+        self.Y = node.output[0] if node.output else ""
         self._check_shapes()
+        self._check_lengths(graph)
+
+    def check_states(self, number: int | None, graph: Graph) -> None:
+        """Refuse states that a network would not begin with; `number` is the place of the layer."""
+        for name in ("initial_h", "initial_c"):
+            value = self._given.get(name)
+            if value is None or graph.is_zero(value):
+                continue
+            if not graph.is_given(value, number, self.directions, int(self.batch_first)):
+                raise ValueError(
+                    f"{self.where} has an {name} of its own: a network here begins with what it is given; "
+                    f"{_WITHOUT} the state to the network."
+                )
+
+    def _check_lengths(self, graph: Graph) -> None:
+        value = self._given.get("sequence_lens")
+        if value is None or graph.is_carried_input(value):
+            return
+        steps = graph.entrance(self.X, self.batch_first).steps
+        if value in graph.constants and steps is not None and (graph.constants[value] == steps).all():
+            return
+        how = "stored in the model" if value in graph.constants else "computed by the model"
+        raise ValueError(
+            f"{self.where} has lengths (sequence_lens) that are {how}: a network here reads whole sequences "
+            f"unless it is told otherwise; {_WITHOUT} lengths= to the network."
+        )
 
     def weights(self, number: int) -> dict[str, Any]:
         """Return the weights of a layer, by name."""
@@ -155,46 +204,17 @@ def _model(model: Any) -> Any:
         raise ValueError(f"{where}: not an ONNX model, or damaged: {error}") from error
 
 
-def _constants(graph: Any) -> dict[str, Any]:
-    from onnx import numpy_helper
-
-    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            found[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-        elif node.op_type == "Identity" and node.input[0] in found:
-            found[node.output[0]] = found[node.input[0]]
-    return found
-
-
-def _nodes(graph: Any, op: str, wanted: str | None) -> list[Any]:
+def _nodes(graph: Graph, op: str, wanted: str | None) -> list[Any]:
     """Return the nodes that are layers of one network, first to last."""
-    there = [node for node in graph.node if node.op_type == op]
-    names = ", ".join(repr(node.name) for node in there)
+    there = [node for node in graph.nodes if node.op_type == op and node.domain in ("", "ai.onnx")]
     if wanted is not None:
+        names = ", ".join(repr(node.name) for node in there)
         there = [node for node in there if node.name == wanted]
         if len(there) != 1:
             raise ValueError(
                 f"node={wanted!r}: the model has {len(there)} {op} nodes of this name; it has {names}."
             )
-        return there
     if not there:
-        others = sorted({node.op_type for node in graph.node})
+        others = sorted({node.op_type for node in graph.nodes})
         raise ValueError(f"the model has no {op} node; its nodes are {', '.join(others) or 'none'}.")
-    made_by = {output: node for node in graph.node for output in node.output}
-    for below, above in pairwise(there):  # nodes stand in the order in which they run
-        if not any(source is below for source in _sources(above.input[0], made_by)):
-            raise ValueError(
-                f"the {op} nodes {names} do not follow upon each other directly: pass node= to take one."
-            )
-    return there
-
-
-def _sources(value: str, made_by: dict[str, Any]) -> Iterator[Any]:
-    """Yield the nodes a value comes from, back to the first that computes."""
-    while value in made_by:
-        node = made_by[value]
-        yield node
-        if node.op_type not in _CARRIERS:
-            return
-        value = node.input[0]
+    return there  # nodes stand in the order in which they run

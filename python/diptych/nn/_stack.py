@@ -107,7 +107,8 @@ class Stack(Layer):
         node : str or None, default=None
             The name of the node to take; None takes all of the kind, as the layers of one network.
         **options
-            `backend` and `n_jobs`, as when a network is made.
+            `backend` and `n_jobs`, as when a network is made. `batch_first` is read off the model: True
+            where a Transpose, or the layout of the node, exchanges the axes; passing it decides.
 
         Raises
         ------
@@ -115,17 +116,18 @@ class Stack(Layer):
             If the package onnx, of the extra ``nn``, is not installed.
         ValueError
             If the model has no such node, several that are no layers of one network, or one that is
-            something else: with peepholes, input_forget, clip, other activations, a first state of its own,
-            backwards alone, or weights that are computed.
+            something else: with peepholes, input_forget, clip, other activations, a first state or lengths
+            of its own, backwards alone, or weights that are computed; or if it takes and returns sequences
+            in different orders and `batch_first` is not passed.
 
         Notes
         -----
         The network takes and returns what it does as ``torch.nn`` has it; ONNX's own outputs have an axis of
         directions.
         """
-        found = weights_of(model, cls.__name__, node)
+        found = weights_of(model, cls.__name__, node, options.get("batch_first"))
         kind = {"nonlinearity": found.nonlinearity} if found.nonlinearity else {}
-        return cls.from_state_dict(found.state_dict, **({"batch_first": found.batch_first} | kind | options))
+        return cls.from_state_dict(found.state_dict, **(options | {"batch_first": found.batch_first} | kind))
 
     def _suffixes(self) -> Iterator[str]:
         """Yield what ends the names of each cell's weights, in the order of the states."""
