@@ -269,6 +269,35 @@ def test_weights_of_another_network():
         nn.LSTM.from_state_dict({name: array for name, array in deep.items() if name != "weight_hh_l1"})
 
 
+def test_a_missing_weight_of_the_way_back_is_named():
+    for name in ("weight_ih_l0_reverse", "weight_hh_l0_reverse", "bias_ih_l0_reverse"):
+        weights = net_of("LSTM", bidirectional=True).state_dict()
+        del weights[name]
+        with pytest.raises(ValueError, match=f"state_dict: {name} is missing; the names are"):
+            nn.LSTM.from_state_dict(weights)
+
+
+def test_keys_that_are_no_names():
+    with pytest.raises(TypeError, match="state_dict has the key 3: names of weights, strings, are needed"):
+        nn.LSTM.from_state_dict(net_of("LSTM").state_dict() | {3: x_of(2)})
+    with pytest.raises(ValueError, match="3 is not expected"):
+        net_of("LSTM").load_state_dict(net_of("LSTM").state_dict() | {3: x_of(2)})
+
+
+def test_a_name_does_not_make_thousands_of_layers(monkeypatch):
+    monkeypatch.setattr(nn.LSTM, "__init__", lambda *_, **__: pytest.fail("a network was made"))
+    weights = {"weight_ih_l0": np.zeros((16, 2)), "weight_hh_l0": np.zeros((16, 4))}
+    with pytest.raises(ValueError, match="has weight_ih_l20000 and no weight_ih_l1: layers are counted"):
+        nn.LSTM.from_state_dict(weights | {"weight_ih_l20000": np.zeros((16, 4))})
+
+
+def test_long_lists_of_names_are_cut():
+    unexpected = {f"w{k}": np.zeros(1) for k in range(9999)}
+    with pytest.raises(ValueError, match=r"w39, … \(9999 in all\) are not expected") as refused:
+        net_of("LSTM").load_state_dict(net_of("LSTM").state_dict() | unexpected)
+    assert len(str(refused.value)) < 1000
+
+
 # Small layers -------------------------------------------------------------------------------------
 
 CROSS_ENTROPY = {

@@ -4,7 +4,8 @@ A network has one dtype, float32 or float64. What loses nothing by it is convert
 are too; an array of a wider dtype is refused. Inputs and states are not scanned for NaN; weights are.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = [
     "flag",
     "gradient",
     "lengths",
+    "listed",
     "loaded",
     "mask",
     "nonlinearity",
@@ -237,12 +239,18 @@ def fields(given: Any, wanted: Mapping[str, Any], what: str) -> None:
     unexpected = [str(name) for name in given if name not in wanted]
     said = []
     if missing:
-        said.append(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
+        said.append(f"{listed(missing)} {'is' if len(missing) == 1 else 'are'} missing")
     if unexpected:
-        said.append(f"{', '.join(unexpected)} {'is' if len(unexpected) == 1 else 'are'} not expected")
+        said.append(f"{listed(unexpected)} {'is' if len(unexpected) == 1 else 'are'} not expected")
     if said:
         hint = _prefix_hint(missing, unexpected)
-        raise ValueError(f"{what}: {', and '.join(said)}; the names are {', '.join(wanted)}{hint}.")
+        raise ValueError(f"{what}: {', and '.join(said)}; the names are {listed(wanted)}{hint}.")
+
+
+def listed(names: Collection[Any], most: int = 40) -> str:
+    """Return names in a row, of a long list the first."""
+    shown = ", ".join(map(str, itertools.islice(names, most)))
+    return shown if len(names) <= most else f"{shown}, … ({len(names)} in all)"
 
 
 def loaded(value: Any, name: str, shape: tuple[int, ...], like: Any) -> FloatArray:

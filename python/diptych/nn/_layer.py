@@ -1,7 +1,8 @@
 """What every layer is: weights by name, which are read-only and only ever replaced."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from copy import copy
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -50,7 +51,27 @@ class Draws(NamedTuple):
         return uniform(words_at(self.key, self.stream, indices)).reshape(self.shape)
 
 
-class Layer:
+class Part:
+    """What changes as it is used, so that a shallow copy has to have its own."""
+
+    def __copy__(self) -> Self:
+        new = type(self).__new__(type(self))
+        # An object without __setstate__ is restored as pickle would do it.
+        state = {name: _own(value) for name, value in cast(dict[str, Any], self.__getstate__()).items()}
+        getattr(new, "__setstate__", new.__dict__.update)(state)
+        return new
+
+
+def _own(value: Any) -> Any:
+    """Return a copy of containers and parts; arrays, which nobody writes to, are shared."""
+    if type(value) is dict:
+        return {name: _own(part) for name, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_own, value))
+    return copy(value) if isinstance(value, Part) else value
+
+
+class Layer(Part):
     """Weights by name."""
 
     dtype: np.dtype[Any]

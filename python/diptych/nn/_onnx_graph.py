@@ -59,7 +59,8 @@ class Graph:
 
     def follows(self, below: Node, above: Node) -> bool:
         """Tell whether a layer reads the output of another as a network here does."""
-        chain, value = [], above.X
+        chain: list[Any] = []
+        value = above.X
         while value != below.Y:
             node = self._made_by.get(value)
             if node is None or not node.input or len(chain) > len(self.nodes):  # a damaged model has circles
@@ -89,7 +90,7 @@ class Graph:
 
     def entrance(self, X: str, batch_first: bool) -> Entrance:
         """Return what the model gives to a layer, before the axes are exchanged for it."""
-        axes: Axes | None = ["B", "T", "I"] if batch_first else ["T", "B", "I"]
+        axes = ["B", "T", "I"] if batch_first else ["T", "B", "I"]
         found, value = Entrance(X, batch_first, None), X
         for _ in range(len(self.nodes) + 1):
             ordered = [axis for axis in axes if axis != "1"][:2]
@@ -99,10 +100,10 @@ class Graph:
             elif value in self._inputs:
                 return Entrance(value, None, None)
             node = self._made_by.get(value)
-            axes = self._before(node, axes) if node is not None and node.input else None
-            if axes is None:
+            read = self._before(node, axes) if node is not None and node.input else None
+            if node is None or read is None:
                 break
-            value = node.input[0]
+            axes, value = read, node.input[0]
         return found
 
     def is_zero(self, value: str) -> bool:
@@ -169,8 +170,8 @@ class Graph:
         if node.op_type == "Reshape":
             shape, core = self._shape(node), [axis for axis in axes if axis != "1"]
             last, rest = layer.directions * layer.hidden, "".join(core[2:])
-            known = shape in ([0, 0, -1], [0, 0, last], [0, -1, last], [-1, 0, last])
-            if not known or rest != ("H" if layer.directions == 1 else "DH"):
+            known = [0, 0, -1], [0, 0, last], [0, -1, last], [-1, 0, last]
+            if shape is None or shape not in known or rest != ("H" if layer.directions == 1 else "DH"):
                 return None
             kept = all(axes[k] == core[k] for k in (0, 1) if shape[k] == 0)  # 0 copies an axis
             return [*core[:2], rest] if kept else None

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych import _validate_nn as _check
+from diptych._validate import DtypeError
 
 _FIRST = ("weight_ih_l0", "weight_hh_l0")
 _KINDS = {1: "an RNN", 3: "a GRU", 4: "an LSTM"}
@@ -24,13 +25,18 @@ def sizes_of(state_dict: Any, prefix: str, name: str, gates: int) -> tuple[dict[
         raise ValueError(f"weight_hh_l0 has shape {U.shape}, which is that of {other}, not of nn.{name}.")
     if W.shape[0] != rows and W.shape[1] == rows:
         raise ValueError(f"weight_ih_l0 has shape {W.shape}, which is transposed: pass weight_ih_l0.T.")
-    layers = [int(m[1]) for m in (re.fullmatch(r"weight_ih_l(\d+)", key) for key in weights) if m]
+    layers = [key for key in weights if re.fullmatch(r"weight_ih_l(0|[1-9]\d*)", key)]
+    for number in range(len(layers)):  # a name alone may not ask for thousands of layers
+        if f"weight_ih_l{number}" not in weights:
+            raise ValueError(
+                f"state_dict has {layers[-1]} and no weight_ih_l{number}: layers are counted from 0 on."
+            )
     sizes = {
         "input_size": W.shape[1],
         "hidden_size": hidden,
-        "num_layers": max(layers) + 1,
+        "num_layers": len(layers),
         "bias": "bias_ih_l0" in weights or "bias_hh_l0" in weights,
-        "bidirectional": "weight_ih_l0_reverse" in weights,
+        "bidirectional": any(key.endswith("_reverse") for key in weights),
         "dtype": _dtype(W, U),
     }
     return sizes, weights
@@ -64,6 +70,9 @@ def _matrices(
     """Return the weights without the prefix, and those that tell sizes."""
     if not isinstance(state_dict, Mapping):
         _check.fields(state_dict, {}, "state_dict")
+    for key in state_dict:
+        if not isinstance(key, str):
+            raise DtypeError(f"state_dict has the key {key!r}: names of weights, strings, are needed.")
     weights = {k.removeprefix(prefix): v for k, v in state_dict.items() if k.startswith(prefix)}
     found = []
     for name in names:
@@ -100,4 +109,4 @@ def _where(key: str, state_dict: Mapping[str, Any]) -> str:
         return ", it has q_proj_weight: PyTorch's kdim and vdim are not there"
     if prefixes:
         return f": pass prefix={' or prefix='.join(map(repr, prefixes))}"
-    return f"; it has {', '.join(state_dict)}" if state_dict else ", it is empty"
+    return f"; it has {_check.listed(state_dict)}" if state_dict else ", it is empty"

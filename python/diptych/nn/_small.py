@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from diptych import _validate_nn as _check
 from diptych._validate import FloatArray, seed_key
-from diptych.nn._layer import Gradients, Layer
+from diptych.nn._layer import Gradients, Layer, Part
 from diptych.reference.rng import words_at
 
 
@@ -151,7 +151,7 @@ class Embedding(Layer):
         return Gradients(None, {"weight": by})
 
 
-class Dropout:
+class Dropout(Part):
     """Set a share of the numbers to 0 in training, and scale the others so that the mean stays.
 
     Parameters
