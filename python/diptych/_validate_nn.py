@@ -35,6 +35,7 @@ __all__ = [
     "positions",
     "probability",
     "sequences",
+    "shaped",
     "states",
     "step_inputs",
 ]
@@ -262,10 +263,7 @@ def loaded(value: Any, name: str, shape: tuple[int, ...], like: Any) -> FloatArr
             f"{name} has dtype {array.dtype}, wider than the {like} of the network: pass "
             f"{name}.astype(np.{like}), or make the network with dtype=np.{array.dtype}."
         )
-    if array.shape != shape:
-        transposed = array.ndim == 2 and array.shape == shape[::-1]
-        said = f", which is transposed: pass {name}.T" if transposed else f": {shape} is needed"
-        raise ValueError(f"{name} has shape {array.shape}{said}.")
+    shaped(array, name, shape)
     found = np.array(array, like, order="C")
     if not np.isfinite(found).all():
         place = np.argwhere(~np.isfinite(found))[0]
@@ -273,6 +271,14 @@ def loaded(value: Any, name: str, shape: tuple[int, ...], like: Any) -> FloatArr
         raise ValueError(f"{where}: every weight must be finite; see where training went astray.")
     found.flags.writeable = False
     return found
+
+
+def shaped(array: NDArray[Any], name: str, shape: tuple[int, ...]) -> None:
+    """Compare the shape of weights with the one that is needed."""
+    if array.shape != shape:
+        transposed = array.ndim == 2 and array.shape == shape[::-1]
+        said = f", which is transposed: pass {name}.T" if transposed else f": {shape} is needed"
+        raise ValueError(f"{name} has shape {array.shape}{said}.")
 
 
 # What the checks above are made of

@@ -5,6 +5,7 @@ import math
 import os
 import re
 import secrets
+import tokenize
 import zipfile
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +33,8 @@ __all__ = [
 _FORMAT = 1
 _HEADER = "header"
 _KINDS = "biufU"
+# What a header of the wrong form ends in, where no check was made for just this form.
+_MISFITS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _LOADERS = {
     "CharacterModel": "diptych.estimators._character_file",
     "DBSCAN": "diptych.estimators._dbscan_file",
@@ -75,14 +78,15 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     header, arrays = read_archive(path)
     name = header.get("class")
-    if name not in _LOADERS:
+    if not isinstance(name, str) or name not in _LOADERS:
         raise ValueError(
             f"{os.fspath(path)!r} holds a {name!r}: this version of diptych cannot load it; upgrade it."
         )
     try:
         return import_module(_LOADERS[name]).from_archive(header, arrays)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{os.fspath(path)!r} does not fit together: {error}") from error
+    except _MISFITS as error:
+        said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"{os.fspath(path)!r} does not fit together: {said}") from error
 
 
 def write_archive(
@@ -123,7 +127,7 @@ def _parsed_header(header: NDArray[Any] | None) -> Any:
         raise ValueError("it has no header")
     try:
         return json.loads(header.tobytes().decode())
-    except ValueError:  # what the parser stumbled over means nothing to who passed another program's file
+    except (RecursionError, ValueError):  # what the parser stumbled over tells a user nothing
         raise ValueError("its header is not JSON") from None
 
 
@@ -149,7 +153,10 @@ def _check_header(file: IO[bytes], member: zipfile.ZipInfo) -> None:
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:
         raise ValueError(f"{member.filename!r} has version {version} of the npy format")
-    shape, _, dtype = readers[version](file)
+    try:
+        shape, _, dtype = readers[version](file)
+    except (*_MISFITS, MemoryError, SyntaxError, tokenize.TokenError) as error:  # of a parser of Python
+        raise ValueError(f"{member.filename!r} has no header of the npy format: {error}") from error
     if dtype.kind not in _KINDS:
         raise ValueError(f"{member.filename!r} has dtype {dtype}")
     if (

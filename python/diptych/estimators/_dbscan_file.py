@@ -105,7 +105,11 @@ def _check_clusters(labels: NDArray[Any], core: NDArray[Any], n: Any) -> None:
     if core.size and not (core[0] >= 0 and core[-1] < len(labels) and (np.diff(core) > 0).all()):
         raise ValueError("core_sample_indices must be ascending row numbers")
     clusters = int(labels.max(initial=-1)) + 1
-    if (labels < -1).any() or not np.array_equal(np.unique(labels[core]), np.arange(clusters)):
+    if (
+        clusters > len(core)
+        or (labels < -1).any()
+        or not np.array_equal(np.unique(labels[core]), np.arange(clusters))
+    ):
         raise ValueError("each cluster must have a core point, and no core point may be noise")
 
 

@@ -14,6 +14,32 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def section(header: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a part of a header that has names itself."""
+    found = header[name]
+    if not isinstance(found, dict):
+        raise ValueError(f"{name} is of type {type(found).__name__}, not a mapping")
+    return found
+
+
+def weights_with(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """Return the weights whose names begin so, without that."""
+    for name, array in arrays.items():
+        if name.startswith(prefix) and array.dtype != np.float32:
+            raise ValueError(f"{name} is {array.dtype}, not float32")
+    return {name.removeprefix(prefix): w for name, w in arrays.items() if name.startswith(prefix)}
+
+
+def check_shapes(weights: dict[str, NDArray[Any]], shapes: dict[str, tuple[int, ...]]) -> None:
+    """Compare weights with the shapes that a header says, before a network of this size is made."""
+    for name, shape in shapes.items():
+        if name not in weights:
+            raise ValueError(f"{name} is missing")
+        if weights[name].shape != shape:
+            layer, _, own = name.partition(".")
+            raise ValueError(f"{layer}: {own} has shape {weights[name].shape}: {shape} is needed")
+
+
 def names_as_array(names: NDArray[Any]) -> NDArray[Any]:
     """Return names as integers, or the bytes of a JSON list where some are strings."""
     if names.dtype.kind == "i":

@@ -14,6 +14,14 @@ from diptych.nn._sizes import sizes_of
 from diptych.nn._small import Dropout
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+_SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional")
+
+
+def _suffixes(layers: int, both: bool) -> Iterator[str]:
+    for layer in range(layers):
+        yield f"_l{layer}"
+        if both:
+            yield f"_l{layer}_reverse"
 
 
 class _Tape(NamedTuple):
@@ -59,7 +67,8 @@ class Stack(Layer):
         key = seed_key(rng)
         self._between = [Dropout(self.dropout, rng=key ^ layer) for layer in range(1, self.num_layers)]
         bound = self.hidden_size**-0.5
-        self._draw(self._shapes(), key, lambda draws: draws.uniform(bound))
+        shapes = self._shapes(**{name: getattr(self, name) for name in _SIZES})
+        self._draw(shapes, key, lambda draws: draws.uniform(bound))
 
     # Weights
 
@@ -92,6 +101,11 @@ class Stack(Layer):
         LSTM(3, 5, num_layers=2, bidirectional=True)
         """
         sizes, weights = sizes_of(state_dict, prefix, cls.__name__, cls._gates)
+        shapes = cls._shapes(**{name: sizes[name] for name in _SIZES})
+        _check.fields(weights, shapes, "state_dict")
+        for name, shape in shapes.items():  # before a network of this size is made
+            if isinstance(weights[name], np.ndarray):
+                _check.shaped(weights[name], name, shape)
         net = cls(**(sizes | options), rng=rng)
         net.load_state_dict(weights)
         return net
@@ -131,18 +145,18 @@ class Stack(Layer):
 
     def _suffixes(self) -> Iterator[str]:
         """Yield what ends the names of each cell's weights, in the order of the states."""
-        for layer in range(self.num_layers):
-            yield f"_l{layer}"
-            if self.bidirectional:
-                yield f"_l{layer}_reverse"
+        return _suffixes(self.num_layers, self.bidirectional)
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        rows, directions = self._gates * self.hidden_size, 1 + self.bidirectional
+    @classmethod
+    def _shapes(
+        cls, input_size: int, hidden_size: int, num_layers: int, bias: bool, bidirectional: bool
+    ) -> dict[str, tuple[int, ...]]:
+        rows, directions = cls._gates * hidden_size, 1 + bidirectional
         found: dict[str, tuple[int, ...]] = {}
-        for number, suffix in enumerate(self._suffixes()):
-            inputs = self.input_size if number < directions else directions * self.hidden_size
-            shapes = [(rows, inputs), (rows, self.hidden_size), (rows,), (rows,)]
-            for name, shape in zip(_NAMES[: 2 + 2 * self.bias], shapes, strict=False):
+        for number, suffix in enumerate(_suffixes(num_layers, bidirectional)):
+            inputs = input_size if number < directions else directions * hidden_size
+            shapes = [(rows, inputs), (rows, hidden_size), (rows,), (rows,)]
+            for name, shape in zip(_NAMES[: 2 + 2 * bias], shapes, strict=False):
                 found[name + suffix] = shape
         return found
 
