@@ -298,6 +298,14 @@ def test_long_lists_of_names_are_cut():
     assert len(str(refused.value)) < 1000
 
 
+def test_a_hint_is_one_that_is_followed():
+    if np.dtype(np.longdouble).itemsize > 8:
+        weights = net_of("LSTM").state_dict()
+        weights["weight_ih_l0"] = weights["weight_ih_l0"].astype(np.longdouble)
+        with pytest.raises(ValueError, match=r"pass weight_ih_l0\.astype\(np\.float32\)\.$"):
+            net_of("LSTM").load_state_dict(weights)
+
+
 # Small layers -------------------------------------------------------------------------------------
 
 CROSS_ENTROPY = {
@@ -332,6 +340,11 @@ def test_small_layers():
         r"in_features=0: ": lambda: nn.Linear(0, 1),
         r"num_embeddings=1\.0: ": lambda: nn.Embedding(1.0, 1),
         r"p=1: must be from 0": lambda: nn.Dropout(1),
+        r"x has dtype int64: floating-point .* pass x\.astype": lambda: nn.Dropout(0.2)(
+            [1, 2], training=True
+        ),
+        r"x has dtype bool: floating-point": lambda: nn.Dropout(0.2)(np.ones(3, bool)),
+        r"x\[0, 1\]: a number beyond the range of float64": lambda: linear([[0, 10**5000]]),
     }
     for message, call in says.items():
         with pytest.raises(ValueError, match=message):

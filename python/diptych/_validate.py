@@ -327,12 +327,25 @@ def _real_array(X: Any, name: str) -> NDArray[Any]:
     array = _array(X, name)
     if array.dtype.kind == "O":
         _check_objects(array, name, Real, "a real number")  # astype alone would read numbers out of strings
-        return array.astype(np.float64)
+        return _as_doubles(array, name)
     if array.dtype.kind == "c":
         raise DtypeError(f"{name} has dtype {array.dtype}: Complex data not supported; pass the real part.")
     if array.dtype.kind not in "fiub":
         raise DtypeError(f"{name} has dtype {array.dtype}: numbers are needed; convert with astype(float).")
     return array
+
+
+def _as_doubles(array: NDArray[Any], name: str) -> NDArray[np.float64]:
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        for at, value in np.ndenumerate(array):
+            try:
+                float(value)
+            except OverflowError:
+                place = f"[{', '.join(map(str, at))}]" if at else ""
+                raise ValueError(f"{name}{place}: a number beyond the range of float64.") from None
+        raise
 
 
 def _check_objects(array: NDArray[Any], name: str, kind: type, words: str) -> None:

@@ -16,6 +16,7 @@ from diptych._validate_recurrent import _floats, flag, gradient, lengths, nonlin
 
 __all__ = [
     "activation",
+    "any_floats",
     "attended",
     "backend",
     "batch",
@@ -217,6 +218,17 @@ def batch(x: Any, name: str, columns: int, like: Any) -> FloatArray:
     return X
 
 
+def any_floats(x: Any, name: str) -> FloatArray:
+    """Return floating-point numbers of any shape and dtype."""
+    array = _array(x, name)
+    if array.dtype.kind != "f":
+        raise DtypeError(
+            f"{name} has dtype {array.dtype}: floating-point numbers are needed; pass "
+            f"{name}.astype(np.float32)."
+        )
+    return array
+
+
 def numbers_below(value: Any, name: str, n: int, *, unless: NDArray[np.bool_] | None = None) -> NDArray[Any]:
     """Return integers from 0 to n - 1, of any shape; where `unless` is true, any number will do."""
     array = _array(value, name)
@@ -259,9 +271,10 @@ def loaded(value: Any, name: str, shape: tuple[int, ...], like: Any) -> FloatArr
     array = _real_array(value, name)
     own = not isinstance(value, list | tuple)
     if own and array.dtype.kind == "f" and not np.can_cast(array.dtype, like):
+        wider = ", or make the network with dtype=np.float64" if array.dtype == np.float64 else ""
         raise DtypeError(
             f"{name} has dtype {array.dtype}, wider than the {like} of the network: pass "
-            f"{name}.astype(np.{like}), or make the network with dtype=np.{array.dtype}."
+            f"{name}.astype(np.{like}){wider}."
         )
     shaped(array, name, shape)
     found = np.array(array, like, order="C")

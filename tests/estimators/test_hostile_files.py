@@ -140,11 +140,6 @@ MISFITS = {
         "no list of code points",
     ),
     "no characters": ("characters", lambda h, a: h.update(characters=[]), "no list of code points"),
-    "both directions": (
-        "characters",
-        lambda h, a: a.update({f"{n}_reverse": w for n, w in a.items() if n.startswith("lstm.")}),
-        "lstm reads in both directions|is needed",
-    ),
     "a wide network": (
         "characters",
         lambda h, a: a.update({n: w.astype(float) for n, w in a.items() if n.startswith("lstm.")}),

@@ -223,3 +223,17 @@ def test_a_gradient_too_large_to_be_squared_is_clipped_or_refused(dtype, huge):
     np.testing.assert_array_equal(weight, moved([3.0, 4.0], 1.0)[1])
     with pytest.raises(FloatingPointError, match=r"out\.weight is too large.*set clip_norm"):
         moved([3 * huge, 4 * huge], None)
+
+
+@pytest.mark.filterwarnings("error")
+def test_logits_at_the_end_of_a_dtype():
+    most = np.finfo(np.float32).max
+    logits = np.array([[most, -most], [0.0, 0.0]], np.float32)
+    loss, by = nn.softmax_cross_entropy(logits, [0, 1])
+    assert loss == pytest.approx(np.log(2) / 2)
+    np.testing.assert_array_equal(by, np.array([[0, 0], [0.25, -0.25]], np.float32))
+
+
+def test_a_list_is_dropped_out_as_its_array():
+    found = nn.Dropout(0.5, rng=0)([1.0, 2.0, 3.0], training=True)
+    np.testing.assert_array_equal(found, nn.Dropout(0.5, rng=0)(np.array([1.0, 2.0, 3.0]), training=True))

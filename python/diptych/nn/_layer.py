@@ -103,8 +103,8 @@ class Layer(Part):
         Raises
         ------
         ValueError
-            If a name is missing or not expected, a shape differs (transposed weights are recognised), or a
-            weight is NaN or infinite; the message names it. Nothing is replaced then.
+            If a name is missing or not expected, a shape differs (transposed weights are recognised, unless
+            they are square), or a weight is NaN or infinite; the message names it. Nothing is replaced then.
         TypeError
             If an array holds no real numbers, or has a wider dtype than the layer. (The error is a
             ValueError as well.)

@@ -76,7 +76,8 @@ def softmax_cross_entropy(
         return 0.0, by.reshape(scores.shape)
     if n < len(rows):
         rows, wanted = rows[there], wanted[there]
-    with np.errstate(invalid="ignore"):  # infinity less infinity: NaN, as promised
+    # Infinity less infinity: NaN, as promised. A difference beyond the dtype: probability 0, as it is.
+    with np.errstate(invalid="ignore", over="ignore"):
         shifted = rows - rows.max(axis=1, keepdims=True)
     right = shifted[np.arange(n), wanted]
     p = np.exp(shifted, out=shifted)

@@ -143,7 +143,8 @@ class LSTM(Stack):
     -----
     The arithmetic, its determinism and its memory are those of :mod:`diptych.kernels.recurrent`. With
     ``backend="rust"`` a step is a sequence of one, and a sequence its steps, bit for bit. Weights are packed
-    once, at the first call after they were replaced.
+    once, at the first call after they were replaced. Numbers below the smallest normal one, 1.2e-38 in
+    float32, are computed with as they are, which processors do more slowly.
 
     Examples
     --------

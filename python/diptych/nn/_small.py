@@ -183,8 +183,9 @@ class Dropout(Part):
     def __repr__(self) -> str:
         return f"Dropout(p={self.p})"
 
-    def __call__(self, x: FloatArray, *, training: bool = False) -> FloatArray:
-        """Return x, in training with a share of it dropped."""
+    def __call__(self, x: ArrayLike, *, training: bool = False) -> FloatArray:
+        """Return x, floating-point numbers of any shape, in training with a share of it dropped."""
+        x = _check.any_floats(x, "x")  # whole numbers could not be scaled
         if not training:
             return x
         if self.p == 0.0:
