@@ -116,12 +116,56 @@ def test_an_input_and_an_output_in_different_orders_are_refused():
     np.testing.assert_allclose(found.swapaxes(0, 1), run(model, x=x), rtol=0, atol=1e-5)
 
 
-def test_an_input_with_other_axes_is_refused():
-    nodes = [make_node("Transpose", ["x"], ["x0"], perm=[2, 0, 1]), layer(["x0", *FIRST[1:]], ["y"])]
-    model = onnx_model(nodes, constants_of(), ["x"])
-    with pytest.raises(ValueError, match=r"the input 'x' of the model has other axes .*pass batch_first="):
+@pytest.mark.parametrize(
+    "turn",
+    [
+        make_node("Transpose", ["x"], ["x0"], perm=[2, 0, 1]),
+        make_node("Reshape", ["x", "shape"], ["x0"]),
+    ],
+    ids=["transposed", "reshaped"],
+)
+def test_an_input_with_other_axes_is_refused(turn):
+    model = onnx_model([turn, layer(["x0", *FIRST[1:]], ["y"])], constants_of(shape=[-1, 0, 0]), ["x"])
+    with pytest.raises(ValueError, match=r"its input '\w+' has other axes .*pass batch_first="):
         nn.LSTM.from_onnx(model)
     assert not nn.LSTM.from_onnx(model, batch_first=False).batch_first
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        make_node("Transpose", ["y0"], ["y"], perm=[0, 1, 3, 2]),
+        make_node("Reshape", ["y0", "shape"], ["y"]),  # directions and sequences mixed
+    ],
+    ids=["transposed", "reshaped"],
+)
+def test_an_output_with_other_axes_is_refused(turn):
+    model = onnx_model(
+        [layer(FIRST, ["y0"], directions=2), turn], constants_of("LSTM", 2, shape=[0, -1, 2 * H]), ["x"]
+    )
+    with pytest.raises(ValueError, match=r"the output 'y' of the model has other axes .*pass batch_first="):
+        nn.LSTM.from_onnx(model)
+    assert not nn.LSTM.from_onnx(model, batch_first=False).batch_first
+
+
+def test_what_else_a_model_computes_is_passed_over():
+    """Words to vectors before, a linear layer on the last step after."""
+    more = {"vectors": inputs(7, 1, I)[:, 0], "last": -1, "weight": inputs(H, 2, 1)[:, :, 0]}
+    nodes = [
+        make_node("Cast", ["x"], ["words"], to=7),
+        make_node("Gather", ["vectors", "words"], ["found"]),
+        make_node("Transpose", ["found"], ["x0"], perm=[1, 0, 2]),
+        layer(["x0", *FIRST[1:]], ["y0"]),
+        make_node("Squeeze", ["y0", "one"], ["s"]),
+        make_node("Gather", ["s", "last"], ["end"], axis=0),
+        make_node("MatMul", ["end", "weight"], ["y"]),
+    ]
+    model = onnx_model(nodes, constants_of(**SQUEEZED, **more), ["x"])
+    net = nn.LSTM.from_onnx(model)
+    words = np.array([[0, 3, 6, 1], [2, 2, 5, 0]])
+    output, _ = net(more["vectors"][words])
+    theirs = run(model, x=words.astype(np.float32))
+    np.testing.assert_allclose(output[:, -1] @ more["weight"], theirs, rtol=0, atol=1e-5)
 
 
 BETWEEN = {
@@ -296,3 +340,13 @@ def test_lengths_that_the_model_is_given_or_computes():
     nodes.insert(0, make_node("ReduceMin", ["given"], ["lengths"]))
     with pytest.raises(ValueError, match=r"lengths \(sequence_lens\) that are computed by the model"):
         nn.LSTM.from_onnx(onnx_model(nodes, constants_of(**SQUEEZED), ["x", "given"]))
+
+
+def test_a_damaged_model_ends_in_a_value_error():
+    node = layer(FIRST, ["y"])
+    model = onnx_model([node], constants_of(), ["x"])
+    for attribute in model.graph.node[0].attribute:
+        if attribute.name == "direction":
+            attribute.s = b"\x8e"
+    with pytest.raises(ValueError, match="the model does not fit together, it may be damaged: Unicode"):
+        nn.LSTM.from_onnx(model)

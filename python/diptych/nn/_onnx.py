@@ -36,7 +36,15 @@ class Imported(NamedTuple):
 
 def weights_of(model: Any, op: str, node: str | None, batch_first: bool | None) -> Imported:
     """Return what the nodes of a model say; ValueError where they are something else than a network here."""
-    graph = Graph(_model(model).graph)
+    read = _model(model)
+    try:
+        return _imported(read, op, node, batch_first)
+    except (AttributeError, LookupError, OverflowError, TypeError, UnicodeDecodeError) as error:
+        raise ValueError(f"the model does not fit together, it may be damaged: {error!r}") from error
+
+
+def _imported(model: Any, op: str, node: str | None, batch_first: bool | None) -> Imported:
+    graph = Graph(model.graph)
     layers = [_Layer(found, op, graph) for found in _nodes(graph, op, node)]
     first = layers[0]
     for layer in layers[1:]:
@@ -64,10 +72,15 @@ def _order(first: "_Layer", last: "_Layer", graph: Graph) -> bool:
     entered = graph.entrance(first.X, first.batch_first)
     if entered.batch_first is None:
         raise ValueError(
-            f"{first.where}: the input {entered.value!r} of the model has other axes than a network here "
+            f"{first.where}: its input {entered.value!r} has other axes than a network here "
             "takes; pass batch_first=, and give the network what enters the node."
         )
     for name, order in graph.exits(last):
+        if order is None:
+            raise ValueError(
+                f"{last.where}: the output {name!r} of the model has other axes than a network here gives; "
+                "pass batch_first= to take the nodes alone."
+            )
         if order != entered.batch_first:
             raise ValueError(
                 f"{last.where}: the model takes {_ORDERS[entered.batch_first]} and its output {name!r} has "

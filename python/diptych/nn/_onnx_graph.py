@@ -15,6 +15,7 @@ _UNCHANGED = {"Identity", "Dropout", "Cast"}
 _CONSTANTS = {"value", "value_int", "value_ints", "value_float", "value_floats"}
 # What makes a value of the entries of its first input, and of no others.
 _MOVES = {"Expand", "Gather", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
+_TURNS = {"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}  # the same numbers on other axes
 _REST = "…"  # any number of axes of inputs
 
 
@@ -73,19 +74,26 @@ class Graph:
         order = ["B", "T"] if above.batch_first else ["T", "B"]
         return axes == [*order, "H" if below.directions == 1 else "DH"]
 
-    def exits(self, last: Node) -> Iterator[tuple[str, bool]]:
-        """Yield the outputs of the model that are those of a layer, and whether sequences come first."""
-        open_ends, seen = [(last.Y, _output_axes(last))], set()
+    def exits(self, last: Node) -> Iterator[tuple[str, bool | None]]:
+        """Yield the outputs of the model that hold those of a layer, and whether sequences come first.
+
+        Of an output on axes that no network has, or that are not known, None.
+        """
+        open_ends: list[tuple[str, Axes | None]] = [(last.Y, _output_axes(last))]
+        seen = set()
         while open_ends:
             value, axes = open_ends.pop()
             if value in seen:
                 continue
             seen.add(value)
             if value in self._outputs:
-                yield value, axes.index("B") < axes.index("T")
+                core = [axis for axis in axes or () if axis != "1"]
+                yield value, core.index("B") < core.index("T") if core and "H" in core[-1] else None
             for node in self._read_by.get(value, ()):
-                after = self._after(node, axes, last)
-                if after and node.output:
+                after = self._after(node, axes, last) if axes else None
+                if node.output and (
+                    after or node.op_type in _TURNS or (not axes and self._is_unchanged(node))
+                ):
                     open_ends.append((node.output[0], after))
 
     def entrance(self, X: str, batch_first: bool) -> Entrance:
@@ -104,7 +112,18 @@ class Graph:
             if node is None or read is None:
                 break
             axes, value = read, node.input[0]
-        return found
+        return Entrance(X, None, None) if self._is_turned_input(value) else found
+
+    def _is_turned_input(self, value: str) -> bool:
+        """Tell whether a value is an input of the model on other axes."""
+        for turns in range(len(self.nodes) + 1):
+            if value in self._inputs:
+                return turns > 0
+            node = self._made_by.get(value)
+            if node is None or not (node.op_type in _TURNS or self._is_unchanged(node)):
+                return False
+            value = node.input[0]
+        return False
 
     def is_zero(self, value: str) -> bool:
         """Tell whether a value is 0 whatever the model is given."""
