@@ -254,6 +254,8 @@ _SAFETENSORS = {
 
 def _safetensors_array(name: str, entry: Mapping[str, Any], where: str) -> NDArray[Any]:
     kind, shape = entry["dtype"], tuple(entry["shape"])
+    if 0 in shape and math.prod(filter(None, shape)) > np.iinfo(np.intp).max // 8:  # which NumPy refuses
+        raise ValueError(f"{where}: {name} has shape {shape}, beyond all arrays.")
     if kind == "BF16":  # the upper half of a float32
         upper = np.frombuffer(entry["data"], "<u2").astype("<u4")
         return (upper << np.uint32(16)).view("<f4").astype(np.float32).reshape(shape)

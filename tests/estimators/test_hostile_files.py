@@ -119,7 +119,10 @@ MISFITS = {
     "params that are a list": ("lstm", lambda h, a: h.update(params=[]), "params is of type list"),
     "no network": ("lstm", lambda h, a: h.update(network=None), "network is of type NoneType"),
     "a network of epochs": ("lstm", lambda h, a: h["network"].update(epochs=0), "network has .*epochs"),
-    "words that are None": ("lstm", lambda h, a: h.update(words=None), "words|NoneType"),
+    "words that are None": ("lstm", lambda h, a: h.update(words=None), "words is no list of different"),
+    "tags that are None": ("lstm", lambda h, a: h.update(tags=None), "tags is no list of different"),
+    "losses that are NaN": ("characters", lambda h, a: a["losses"].fill(np.nan), "losses is float64"),
+    "an array too many": ("characters", lambda h, a: a.update(foo=np.zeros(3)), "foo is no part of a model"),
     "a best epoch that is true": ("lstm", lambda h, a: h.update(best_epoch=True), "best_epoch=True"),
     "no best epoch": ("lstm", lambda h, a: h.pop("best_epoch"), "'best_epoch' is missing"),
     "wide weights": (

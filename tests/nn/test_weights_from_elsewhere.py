@@ -375,6 +375,10 @@ def test_files_that_are_no_safetensors(safetensors, tmp_path):
         io.read_safetensors(path)
     with pytest.raises(ValueError, match="w has dtype F8_E4M3, which NumPy has not"):
         io.read_safetensors(file_of({"w": np.ones(3, np.uint8)}, {"w": "F8_E4M3"}))
+    empty = {"w": {"dtype": "F32", "shape": [0, 2**62, 2**62], "data_offsets": [0, 0]}}
+    text = json.dumps(empty).encode()
+    with pytest.raises(ValueError, match=r"the bytes given: w has shape \(0, .*\), beyond all arrays"):
+        io.read_safetensors(struct.pack("<Q", len(text)) + text)
     with pytest.raises(TypeError, match=r"arrays\['w'\] has dtype complex128"):
         io.write_safetensors(tmp_path / "x", {"w": np.ones(2, complex)})
     with pytest.raises(FileNotFoundError):

@@ -40,6 +40,9 @@ def from_archive(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Cha
     characters = _text(header["characters"])
     weights = {layer: weights_with(arrays, f"{layer}.") for layer in Net._fields}
     options: dict[str, Any] = {"backend": model.backend, "n_jobs": model.n_jobs}
+    for name in arrays:
+        if name.partition(".")[0] not in (*Net._fields, "shares", "losses"):
+            raise ValueError(f"{name} is no part of a model")
     lstm = nn.LSTM.from_state_dict(weights["lstm"], dropout=0.0, **options)
     if lstm.bidirectional:
         raise ValueError("lstm reads in both directions: what comes next would be known")
@@ -57,7 +60,7 @@ def from_archive(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Cha
         raise ValueError(f"shares is {shares.dtype} of shape {shares.shape} for {n} characters")
     if not abs(shares.sum() - 1) <= 1e-9:
         raise ValueError(f"shares add up to {shares.sum()}, not to 1")
-    if losses.ndim != 1 or losses.dtype != np.float64:
+    if losses.ndim != 1 or losses.dtype != np.float64 or not np.isfinite(losses).all():
         raise ValueError(f"losses is {losses.dtype} of shape {losses.shape}")
     model._take(characters, shares, net, losses)
     return model

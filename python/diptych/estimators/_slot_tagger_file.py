@@ -40,7 +40,7 @@ def from_archive(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Slo
     model._check_parameters()
     words, tags, intents = (header[name] for name in ("words", "tags", "intents"))
     for name, names in (("words", words), ("tags", tags), ("intents", intents)):
-        if names is not None and not _are_names(names):
+        if not _are_names(names) and not (name == "intents" and names is None):
             raise ValueError(f"{name} is no list of different strings")
     _validate_tags.check_shape([tags], "tags")
     known = Known(words, tags, intents)
