@@ -148,7 +148,7 @@ MISFITS = {
         lambda h, a: a.update({n: w.astype(float) for n, w in a.items() if n.startswith("lstm.")}),
         r"lstm\..* is float64, not float32",
     ),
-    "threads that are a word": ("characters", lambda h, a: h["params"].update(n_jobs="a"), "n_jobs='a'"),
+    "threads that are a word": ("characters", lambda h, a: h["params"].update(n_jobs="a"), "n_jobs"),
     "no threads": ("characters", lambda h, a: h["params"].update(n_jobs=0), "n_jobs=0"),
     "infinite shares": ("characters", lambda h, a: a["shares"].fill(np.inf), "shares add up to inf"),
     "shares beyond 1": ("characters", lambda h, a: a["shares"].fill(0.5), "shares add up to 2.0"),
