@@ -31,19 +31,41 @@ pub(super) fn blend<T: Float, L: Numbers<T>>(
             }
             let mut acc = [[[lanes.splat(T::ZERO); ACROSS]; M]];
             accumulate(lanes, x, [w], terms, &mut acc);
-            for m in 0..M {
-                let to = &mut to[(first + m) * to_apart..][..columns];
-                for v in 0..ACROSS {
-                    let column = panel * wide + v * L::N;
-                    if column < columns {
-                        let to = &mut to[column..];
-                        let sum = match factors {
-                            Some(factors) => {
-                                lanes.fused(lanes.splat(factors[first + m]), lanes.load_part(to), acc[0][m][v])
+            let column = panel * wide;
+            let to = &mut to[first * to_apart + column..];
+            match factors {
+                _ if column + wide > columns => {
+                    for m in 0..M {
+                        let to = &mut to[m * to_apart..][..columns - column];
+                        let factor = factors.map(|factors| lanes.splat(factors[first + m]));
+                        for v in 0..ACROSS {
+                            if v * L::N < to.len() {
+                                let to = &mut to[v * L::N..];
+                                let sum = match factor {
+                                    Some(factor) => lanes.fused(factor, lanes.load_part(to), acc[0][m][v]),
+                                    None => acc[0][m][v],
+                                };
+                                lanes.store_part(sum, to);
                             }
-                            None => acc[0][m][v],
-                        };
-                        lanes.store_part(sum, to);
+                        }
+                    }
+                }
+                Some(factors) => {
+                    let factors = &factors[first..first + M];
+                    for m in 0..M {
+                        let (to, factor) = (&mut to[m * to_apart..][..wide], lanes.splat(factors[m]));
+                        for v in 0..ACROSS {
+                            let to = &mut to[v * L::N..];
+                            lanes.store(lanes.fused(factor, lanes.load(to), acc[0][m][v]), to);
+                        }
+                    }
+                }
+                None => {
+                    for m in 0..M {
+                        let to = &mut to[m * to_apart..][..wide];
+                        for v in 0..ACROSS {
+                            lanes.store(acc[0][m][v], &mut to[v * L::N..]);
+                        }
                     }
                 }
             }

@@ -153,7 +153,7 @@ numbers!(
 );
 
 numbers!(
-    Avx512Lanes, f32, __m512, 16, 5,
+    Avx512Lanes, f32, __m512, 16, 6,
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps
     _mm512_fmadd_ps _mm512_max_ps,
     _mm512_and_ps _mm512_andnot_ps _mm512_or_ps,
@@ -170,7 +170,7 @@ numbers!(
 );
 
 numbers!(
-    Avx512Lanes, f64, __m512d, 8, 5,
+    Avx512Lanes, f64, __m512d, 8, 6,
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd
     _mm512_fmadd_pd _mm512_max_pd,
     _mm512_and_pd _mm512_andnot_pd _mm512_or_pd,

@@ -34,15 +34,23 @@ pub(crate) fn multiply<T: Float, L: Numbers<T>>(
             }
             let mut acc = [[[lanes.splat(T::ZERO); ACROSS]; M]];
             accumulate(lanes, x, [w], terms, &mut acc);
-            for m in 0..M {
-                for v in 0..ACROSS {
-                    let (row, column) = (first + m, panel * wide + v * L::N);
-                    match &mut to {
-                        To::Padded(to, apart) => lanes.store(acc[0][m][v], &mut to[row * *apart + column..]),
-                        To::Slots(to) if column < to[row].len() => {
-                            lanes.store_part(acc[0][m][v], &mut to[row][column..]);
+            match &mut to {
+                To::Padded(to, apart) => {
+                    for m in 0..M {
+                        let to = &mut to[(first + m) * *apart + panel * wide..][..wide];
+                        for v in 0..ACROSS {
+                            lanes.store(acc[0][m][v], &mut to[v * L::N..]);
                         }
-                        To::Slots(_) => {}
+                    }
+                }
+                To::Slots(to) => {
+                    for m in 0..M {
+                        for v in 0..ACROSS {
+                            let (row, column) = (first + m, panel * wide + v * L::N);
+                            if column < to[row].len() {
+                                lanes.store_part(acc[0][m][v], &mut to[row][column..]);
+                            }
+                        }
                     }
                 }
             }

@@ -9,6 +9,9 @@ use super::numbers::{Float, Numbers};
 /// Registers across a panel.
 pub(crate) const ACROSS: usize = 4;
 
+/// Terms between two looks at whether there are more: a loop so short that the processor foresees its end.
+const STEP: usize = 8;
+
 /// The accumulators of a row of a panel.
 pub(crate) type Four<V> = [V; ACROSS];
 
@@ -32,23 +35,53 @@ pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
         w[u] = &panels[u][..terms * wide];
     }
     let mut sums = *acc;
-    for k in 0..terms {
+    let mut k = 0;
+    while k + STEP <= terms {
+        let mut few: [&[T]; M] = [&[]; M];
+        for m in 0..M {
+            few[m] = &x[m][k..k + STEP];
+        }
+        let mut now: [&[T]; U] = [&[]; U];
+        for u in 0..U {
+            (now[u], w[u]) = w[u].split_at(STEP * wide);
+        }
+        for i in 0..STEP {
+            for u in 0..U {
+                add_term(lanes, few, i, &now[u][i * wide..(i + 1) * wide], &mut sums[u]);
+            }
+        }
+        k += STEP;
+    }
+    while k < terms {
         for u in 0..U {
             let (now, rest) = w[u].split_at(wide);
             w[u] = rest;
-            let mut four = [lanes.splat(T::ZERO); ACROSS];
-            for v in 0..ACROSS {
-                four[v] = lanes.load(&now[v * L::N..]);
-            }
-            for m in 0..M {
-                let x = lanes.splat(x[m][k]);
-                for v in 0..ACROSS {
-                    sums[u][m][v] = lanes.fused(x, four[v], sums[u][m][v]);
-                }
-            }
+            add_term(lanes, x, k, now, &mut sums[u]);
         }
+        k += 1;
     }
     *acc = sums;
+}
+
+/// Adds one term to the sums of M rows.
+#[inline(always)]
+fn add_term<T: Float, L: Numbers<T>, const M: usize>(
+    lanes: L,
+    x: [&[T]; M],
+    k: usize,
+    panel: &[T],
+    sums: &mut [Four<L::V>; M],
+) {
+    let mut four = [lanes.splat(T::ZERO); ACROSS];
+    for v in 0..ACROSS {
+        four[v] = lanes.load(&panel[v * L::N..]);
+    }
+    for m in 0..M {
+        let x = lanes.splat(x[m][k]);
+        for v in 0..ACROSS {
+            sums[m][v] = lanes.fused(x, four[v], sums[m][v]);
+        }
+    }
 }
 
 /// The same for the transpose of the left side, and one panel: term k of row m is `left[k][first + m]`.
