@@ -4,9 +4,12 @@ use super::mask::OfHead;
 use super::{Attention, KEYS, QUERIES, SUMS};
 use crate::Result;
 use crate::parallel::{filled, zeros};
-use crate::simd::exp::exp;
+use crate::simd::exp::{exp, exps};
 use crate::simd::memory::{Aligned, size};
-use crate::simd::numbers::{Float, Numbers};
+use crate::simd::numbers::{Float, MOST, Numbers, transpose};
+
+/// Registers of scores whose exponentials are taken together: a multiple of those that hold [`SUMS`] numbers.
+const TOGETHER: usize = 4;
 
 /// What a query block knows of the keys of a span.
 #[derive(Debug)]
@@ -97,57 +100,76 @@ pub(super) fn update<T: Float, L: Numbers<T>>(
 ) {
     let end = n.next_multiple_of(SUMS);
     let mut floors = [T::ZERO; QUERIES];
-    for row in 0..queries {
-        let scores = &scores[row * KEYS..][..end];
-        let none = lanes.splat(T::MINUS_INFINITY);
-        let mut greatest = [none; 2];
-        let mut at = 0;
-        while at < end {
-            for half in 0..SUMS / L::N {
-                // A score that is not a number is passed over here, and spoils the sum below.
-                greatest[half % 2] = lanes.max(lanes.load(&scores[at..]), greatest[half % 2]);
-                at += L::N;
-            }
+    for first in (0..queries).step_by(L::N) {
+        let here = L::N.min(queries - first);
+        let mut greatest = [lanes.splat(T::MINUS_INFINITY); MOST];
+        for row in 0..here {
+            let scores = &scores[(first + row) * KEYS..][..KEYS];
+            // Whole blocks, which are nearly all, are loops of a length known beforehand.
+            greatest[row] = if end == KEYS { greatest_of(lanes, scores) } else { greatest_of(lanes, &scores[..end]) };
         }
-        let mut all = [T::MINUS_INFINITY; 16];
-        lanes.store(lanes.max(greatest[0], greatest[1]), &mut all);
-        let before = maximum[row];
+        // Lane i is of row i from here on.
+        transpose(lanes, &mut greatest);
+        let before = lanes.load_part(&maximum[first..first + here]);
         let mut now = before;
-        for lane in 0..L::N {
-            if all[lane] > now {
-                now = all[lane];
-            }
+        for i in 0..L::N {
+            now = lanes.max(greatest[i], now);
         }
-        maximum[row] = now;
+        lanes.store_part(now, &mut maximum[first..first + here]);
         // Where nothing was seen yet all differences to be are −∞, and not −∞ − −∞.
-        floors[row] = if now == T::MINUS_INFINITY { T::ZERO } else { now };
-        factors[row] = before - floors[row];
-    }
-    let mut at = 0;
-    while at < queries {
-        lanes.store(exp(lanes, lanes.load(&factors[at..])), &mut factors[at..]);
-        at += L::N;
+        let floor = lanes.if_less(now, lanes.splat(T::LOWEST), lanes.splat(T::ZERO), now);
+        lanes.store(floor, &mut floors[first..]);
+        lanes.store(exp(lanes, lanes.sub(before, floor)), &mut factors[first..]);
     }
     for row in 0..queries {
-        let scores = &mut scores[row * KEYS..][..end];
         let (floor, factor) = (lanes.splat(floors[row]), lanes.splat(factors[row]));
-        let totals = &mut totals[row * SUMS..][..SUMS];
-        let mut sums = [lanes.splat(T::ZERO); 4];
-        for part in 0..SUMS / L::N {
-            sums[part] = lanes.mul(lanes.load(&totals[part * L::N..]), factor);
+        let (scores, totals) = (&mut scores[row * KEYS..][..KEYS], &mut totals[row * SUMS..][..SUMS]);
+        if end == KEYS {
+            weigh(lanes, scores, floor, factor, totals);
+        } else {
+            weigh(lanes, &mut scores[..end], floor, factor, totals);
         }
-        let mut at = 0;
-        while at < end {
-            for part in 0..SUMS / L::N {
-                let e = exp(lanes, lanes.sub(lanes.load(&scores[at..]), floor));
-                lanes.store(e, &mut scores[at..]);
-                sums[part] = lanes.add(sums[part], e);
-                at += L::N;
-            }
+    }
+}
+
+/// The greatest of some multiple of [`SUMS`] scores is in one of the lanes. A score that is not a number is passed over here,
+/// and spoils the sum of exponentials.
+#[inline(always)]
+fn greatest_of<T: Float, L: Numbers<T>>(lanes: L, scores: &[T]) -> L::V {
+    let mut greatest = [lanes.splat(T::MINUS_INFINITY); TOGETHER];
+    for (i, scores) in scores.chunks_exact(L::N).enumerate() {
+        greatest[i % TOGETHER] = lanes.max(lanes.load(scores), greatest[i % TOGETHER]);
+    }
+    lanes.max(lanes.max(greatest[0], greatest[1]), lanes.max(greatest[2], greatest[3]))
+}
+
+/// Makes weights not yet divided of scores, and of `totals` times `factor`, with those added, the new ones.
+#[inline(always)]
+fn weigh<T: Float, L: Numbers<T>>(lanes: L, scores: &mut [T], floor: L::V, factor: L::V, totals: &mut [T]) {
+    let parts = SUMS / L::N;
+    let mut sums = [lanes.splat(T::ZERO); TOGETHER];
+    for part in 0..parts {
+        sums[part] = lanes.mul(lanes.load(&totals[part * L::N..]), factor);
+    }
+    let mut together = scores.chunks_exact_mut(TOGETHER * L::N);
+    for scores in &mut together {
+        let mut e = [floor; TOGETHER];
+        for u in 0..TOGETHER {
+            e[u] = lanes.sub(lanes.load(&scores[u * L::N..]), floor);
         }
-        for part in 0..SUMS / L::N {
-            lanes.store(sums[part], &mut totals[part * L::N..]);
+        e = exps(lanes, e);
+        for u in 0..TOGETHER {
+            lanes.store(e[u], &mut scores[u * L::N..]);
+            sums[u % parts] = lanes.add(sums[u % parts], e[u]);
         }
+    }
+    for (i, scores) in together.into_remainder().chunks_exact_mut(L::N).enumerate() {
+        let e = exp(lanes, lanes.sub(lanes.load(scores), floor));
+        lanes.store(e, scores);
+        sums[i % parts] = lanes.add(sums[i % parts], e);
+    }
+    for part in 0..parts {
+        lanes.store(sums[part], &mut totals[part * L::N..]);
     }
 }
 

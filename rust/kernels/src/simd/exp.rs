@@ -7,24 +7,52 @@ use super::numbers::{Float, Numbers};
 /// e^y for −`DEEPEST` <= y <= 0, as 2ⁿ and p.
 #[inline(always)]
 pub(crate) fn exp_parts<T: Float, L: Numbers<T>>(lanes: L, y: L::V) -> (L::V, L::V) {
-    let rounded = lanes.fused(y, lanes.splat(T::LOG2_E), lanes.splat(T::ROUNDER));
-    let n = lanes.sub(rounded, lanes.splat(T::ROUNDER));
-    let r = lanes.fused(n, lanes.splat(T::MINUS_LN_2[0]), y);
-    let r = lanes.fused(n, lanes.splat(T::MINUS_LN_2[1]), r);
-    let mut series = lanes.splat(T::INVERSE_FACTORIALS[0]);
-    for &coefficient in &T::INVERSE_FACTORIALS[1..] {
-        series = lanes.fused(series, r, lanes.splat(coefficient));
+    let ([power], [p]) = parts_of(lanes, [y]);
+    (power, p)
+}
+
+/// The same of several registers, step by step in turn: each step of one waits for the step before, those of others do not.
+#[inline(always)]
+fn parts_of<T: Float, L: Numbers<T>, const U: usize>(lanes: L, y: [L::V; U]) -> ([L::V; U], [L::V; U]) {
+    let (mut power, mut r, mut series) = (y, y, [lanes.splat(T::INVERSE_FACTORIALS[0]); U]);
+    for u in 0..U {
+        let rounded = lanes.fused(y[u], lanes.splat(T::LOG2_E), lanes.splat(T::ROUNDER));
+        let n = lanes.sub(rounded, lanes.splat(T::ROUNDER));
+        power[u] = lanes.power(rounded);
+        r[u] = lanes.fused(n, lanes.splat(T::MINUS_LN_2[0]), r[u]);
+        r[u] = lanes.fused(n, lanes.splat(T::MINUS_LN_2[1]), r[u]);
     }
-    (lanes.power(rounded), lanes.fused(lanes.mul(r, r), series, r))
+    for &coefficient in &T::INVERSE_FACTORIALS[1..] {
+        for u in 0..U {
+            series[u] = lanes.fused(series[u], r[u], lanes.splat(coefficient));
+        }
+    }
+    for u in 0..U {
+        r[u] = lanes.fused(lanes.mul(r[u], r[u]), series[u], r[u]);
+    }
+    (power, r)
 }
 
 /// e^y for y <= 0, or above by no more than a rounding; 0 where that would be no normal number. What is not a number stays so.
 #[inline(always)]
 pub(crate) fn exp<T: Float, L: Numbers<T>>(lanes: L, y: L::V) -> L::V {
+    exps(lanes, [y])[0]
+}
+
+/// [`exp`] of several registers.
+#[inline(always)]
+pub(crate) fn exps<T: Float, L: Numbers<T>, const U: usize>(lanes: L, y: [L::V; U]) -> [L::V; U] {
     let (zero, one) = (lanes.splat(T::ZERO), lanes.splat(T::ONE));
     let lowest = lanes.sub(zero, lanes.splat(T::DEEPEST));
-    let (power, p) = exp_parts(lanes, lanes.max(lowest, y));
-    lanes.if_less(y, lowest, zero, lanes.mul(power, lanes.add(one, p)))
+    let mut above = y;
+    for u in 0..U {
+        above[u] = lanes.max(lowest, y[u]);
+    }
+    let (power, p) = parts_of(lanes, above);
+    for u in 0..U {
+        above[u] = lanes.if_less(y[u], lowest, zero, lanes.mul(power[u], lanes.add(one, p[u])));
+    }
+    above
 }
 
 #[cfg(test)]
