@@ -19,7 +19,7 @@ pub(super) struct Blocks<T> {
     of_values: usize,
     /// [block][panel][d][4][N]
     keys: Aligned<T>,
-    /// [block][panel][KEYS][4][N]
+    /// [block][panel][KEYS][4][N]; empty where values are as wide as a panel, and so are one where they lie.
     values: Aligned<T>,
     /// Whether a block of values holds what is not finite.
     strange: Vec<bool>,
@@ -50,7 +50,8 @@ impl<T: Float> Blocks<T> {
     pub(super) fn new(of: &Attention<'_, T>, blocks: usize, wide: usize) -> Result<Self> {
         let what = "the packed keys and values";
         let of_keys = size(&[KEYS, of.features], what, size_of::<T>())?;
-        let of_values = size(&[KEYS, padded(of.width, wide)], what, size_of::<T>())?;
+        let width = if of.width == wide { 0 } else { padded(of.width, wide) };
+        let of_values = size(&[KEYS, width], what, size_of::<T>())?;
         Ok(Self {
             of_keys,
             of_values,
@@ -70,10 +71,21 @@ impl<T: Float> Blocks<T> {
 
     /// The places of all blocks.
     pub(super) fn places(&mut self) -> impl Iterator<Item = BlockMut<'_, T>> {
-        let keys = self.keys.chunks_exact_mut(self.of_keys);
-        let values = self.values.chunks_exact_mut(self.of_values);
-        keys.zip(values).zip(&mut self.strange).map(|((keys, values), strange)| BlockMut { keys, values, strange })
+        let (of_keys, of_values) = (self.of_keys, self.of_values);
+        let (mut keys, mut values) = (&mut self.keys[..], &mut self.values[..]);
+        self.strange.iter_mut().map(move |strange| BlockMut {
+            keys: cut(&mut keys, of_keys),
+            values: cut(&mut values, of_values),
+            strange,
+        })
     }
+}
+
+/// The first `n` items, and the rest in `from`.
+pub(super) fn cut<'a, T>(from: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+    let (first, rest) = std::mem::take(from).split_at_mut(n);
+    *from = rest;
+    first
 }
 
 /// Packs the block of keys and values that begins with position `first` of a head.
@@ -88,7 +100,9 @@ pub(super) fn pack<T: Float, L: Numbers<T>>(
     let last = of.keys.min(first + KEYS);
     let (d, v) = (of.features, of.width);
     pack_transposed(lanes, &of.keys_of(head)[first * d..last * d], d, to.keys);
-    *to.strange = pack_rows(lanes, &of.values_of(head)[first * v..last * v], v, KEYS, to.values);
+    let values = &of.values_of(head)[first * v..last * v];
+    let is_panel = to.values.is_empty();
+    *to.strange = if is_panel { is_strange(lanes, values) } else { pack_rows(lanes, values, v, KEYS, to.values) };
 }
 
 /// Rows of `width` numbers as panels in which a row is a column; zeros beyond the last row.
@@ -99,32 +113,56 @@ pub(super) fn pack_transposed<T: Float, L: Numbers<T>>(lanes: L, rows: &[T], wid
     for register in 0..n.div_ceil(wide) * ACROSS {
         let to = &mut to[register / ACROSS * width * wide..][..width * wide];
         let (first, place) = (register * L::N, register % ACROSS * L::N);
-        let mut column = 0;
-        while column < width {
+        let there = L::N.min(n.saturating_sub(first));
+        for column in (0..width).step_by(L::N) {
             let here = L::N.min(width - column);
-            let mut x = [lanes.splat(T::ZERO); MOST];
-            if here == L::N && first + L::N <= n {
+            if here == L::N && there == L::N {
+                let x = across(lanes, &rows[first * width + column..], width);
+                let to = &mut to[column * wide..][..L::N * wide];
                 for i in 0..L::N {
-                    // So many streams at once are none to the processor; beyond the block lies the next one.
-                    prefetch(rows, (first + i + AHEAD * L::N) * width + column);
-                    x[i] = lanes.load(&rows[(first + i) * width + column..]);
-                }
-                transpose(lanes, &mut x);
-                for i in 0..L::N {
-                    lanes.store(x[i], &mut to[(column + i) * wide + place..]);
+                    lanes.store(x[i], &mut to[i * wide + place..]);
                 }
             } else {
-                for i in 0..L::N.min(n.saturating_sub(first)) {
-                    x[i] = lanes.load_part(&rows[(first + i) * width + column..][..here]);
-                }
-                transpose(lanes, &mut x);
+                let from = &rows[(first * width + column).min(rows.len())..];
+                let x = part_across(lanes, from, width, there, here);
                 for i in 0..here {
                     lanes.store(x[i], &mut to[(column + i) * wide + place..]);
                 }
             }
-            column += here;
         }
     }
+}
+
+/// Columns, in registers, of as many rows of `width` numbers.
+#[inline(always)]
+pub(super) fn across<T: Float, L: Numbers<T>>(lanes: L, rows: &[T], width: usize) -> [L::V; MOST] {
+    let mut x = [lanes.splat(T::ZERO); MOST];
+    let (mut from, ahead) = (rows, AHEAD * L::N * width);
+    for i in 0..L::N {
+        // So many streams at once are none to the processor; beyond the block lies the next one.
+        prefetch(from, ahead);
+        x[i] = lanes.load(from);
+        from = from.get(width..).unwrap_or_default();
+    }
+    transpose(lanes, &mut x);
+    x
+}
+
+/// The same for `n` rows and so many columns, and zeros beyond.
+#[inline(always)]
+pub(super) fn part_across<T: Float, L: Numbers<T>>(
+    lanes: L,
+    rows: &[T],
+    width: usize,
+    n: usize,
+    columns: usize,
+) -> [L::V; MOST] {
+    let mut x = [lanes.splat(T::ZERO); MOST];
+    for i in 0..n {
+        x[i] = lanes.load_part(&rows[i * width..][..columns]);
+    }
+    transpose(lanes, &mut x);
+    x
 }
 
 /// Rows of `width` numbers as panels of columns, each with room for `most` rows; zeros beyond the last column. Tells whether

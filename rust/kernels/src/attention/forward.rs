@@ -3,9 +3,10 @@
 //! Keys and values of as many heads as fit in [`PACKED`] bytes are packed, each block once, then the threads take blocks of
 //! queries. Where heads are many and small, a thread takes whole heads, which then stay in its cache. Where the queries of
 //! a head of keys are but one block, nothing would be packed for others: there the threads take spans of keys, pack each
-//! block where they need it, and the spans are merged in order. All of it gives the same bits.
+//! block where they need it, or do without for the fewest, and the spans are merged in order. All of it gives the same bits.
 
-use super::block::{BlockMut, Blocks, pack, padded};
+use super::block::{BlockMut, Blocks, cut, pack, padded};
+use super::few::FEW;
 use super::mask::OfHead;
 use super::softmax::{Block, State, finish, merge};
 use super::span::{Source, make_scores, masks_of, over_span, scale_queries};
@@ -24,6 +25,9 @@ const PACKED: usize = 4 << 20;
 
 /// Bytes of a head, packed, that stay in the second cache.
 const HEAD: usize = 512 << 10;
+
+/// Parts of a head that is taken last, at most.
+const PARTS: usize = 4;
 
 /// Spans that are done between two merges, at most and at least; as many as keep their sums in [`ROOM`] bytes.
 const ROUND: (usize, usize) = (64, 8);
@@ -55,15 +59,16 @@ struct Scratch<T> {
 }
 
 impl<T: Float> Scratch<T> {
-    fn new(of: &Attention<'_, T>, wide: usize, blocks: usize) -> Result<Self> {
+    /// For blocks of at most `rows` queries, and with room for so many blocks of keys.
+    fn new(of: &Attention<'_, T>, wide: usize, rows: usize, blocks: usize) -> Result<Self> {
         let what = "the blocks of a thread";
         let width = padded(of.width, wide);
         Ok(Self {
-            query: Aligned::zeros(size(&[QUERIES, of.features], what, size_of::<T>())?, what)?,
-            scores: Aligned::zeros(QUERIES * KEYS, what)?,
-            seen: filled(QUERIES * KEYS, false, what)?,
-            span: State::new(QUERIES, width)?,
-            whole: State::new(QUERIES, width)?,
+            query: Aligned::zeros(size(&[rows, of.features], what, size_of::<T>())?, what)?,
+            scores: Aligned::zeros(rows * KEYS, what)?,
+            seen: filled(rows * KEYS, false, what)?,
+            span: State::new(rows, width)?,
+            whole: State::new(rows, width)?,
             block: Blocks::new(of, blocks, wide)?,
         })
     }
@@ -80,11 +85,6 @@ struct Out<'a, T> {
 impl<'a, T> Out<'a, T> {
     /// The first `rows` queries, and the rest in `self`.
     fn take(&mut self, rows: usize, width: usize, keys: usize) -> Self {
-        fn cut<'a, T>(from: &mut &'a mut [T], n: usize) -> &'a mut [T] {
-            let (head, rest) = std::mem::take(from).split_at_mut(n);
-            *from = rest;
-            head
-        }
         let keys = if self.weights.is_empty() { 0 } else { keys };
         Self {
             output: cut(&mut self.output, rows * width),
@@ -165,9 +165,8 @@ fn many_queries<T: Float>(
         for at in 0..heads {
             for head in 0..of.group {
                 for block in 0..of_head {
-                    let n = QUERIES.min(of.queries - block * QUERIES);
-                    let rows = Block { first: head * of.queries + block * QUERIES, n };
-                    let out = out.take(n, of.width, of.keys);
+                    let rows = block_at(of, head * of_head + block);
+                    let out = out.take(rows.n, of.width, of.keys);
                     pieces.push(Piece { key_head: first + at, rows, blocks: at * blocks, out });
                 }
             }
@@ -178,7 +177,7 @@ fn many_queries<T: Float>(
         share(
             threads,
             pieces,
-            || Scratch::new(of, wide, 0),
+            || Scratch::new(of, wide, QUERIES, 0),
             |room, piece| {
                 attend(of, piece, &packed, room, task);
                 task.advance(1)
@@ -189,7 +188,15 @@ fn many_queries<T: Float>(
     Ok(())
 }
 
-/// A head of keys with all queries it serves, packed by the thread that takes it.
+/// A block of the queries that a head of keys serves; a block is of one head.
+fn block_at<T: Float>(of: &Attention<'_, T>, at: usize) -> Block {
+    let of_head = of.queries.div_ceil(QUERIES);
+    let (head, first) = (at / of_head, at % of_head * QUERIES);
+    Block { first: head * of.queries + first, n: QUERIES.min(of.queries - first) }
+}
+
+/// Heads of keys with the queries they serve, each packed by the thread that takes it. The last ones are taken in parts and
+/// packed for each: else whoever takes a head last lets the others wait.
 fn whole_heads<T: Float>(
     of: &Attention<'_, T>,
     wide: usize,
@@ -197,28 +204,32 @@ fn whole_heads<T: Float>(
     out: &mut Out<'_, T>,
     task: &Task,
 ) -> Result<()> {
-    let blocks = of.keys.div_ceil(KEYS);
-    task.expect(size(&[of.heads, of.queries.div_ceil(QUERIES)], "the blocks", 1)?);
-    let mut heads = reserve(of.key_heads(), "the heads")?;
+    let of_head = size(&[of.group, of.queries.div_ceil(QUERIES)], "the blocks", 1)?;
+    task.expect(size(&[of.key_heads(), of_head], "the blocks", 1)?);
+    let mut pieces = reserve(of.key_heads() + threads * PARTS, "the heads")?;
     for key_head in 0..of.key_heads() {
-        heads.push((key_head, out.take(of.group * of.queries, of.width, of.keys)));
+        let is_last = threads > 1 && key_head + threads >= of.key_heads();
+        let parts = if is_last { (of_head / 2).clamp(1, PARTS) } else { 1 };
+        for part in 0..parts {
+            let blocks = part * of_head / parts..(part + 1) * of_head / parts;
+            let rows = blocks.clone().map(|at| block_at(of, at).n).sum();
+            pieces.push((key_head, blocks, out.take(rows, of.width, of.keys)));
+        }
     }
     share(
         threads,
-        heads,
-        || Scratch::new(of, wide, blocks),
-        |room, (key_head, mut out)| {
+        pieces,
+        || Scratch::new(of, wide, QUERIES, of.keys.div_ceil(KEYS)),
+        |room, (key_head, blocks, mut out)| {
             let mut packed = std::mem::take(&mut room.block);
             for (block, place) in packed.places().enumerate() {
                 pack_block(of, key_head, block * KEYS, place);
             }
-            for head in 0..of.group {
-                for first in (0..of.queries).step_by(QUERIES) {
-                    let rows = Block { first: head * of.queries + first, n: QUERIES.min(of.queries - first) };
-                    let out = out.take(rows.n, of.width, of.keys);
-                    attend(of, Piece { key_head, rows, blocks: 0, out }, &packed, room, task);
-                    task.advance(1)?;
-                }
+            for at in blocks {
+                let rows = block_at(of, at);
+                let out = out.take(rows.n, of.width, of.keys);
+                attend(of, Piece { key_head, rows, blocks: 0, out }, &packed, room, task);
+                task.advance(1)?;
             }
             room.block = packed;
             Ok(())
@@ -263,7 +274,7 @@ fn few_queries<T: Float>(
         share(
             threads,
             parts,
-            || Scratch::new(of, wide, 1),
+            || Scratch::new(of, wide, rows.n, usize::from(rows.n > FEW)),
             |room, part| {
                 attend_part(of, rows, part, room, task);
                 task.advance(1)

@@ -2,19 +2,21 @@
 //!
 //! Keys and values are packed in blocks of [`KEYS`] positions, as panels of four registers: keys transposed, so that a tile of
 //! scores is queries times registers of keys, and values as they are, so that a tile of outputs is queries times registers
-//! of their width. A block of [`QUERIES`] queries passes by all keys: scores, the running maximum, exponentials, and the sum of
+//! of their width; values as wide as a panel are one where they lie. A block of [`QUERIES`] queries passes by all keys: scores, the running maximum, exponentials, and the sum of
 //! weighted values, of which only the last stays. O(L · S · (d + v)) time; memory beside the result: the packed keys and values.
 //!
 //! Every score is one chain of fused multiply-adds; sums over keys are taken from zero for each block, and blocks in order.
 //! Blocks begin at multiples of [`KEYS`], and every [`SPAN`] keys the running softmax begins anew and is merged
 //! into what was before. So the output of a query depends on nothing but that query: neither on which others stand beside
-//! it, nor on threads, nor on the instruction set. Few queries of many keys split the spans over the threads.
+//! it, nor on threads, nor on the instruction set. Few queries of many keys split the spans over the threads, and pack
+//! nothing: keys are transposed in registers.
 //!
 //! Not best: heads narrower than four registers compute on zeros; a machine without fused multiply-add calls a function
 //! for each.
 
 mod backward;
 mod block;
+mod few;
 mod forward;
 mod mask;
 mod rows;

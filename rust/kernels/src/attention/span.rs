@@ -1,12 +1,14 @@
 //! A block of queries passes by the keys of a span.
 
-use super::block::{Block as KeyBlock, Blocks, pack};
+use super::block::{Blocks, pack};
+use super::few::{FEW, blend_few, scores_of_few};
 use super::mask::OfHead;
 use super::rows::{Strides, blend, blend_seen};
 use super::softmax::{Block, State, put_mask, update};
-use super::{Attention, KEYS, QUERIES};
+use super::{Attention, KEYS, QUERIES, SUMS};
 use crate::Task;
 use crate::simd::numbers::{Float, Numbers};
+use crate::simd::prefetch;
 use crate::simd::product::{To, multiply};
 use crate::simd::tile::ACROSS;
 use std::ops::Range;
@@ -35,6 +37,7 @@ pub(super) fn scale_queries<T: Float, L: Numbers<T>>(
     let scale = lanes.splat(of.scale);
     let mut at = 0;
     while at < from.len() {
+        prefetch(from, at + from.len()); // the next block's
         lanes.store_part(lanes.mul(lanes.load_part(&from[at..]), scale), &mut to[at..]);
         at += L::N;
     }
@@ -73,29 +76,41 @@ pub(super) fn over_span<T: Float, L: Numbers<T>>(
     let mut first = keys.start;
     while first < keys.end {
         let n = KEYS.min(keys.end - first);
-        let KeyBlock { keys: packed, values, strange } = match source {
-            Source::Packed(blocks, at) => blocks.at(at + first / KEYS),
+        let (d, v) = (of.features, of.width);
+        let raw = (&of.keys_of(key_head)[first * d..][..n * d], &of.values_of(key_head)[first * v..][..n * v]);
+        let packed = match source {
+            Source::Packed(blocks, at) => Some(blocks.at(at + first / KEYS)),
+            Source::Raw if rows.n <= FEW => None,
             Source::Raw => {
                 for place in block.places() {
                     pack(lanes, of, key_head, first, place);
                 }
-                block.at(0)
+                Some(block.at(0))
             }
         };
-        make_scores(lanes, of, rows, first, n, masks, query, packed, scores);
-        if strange {
-            what_is_seen(scores, rows.n, n, seen);
+        match packed {
+            Some(packed) => {
+                let panels = n.div_ceil(ACROSS * L::N);
+                multiply(lanes, query, d, rows.n, d, packed.keys, panels, To::Padded(&mut *scores, KEYS));
+            }
+            None => scores_of_few(lanes, query, rows.n, raw.0, d, scores),
         }
+        put_masks(lanes, of, rows, first, n, masks, scores);
+        // What is not seen must not be multiplied where it is not finite; nobody has looked at values that are not packed.
+        let watched = packed.is_none_or(|packed| packed.strange) && !what_is_seen(scores, rows.n, n, seen);
         let State { apart, maximum, totals, sums } = &mut *state;
         update(lanes, scores, rows.n, n, maximum, totals, &mut factors);
         let kept = (first > keys.start).then_some(&factors[..]);
-        if strange {
-            let v = of.width;
-            let x = &of.values_of(key_head)[first * v..][..n * v];
-            let at = Strides { row: KEYS, term: 1 };
-            blend_seen(lanes, scores, seen, at, rows.n, n, x, kept, sums, *apart, v);
-        } else {
-            blend(lanes, scores, KEYS, rows.n, n, values, KEYS, kept, sums, *apart, *apart);
+        match packed {
+            _ if watched => {
+                let at = Strides { row: KEYS, term: 1 };
+                blend_seen(lanes, scores, seen, at, rows.n, n, raw.1, kept, sums, *apart, v);
+            }
+            Some(packed) => {
+                let values = if packed.values.is_empty() { raw.1 } else { packed.values };
+                blend(lanes, scores, KEYS, rows.n, n, values, KEYS, kept, sums, *apart, *apart);
+            }
+            None => blend_few(lanes, scores, rows.n, raw.1, v, kept, sums, *apart),
         }
         first += KEYS;
         if task.interrupted() {
@@ -120,6 +135,26 @@ pub(super) fn make_scores<T: Float, L: Numbers<T>>(
 ) {
     let panels = n.div_ceil(ACROSS * L::N);
     multiply(lanes, query, of.features, rows.n, of.features, packed, panels, To::Padded(&mut *scores, KEYS));
+    put_masks(lanes, of, rows, first, n, masks, scores);
+}
+
+/// Puts the masks on scores of a block of queries with `n` keys from `first` on.
+#[inline(always)]
+fn put_masks<T: Float, L: Numbers<T>>(
+    lanes: L,
+    of: &Attention<'_, T>,
+    rows: Block,
+    first: usize,
+    n: usize,
+    masks: &[OfHead<'_, T>],
+    scores: &mut [T],
+) {
+    let place = rows.first % of.queries;
+    let least = if place + rows.n <= of.queries { place } else { 0 };
+    let is_plain = of.mask.is_none() && first + n <= of.reach(least);
+    if is_plain && n.is_multiple_of(SUMS) {
+        return;
+    }
     let mut room = [T::ZERO; KEYS];
     let heads_before = rows.first / of.queries;
     for row in 0..rows.n {
@@ -129,12 +164,16 @@ pub(super) fn make_scores<T: Float, L: Numbers<T>>(
     }
 }
 
-/// Which keys are seen, told by scores.
+/// Which keys are seen, told by scores. Tells whether all are.
 #[inline(always)]
-pub(super) fn what_is_seen<T: Float>(scores: &[T], rows: usize, n: usize, seen: &mut [bool]) {
+pub(super) fn what_is_seen<T: Float>(scores: &[T], rows: usize, n: usize, seen: &mut [bool]) -> bool {
+    let mut all = true;
     for row in 0..rows {
+        let (scores, seen) = (&scores[row * KEYS..][..n], &mut seen[row * KEYS..][..n]);
         for j in 0..n {
-            seen[row * KEYS + j] = scores[row * KEYS + j] != T::MINUS_INFINITY;
+            seen[j] = scores[j] != T::MINUS_INFINITY;
+            all &= seen[j];
         }
     }
+    all
 }

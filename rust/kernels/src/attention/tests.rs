@@ -1,11 +1,13 @@
 //! The kernel against the definition, one query at a time; parts on every path.
 
 use super::block::{is_strange, pack_rows, pack_transposed, padded};
+use super::few::{FEW, blend_few, scores_of_few};
 use super::rows::{Strides, blend, blend_seen};
 use super::*;
 use crate::Task;
 use crate::simd::numbers::Numbers;
 use crate::simd::over_paths;
+use crate::simd::product::{To, multiply};
 use crate::simd::tile::ACROSS;
 use ndarray::{ArrayD, IxDyn};
 
@@ -111,10 +113,13 @@ fn cases() -> Vec<Case> {
         Case::new(6, 3, 5, 1100, 8, 3).masked(),
         Case::new(4, 2, 40, 200, 33, 20).masked(),
         Case::new(1, 1, 129, 1025, 5, 5),
+        Case::new(3, 1, 1, 2100, 64, 64),
+        Case::new(4, 2, 3, 1030, 37, 70).masked(),
         Case::new(9, 1, 66, 140, 7, 40).masked(),
     ];
     cases.push(Case { causal: true, ..Case::new(2, 1, 130, 140, 5, 6).masked() });
     cases.push(Case { causal: true, ..Case::new(2, 1, 200, 60, 5, 6) });
+    cases.push(Case { causal: true, ..Case::new(2, 1, FEW, 60, 16, 9) });
     cases
 }
 
@@ -220,6 +225,67 @@ fn what_is_not_finite_is_found_anywhere() {
             }
         }
     });
+}
+
+#[test]
+fn what_is_not_packed_gives_the_bits_of_what_is() {
+    over_paths!(|lanes| {
+        let wide = ACROSS * <_ as Numbers<f64>>::n(lanes);
+        for (rows, n, d, v) in [(1, 128, 64, 64), (FEW, 100, 37, 70), (3, 9, 5, 33), (2, 17, 8, 3), (7, 128, 1, 1)] {
+            let (query, keys) = (draw(rows * d, 1), draw(n * d, 2));
+            let (weights, values, factors) = (draw(rows * KEYS, 3), draw(n * v, 4), draw(rows, 5));
+            let (mut across, mut along) = (vec![0.0; KEYS * d], vec![0.0; KEYS * padded(v, wide)]);
+            pack_transposed(lanes, &keys, d, &mut across);
+            pack_rows(lanes, &values, v, KEYS, &mut along);
+            let (mut one, mut two) = (vec![9.0; rows * KEYS], vec![9.0; rows * KEYS]);
+            multiply(lanes, &query, d, rows, d, &across, n.div_ceil(wide), To::Padded(&mut one, KEYS));
+            scores_of_few(lanes, &query, rows, &keys, d, &mut two);
+            for row in 0..rows {
+                assert_eq!(one[row * KEYS..][..n], two[row * KEYS..][..n], "{rows} {n} {d}");
+            }
+            for factors in [None, Some(&factors[..])] {
+                let apart = padded(v, wide);
+                let (mut one, mut two) = (draw(rows * apart, 6), draw(rows * apart, 6));
+                blend(lanes, &weights, KEYS, rows, n, &along, KEYS, factors, &mut one, apart, apart);
+                blend_few(lanes, &weights, rows, &values, v, factors, &mut two, apart);
+                for row in 0..rows {
+                    assert_eq!(one[row * apart..][..v], two[row * apart..][..v], "{rows} {n} {v}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_query_gives_the_same_alone_and_among_others() {
+    for masked in [false, true] {
+        let all = Case::new(2, 1, 70, 1100, 20, 36);
+        let mut all = if masked { all.masked() } else { all };
+        // Keys that nobody sees hold what would spoil everything.
+        if let Some(seen) = &mut all.seen {
+            seen.indexed_iter_mut().filter(|(place, _)| place[2] % 9 == 4).for_each(|(_, seen)| *seen = false);
+            all.value.iter_mut().enumerate().filter(|(at, _)| at / 36 % 1100 % 9 == 4).for_each(|(_, x)| *x = f64::NAN);
+        }
+        let expected = forward(&all.view(), false, &Task::new()).unwrap().output;
+        for (first, n) in [(0, 1), (13, FEW), (40, FEW + 1)] {
+            let part = |x: &[f64], width: usize| -> Vec<f64> {
+                x.chunks(70 * width).flat_map(|head| head[first * width..][..n * width].to_vec()).collect()
+            };
+            let few = Case {
+                queries: n,
+                query: part(&all.query, 20),
+                key: all.key.clone(),
+                value: all.value.clone(),
+                seen: all
+                    .seen
+                    .as_ref()
+                    .map(|seen| seen.slice_axis(ndarray::Axis(1), ndarray::Slice::from(first..first + n)).to_owned()),
+                ..Case::new(2, 1, 1, 1100, 20, 36)
+            };
+            assert!(expected.iter().all(|x| x.is_finite()));
+            assert_eq!(forward(&few.view(), false, &Task::new()).unwrap().output, part(&expected, 36));
+        }
+    }
 }
 
 #[test]
