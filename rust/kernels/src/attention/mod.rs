@@ -2,8 +2,9 @@
 //!
 //! Keys and values are packed in blocks of [`KEYS`] positions, as panels of four registers: keys transposed, so that a tile of
 //! scores is queries times registers of keys, and values as they are, so that a tile of outputs is queries times registers
-//! of their width; values as wide as a panel are one where they lie. A block of [`QUERIES`] queries passes by all keys: scores, the running maximum, exponentials, and the sum of
-//! weighted values, of which only the last stays. O(L · S · (d + v)) time; memory beside the result: the packed keys and values.
+//! of their width; values as wide as a panel are one where they lie. A block of [`QUERIES`] queries passes by all keys:
+//! scores, the running maximum, exponentials, and the sum of weighted values, of which only the last stays. O(L · S · (d + v))
+//! time; memory beside the result: the packed keys and values.
 //!
 //! Every score is one chain of fused multiply-adds; sums over keys are taken from zero for each block, and blocks in order.
 //! Blocks begin at multiples of [`KEYS`], and every [`SPAN`] keys the running softmax begins anew and is merged
