@@ -36,7 +36,8 @@ pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
     }
     let mut sums = *acc;
     let mut k = 0;
-    while k + STEP <= terms {
+    // A row alone has too little to do for a longer loop to be worth its code.
+    while M > 1 && k + STEP <= terms {
         let mut few: [&[T]; M] = [&[]; M];
         for m in 0..M {
             few[m] = &x[m][k..k + STEP];
