@@ -208,3 +208,28 @@ def test_what_is_small_starts_no_thread():
         RAYON_NUM_THREADS="7",
         DIPTYCH_NUM_THREADS="7",
     )
+
+
+# Where threads run
+
+
+@on_linux
+def test_as_many_threads_as_cores_stay_on_a_core_each():
+    """Else a system may wake two on one core and leave them there for longer than a kernel runs."""
+    alone("""
+        def cores_of_threads():
+            found = {}
+            for task in os.listdir("/proc/self/task"):
+                with open(f"/proc/self/task/{task}/comm") as file:
+                    if file.read().startswith("diptych-"):
+                        found[int(task)] = frozenset(os.sched_getaffinity(int(task)))
+            return found
+        mine = frozenset(os.sched_getaffinity(0))
+        product(len(mine) + 1)
+        assert set(cores_of_threads().values()) == {mine}  # the system places them
+        before = set(cores_of_threads())
+        product(len(mine))
+        new = [cores for task, cores in cores_of_threads().items() if task not in before]
+        assert sorted(map(sorted, new)) == [[core] for core in sorted(mine)]
+        assert os.sched_getaffinity(0) == mine
+    """)

@@ -2,7 +2,7 @@
 
 use crate::error::{exception, from_panic};
 use arc_swap::{ArcSwapOption, Guard};
-use diptych_kernels::{Result, Task};
+use diptych_kernels::{Result, Task, cores};
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::HashMap;
@@ -42,10 +42,15 @@ fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
     if let Some(pool) = by_size.get(&threads) {
         return Ok(Arc::clone(pool));
     }
-    let built =
-        ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("diptych-{index}")).build().map_err(
-            |error| pyo3::exceptions::PyRuntimeError::new_err(format!("cannot start {threads} threads: {error}")),
-        )?;
+    let cores = cores::one_for_each(threads);
+    let built = ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("diptych-{index}"))
+        .start_handler(move |index| cores.iter().for_each(|cores| cores::stay_on(cores[index])))
+        .build()
+        .map_err(|error| {
+            pyo3::exceptions::PyRuntimeError::new_err(format!("cannot start {threads} threads: {error}"))
+        })?;
     let pool = Arc::new(built);
     by_size.insert(threads, Arc::clone(&pool));
     Ok(pool)

@@ -9,6 +9,7 @@
 
 pub mod attention;
 pub mod clustering;
+pub mod cores;
 pub mod csr;
 mod error;
 pub mod metapath;
