@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -25,6 +25,24 @@ def held(is_held: bool | None) -> str:
 
 def times(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g} ×"
+
+
+def beside_peer(result: dict, unit: Callable[[float], str] = seconds) -> list[str]:
+    """Return the cells that say who the peer is, what both took, and whether the bar holds."""
+    return [
+        result["peer"],
+        unit(result["ours"]["median"]),
+        unit(result["theirs"]["median"]),
+        times(result["ratio"]),
+        times(result["bar"]),
+        times(result["goal"]),
+        held(result["held"]),
+    ]
+
+
+def apart(result: dict) -> str:
+    """Return how far results differ; in bold where that is too far."""
+    return f"{result['apart']:.0e}" if result["ok"] else f"**{result['apart']:.0e}**"
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from diptych._blas import one_thread
+from processes import alone, with_fork
 
 FIT = """
 import hashlib, sys
@@ -47,9 +46,7 @@ def blas_threads():
 def test_threads_of_blas_change_no_bit(kind):
     def digest(threads):
         names = "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"
-        environment = os.environ | dict.fromkeys(names, threads)
-        run = [sys.executable, "-c", FIT, kind]
-        return subprocess.run(run, env=environment, check=True, capture_output=True, text=True).stdout
+        return alone(FIT, kind, **dict.fromkeys(names, threads))
 
     assert digest("1") == digest("2") != ""
 
@@ -82,7 +79,7 @@ def test_an_error_lifts_the_limit():
         assert blas_threads() == outer
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@with_fork
 def test_a_forked_child_is_not_inside():
     with threadpool_limits(2, user_api="blas"):
         outer = blas_threads()

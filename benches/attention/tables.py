@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benches.report import held, seconds, size, times
+from benches.report import apart, beside_peer, held, size
 from benches.section import Section
 
 
@@ -10,16 +10,10 @@ def cells(result: dict) -> list[str]:
     """One line."""
     return [
         result["input"],
-        result["peer"],
-        seconds(result["ours"]["median"]),
-        seconds(result["theirs"]["median"]),
-        times(result["ratio"]),
-        times(result["bar"]),
-        times(result["goal"]),
-        held(result["held"]),
+        *beside_peer(result),
         f"{result['rate']:.0f}",
         f"{result['of_sgemm']:.0%}",
-        f"{result['apart']:.0e}" if result["ok"] else f"**{result['apart']:.0e}**",
+        apart(result),
         f"{len(result['ours']['turns'])}",
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benches.report import held, seconds, times
+from benches.report import apart, beside_peer, held, seconds
 from benches.section import Section
 
 
@@ -15,15 +15,9 @@ def cells(result: dict) -> list[str]:
     """One line."""
     return [
         result["input"],
-        result["peer"],
-        microseconds(result["ours"]["median"]),
-        microseconds(result["theirs"]["median"]),
-        times(result["ratio"]),
-        times(result["bar"]),
-        times(result["goal"]),
-        held(result["held"]),
+        *beside_peer(result, microseconds),
         f"{result['rate']:.0f}",
-        f"{result['apart']:.0e}" if result["ok"] else f"**{result['apart']:.0e}**",
+        apart(result),
         f"{len(result['ours']['turns'])}",
     ]
 
@@ -55,15 +49,9 @@ def epoch_cells(result: dict) -> list[str]:
     ours, theirs = result["losses"]
     return [
         result["input"],
-        result["peer"],
-        seconds(result["ours"]["median"]),
-        seconds(result["theirs"]["median"]),
-        times(result["ratio"]),
-        times(result["bar"]),
-        times(result["goal"]),
-        held(result["held"]),
+        *beside_peer(result),
         f"{ours:.3f} / {theirs:.3f}",
-        f"{result['apart']:.0e}" if result["ok"] else f"**{result['apart']:.0e}**",
+        apart(result),
         f"{len(result['ours']['turns'])}",
     ]
 

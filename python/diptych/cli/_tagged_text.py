@@ -48,8 +48,9 @@ def read_columns(path: str) -> tuple[list[list[str]], list[list[str]]]:
     if not sentences:
         raise DataError(f"{path} holds no sentence.")
     for first, row in zip(first_lines, tags, strict=True):
-        for j, what in _faults(row):
-            raise DataError(f"{path}, line {first + j}: {what}")
+        fault = _fault(row)
+        if fault is not None:
+            raise DataError(f"{path}, line {first + fault[0]}: {fault[1]}")
     return sentences, tags
 
 
@@ -57,14 +58,15 @@ def read_tags(path: str) -> list[list[str]]:
     """Read the tags of a sentence from each line."""
     rows = read_sentences(path)
     for number, row in enumerate(rows, start=1):
-        for j, what in _faults(row):
-            raise DataError(f"{path}, line {number}, tag {j + 1}: {what}")
+        fault = _fault(row)
+        if fault is not None:
+            raise DataError(f"{path}, line {number}, tag {fault[0] + 1}: {fault[1]}")
     return rows
 
 
-def _faults(row: list[str]) -> list[tuple[int, str]]:
-    found = _validate_tags.misshapen(row) or _validate_tags.out_of_place(row)
-    return [] if found is None else [found]
+def _fault(row: list[str]) -> tuple[int, str] | None:
+    """Return which tag is wrong, and why, if there is one."""
+    return _validate_tags.misshapen(row) or _validate_tags.out_of_place(row)
 
 
 def read_sentences(path: str, *, characters: bool = False) -> list[list[str]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -38,3 +39,45 @@ def write_gif(
     shown = [*frames, *[frames[-1]] * pace]
     FuncAnimation(figure, frame, frames=shown, blit=False).save(path, writer=PillowWriter(fps=pace), dpi=80)
     plt.close(figure)
+
+
+class MovingDisplay(ABC):
+    """A picture that is drawn anew for each frame, of which the last shows all."""
+
+    figure_: Figure
+    _pace: ClassVar[int]  # frames for each second of the animation
+
+    def plot(self) -> Self:
+        """Draw all.
+
+        Returns
+        -------
+        Self
+            This display, with ``axes_`` and ``figure_``.
+        """
+        self._open()
+        self._draw(self._frames()[-1])
+        return self
+
+    def animate(self, path: str) -> None:
+        """Write a gif of all frames.
+
+        Parameters
+        ----------
+        path : str
+            Where to write it.
+        """
+        self._open()
+        write_gif(self.figure_, self._draw, self._frames(), path, pace=self._pace)
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Make ``figure_`` and ``axes_``."""
+
+    @abstractmethod
+    def _frames(self) -> Sequence[int]:
+        """Return the numbers of the frames."""
+
+    @abstractmethod
+    def _draw(self, until: int) -> None:
+        """Draw a frame."""

@@ -30,7 +30,7 @@ from diptych import plot as _plot
 from diptych._blas import one_thread
 from diptych.studies import _contribution_runs as runs
 from diptych.studies._contribution_runs import Contributions
-from diptych.studies._moving import write_gif
+from diptych.studies._moving import MovingDisplay, write_gif
 from diptych.studies._result import StudyResult
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _numbers(answer: _Answer) -> dict[str, Any]:
     return numbers
 
 
-class ContributionDisplay:
+class ContributionDisplay(MovingDisplay):
     """One sequence through each net of the long way, a row each; credit and gradients by distance beside.
 
     Parameters
@@ -194,22 +194,11 @@ class ContributionDisplay:
 
     axes_: dict[str, Axes]
     figure_: Figure
+    _pace = PACE
 
     def __init__(self, short: dict[str, Contributions], long: dict[str, Contributions]) -> None:
         self.short = short
         self.long = long
-
-    def plot(self) -> ContributionDisplay:
-        """Draw the measures of one sequence, and what becomes of them with distance.
-
-        Returns
-        -------
-        ContributionDisplay
-            This display, with ``axes_`` and ``figure_``.
-        """
-        self._open()
-        self._draw(self.long["LSTM"].steps)
-        return self
 
     def animate(self, path: str, *, every: int = 2) -> None:
         """Write a gif in which one step after the other is asked about.
@@ -222,8 +211,11 @@ class ContributionDisplay:
             Show each ``every``-th step only.
         """
         self._open()
-        last = self.long["LSTM"].steps
-        write_gif(self.figure_, self._draw, [*range(1, last, every), last], path, pace=PACE)
+        frames = self._frames()
+        write_gif(self.figure_, self._draw, [*frames[:-1:every], frames[-1]], path, pace=PACE)
+
+    def _frames(self) -> range:
+        return range(1, self.long["LSTM"].steps + 1)
 
     def _open(self) -> None:
         _plot.import_matplotlib()

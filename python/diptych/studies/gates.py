@@ -32,7 +32,7 @@ from diptych import plot as _plot
 from diptych._blas import one_thread
 from diptych.studies import _gates_runs as runs
 from diptych.studies._gates_runs import VARIANTS, Learnt
-from diptych.studies._moving import write_gif
+from diptych.studies._moving import MovingDisplay
 from diptych.studies._result import StudyResult
 
 if TYPE_CHECKING:
@@ -142,8 +142,10 @@ def gates(batches: int = 500, *, epochs: int = 30, n_seeds: int = 3, rng: int = 
     return StudyResult("gates", QUESTION, LAW, holds, numbers, GatesDisplay(tasks))
 
 
-class GatesDisplay:
+class GatesDisplay(MovingDisplay):
     """How each variant learns, and where each seed ends, a row for each task.
+
+    In the animation they learn.
 
     Parameters
     ----------
@@ -160,32 +162,13 @@ class GatesDisplay:
 
     axes_: dict[tuple[str, str], Axes]
     figure_: Figure
+    _pace = PACE
 
     def __init__(self, tasks: tuple[Learnt, ...]) -> None:
         self.tasks = tasks
 
-    def plot(self) -> GatesDisplay:
-        """Draw learning curves, and the errors in the end.
-
-        Returns
-        -------
-        GatesDisplay
-            This display, with ``axes_`` and ``figure_``.
-        """
-        self._open()
-        self._draw(self._points())
-        return self
-
-    def animate(self, path: str) -> None:
-        """Write a gif in which the variants learn.
-
-        Parameters
-        ----------
-        path : str
-            Where to write it.
-        """
-        self._open()
-        write_gif(self.figure_, self._draw, range(1, self._points() + 1), path, pace=PACE)
+    def _frames(self) -> range:
+        return range(1, self._points() + 1)
 
     def _points(self) -> int:
         return max(len(task.batches) for task in self.tasks)

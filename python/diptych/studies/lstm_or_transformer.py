@@ -47,7 +47,7 @@ from diptych._blas import one_thread
 from diptych.datasets import make_travel_requests
 from diptych.estimators import SlotTagger
 from diptych.studies import _recall as runs
-from diptych.studies._moving import write_gif
+from diptych.studies._moving import MovingDisplay
 from diptych.studies._recall import Cost, Recall
 from diptych.studies._result import StudyResult
 
@@ -270,8 +270,10 @@ def all_weights(length: int) -> int:
     return 4 * runs.BATCH * runs.HEADS * length**2
 
 
-class LstmOrTransformerDisplay:
+class LstmOrTransformerDisplay(MovingDisplay):
     """F1 with the time of training, recall against distance, and time and memory against length.
+
+    In the animation distance and length grow.
 
     Parameters
     ----------
@@ -292,6 +294,7 @@ class LstmOrTransformerDisplay:
 
     axes_: dict[str, Axes]
     figure_: Figure
+    _pace = PACE
 
     def __init__(
         self,
@@ -305,28 +308,8 @@ class LstmOrTransformerDisplay:
         self.at_once = at_once
         self.costs = costs
 
-    def plot(self) -> LstmOrTransformerDisplay:
-        """Draw all four.
-
-        Returns
-        -------
-        LstmOrTransformerDisplay
-            This display, with ``axes_`` and ``figure_``.
-        """
-        self._open()
-        self._draw(len(DISTANCES))
-        return self
-
-    def animate(self, path: str) -> None:
-        """Write a gif in which distance and length grow.
-
-        Parameters
-        ----------
-        path : str
-            Where to write it.
-        """
-        self._open()
-        write_gif(self.figure_, self._draw, range(1, len(DISTANCES) + 1), path, pace=PACE)
+    def _frames(self) -> range:
+        return range(1, len(DISTANCES) + 1)
 
     def _open(self) -> None:
         _plot.import_matplotlib()

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from diptych import _validate
 from diptych import plot as _plot
 from diptych.kernels.recurrent import rnn, state_jacobian_norms
-from diptych.studies._moving import write_gif
+from diptych.studies._moving import MovingDisplay, write_gif
 from diptych.studies._result import StudyResult
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def _begins_to_grow(H: int, rng: int) -> float:
     return float(np.median(begins))
 
 
-class NonlinearityDisplay:
+class NonlinearityDisplay(MovingDisplay):
     """Length of the state above, what arrives of a change of it below, a column for each spectral radius.
 
     Parameters
@@ -296,21 +296,10 @@ class NonlinearityDisplay:
 
     axes_: dict[tuple[str, float], Axes]
     figure_: Figure
+    _pace = PACE
 
     def __init__(self, runs: tuple[Run, ...]) -> None:
         self.runs = runs
-
-    def plot(self) -> NonlinearityDisplay:
-        """Draw lengths against steps, and gradients against steps back.
-
-        Returns
-        -------
-        NonlinearityDisplay
-            This display, with ``axes_`` and ``figure_``.
-        """
-        self._open()
-        self._draw(len(self.runs[0].lengths))
-        return self
 
     def animate(self, path: str, *, every: int = 4) -> None:
         """Write a gif in which the nets run.
@@ -323,8 +312,11 @@ class NonlinearityDisplay:
             Show each ``every``-th step only.
         """
         self._open()
-        last = len(self.runs[0].lengths)
-        write_gif(self.figure_, self._draw, [*range(2, last, every), last], path, pace=PACE)
+        frames = self._frames()
+        write_gif(self.figure_, self._draw, [*frames[:-1:every], frames[-1]], path, pace=PACE)
+
+    def _frames(self) -> range:
+        return range(2, len(self.runs[0].lengths) + 1)
 
     def _open(self) -> None:
         _plot.import_matplotlib()

@@ -31,7 +31,7 @@ from diptych import plot as _plot
 from diptych._blas import one_thread
 from diptych.datasets import TaggedSentences, make_travel_requests
 from diptych.estimators import SlotTagger
-from diptych.studies._moving import write_gif
+from diptych.studies._moving import MovingDisplay
 from diptych.studies._result import StudyResult
 
 if TYPE_CHECKING:
@@ -281,8 +281,10 @@ def _numbers(tagged: dict[tuple[str, str], Tagged], examples: Sequence[Example])
     return numbers
 
 
-class OrderDisplay:
+class OrderDisplay(MovingDisplay):
     """City words that are tagged right, in order and shuffled; and two sentences of the same words.
+
+    The animation reads them word by word.
 
     Parameters
     ----------
@@ -301,33 +303,14 @@ class OrderDisplay:
 
     axes_: dict[str, Axes]
     figure_: Figure
+    _pace = PACE
 
     def __init__(self, tagged: tuple[Tagged, ...], examples: tuple[Example, ...]) -> None:
         self.tagged = tagged
         self.examples = examples
 
-    def plot(self) -> OrderDisplay:
-        """Draw how many city words are tagged right, and the examples.
-
-        Returns
-        -------
-        OrderDisplay
-            This display, with ``axes_`` and ``figure_``.
-        """
-        self._open()
-        self._draw(self._longest())
-        return self
-
-    def animate(self, path: str) -> None:
-        """Write a gif that reads the examples word by word.
-
-        Parameters
-        ----------
-        path : str
-            Where to write it.
-        """
-        self._open()
-        write_gif(self.figure_, self._draw, range(self._longest() + 1), path, pace=PACE)
+    def _frames(self) -> range:
+        return range(self._longest() + 1)
 
     def _longest(self) -> int:
         return max(len(sentence) for example in self.examples for sentence in example.sentences)

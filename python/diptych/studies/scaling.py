@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 
 from diptych import _validate
 from diptych import plot as _plot
-from diptych.studies._moving import write_gif
+from diptych.studies._moving import MovingDisplay
 from diptych.studies._result import StudyResult
 from diptych.studies._scaling_tagger import WIDTH, Trained, train
 
@@ -342,8 +342,10 @@ def _numbers(answer: _Answer) -> dict[str, Any]:
     return numbers
 
 
-class ScalingDisplay:
+class ScalingDisplay(MovingDisplay):
     """Variance of the scores, entropy and both gradients against d; taggers that were trained below.
+
+    In the animation d grows.
 
     Parameters
     ----------
@@ -364,6 +366,7 @@ class ScalingDisplay:
 
     axes_: dict[str, Axes]
     figure_: Figure
+    _pace = PACE
 
     def __init__(
         self, scores: tuple[Scores, ...], scaled: dict[str, Scaled], trained: dict[str, Trained]
@@ -372,28 +375,8 @@ class ScalingDisplay:
         self.scaled = scaled
         self.trained = trained
 
-    def plot(self) -> ScalingDisplay:
-        """Draw medians, with bands from quartile to quartile.
-
-        Returns
-        -------
-        ScalingDisplay
-            This display, with ``axes_`` and ``figure_``.
-        """
-        self._open()
-        self._draw(len(DIMENSIONS))
-        return self
-
-    def animate(self, path: str) -> None:
-        """Write a gif in which d grows.
-
-        Parameters
-        ----------
-        path : str
-            Where to write it.
-        """
-        self._open()
-        write_gif(self.figure_, self._draw, range(1, len(DIMENSIONS) + 1), path, pace=PACE)
+    def _frames(self) -> range:
+        return range(1, len(DIMENSIONS) + 1)
 
     def _open(self) -> None:
         _plot.import_matplotlib()
