@@ -5,7 +5,6 @@ use crate::Result;
 use crate::parallel::filled;
 use crate::simd::memory::{Aligned, size};
 use crate::simd::numbers::{Float, MOST, Numbers, transpose};
-use crate::simd::prefetch;
 use crate::simd::tile::ACROSS;
 
 /// Registers of keys that are asked for before they are read.
@@ -136,14 +135,7 @@ pub(super) fn pack_transposed<T: Float, L: Numbers<T>>(lanes: L, rows: &[T], wid
 /// Columns, in registers, of as many rows of `width` numbers.
 #[inline(always)]
 pub(super) fn across<T: Float, L: Numbers<T>>(lanes: L, rows: &[T], width: usize) -> [L::V; MOST] {
-    let mut x = [lanes.splat(T::ZERO); MOST];
-    let (mut from, ahead) = (rows, AHEAD * L::N * width);
-    for i in 0..L::N {
-        // So many streams at once are none to the processor; beyond the block lies the next one.
-        prefetch(from, ahead);
-        x[i] = lanes.load(from);
-        from = from.get(width..).unwrap_or_default();
-    }
+    let mut x = lanes.load_rows(rows, width, AHEAD * L::N * width); // beyond the block lies the next one
     transpose(lanes, &mut x);
     x
 }

@@ -13,7 +13,7 @@ use crate::simd::tile::{ACROSS, tiles};
 pub(super) const FEW: usize = 12;
 
 /// Positions of values that are asked for before they are read.
-const AHEAD: usize = 16;
+const AHEAD: usize = 48;
 
 /// Scores of `rows` queries with keys, all of `width` numbers.
 #[inline(always)]
@@ -28,30 +28,35 @@ pub(super) fn scores_of_few<T: Float, L: Numbers<T>>(
     let n = keys.len() / width;
     let mut first = 0;
     while first < n {
-        // Two registers of keys in turn: while the chains of one wait for themselves, the other is transposed.
-        let pair = if first + 2 * L::N <= n { 2 } else { 1 };
+        let pair = first + 2 * L::N <= n;
         let mut column = 0;
         while column < width {
             let here = L::N.min(width - column);
-            for part in 0..pair {
-                let first = first + part * L::N;
-                let (from, there) = (&keys[first * width + column..], L::N.min(n - first));
-                let query = &query[column..];
-                let to = &mut scores[first..];
-                if here == L::N && there == L::N {
-                    let x = across(lanes, from, width);
-                    for row in 0..rows {
-                        let (query, to) = (&query[row * width..][..L::N], &mut to[row * KEYS..][..L::N]);
-                        let mut sum = if column == 0 { lanes.splat(T::ZERO) } else { lanes.load(to) };
-                        for i in 0..L::N {
-                            sum = lanes.fused(lanes.splat(query[i]), x[i], sum);
-                        }
-                        lanes.store(sum, to);
+            let from = &keys[first * width + column..];
+            if pair && here == L::N {
+                // A chain waits for itself, so two go side by side.
+                let (x, y) = (across(lanes, from, width), across(lanes, &from[L::N * width..], width));
+                for row in 0..rows {
+                    let query = &query[row * width + column..][..L::N];
+                    let to = &mut scores[row * KEYS + first..][..2 * L::N];
+                    let mut sums = [lanes.splat(T::ZERO); 2];
+                    if column > 0 {
+                        sums = [lanes.load(to), lanes.load(&to[L::N..])];
                     }
-                } else {
-                    let x = part_across(lanes, from, width, there, here);
+                    for i in 0..L::N {
+                        let q = lanes.splat(query[i]);
+                        sums = [lanes.fused(q, x[i], sums[0]), lanes.fused(q, y[i], sums[1])];
+                    }
+                    lanes.store(sums[0], to);
+                    lanes.store(sums[1], &mut to[L::N..]);
+                }
+            } else {
+                for part in 0..1 + usize::from(pair) {
+                    let first = first + part * L::N;
+                    let x = part_across(lanes, &from[part * L::N * width..], width, L::N.min(n - first), here);
                     for row in 0..rows {
-                        let (query, to) = (&query[row * width..][..here], &mut to[row * KEYS..][..L::N]);
+                        let query = &query[row * width + column..][..here];
+                        let to = &mut scores[row * KEYS + first..][..L::N];
                         let mut sum = if column == 0 { lanes.splat(T::ZERO) } else { lanes.load(to) };
                         for i in 0..here {
                             sum = lanes.fused(lanes.splat(query[i]), x[i], sum);
@@ -62,7 +67,7 @@ pub(super) fn scores_of_few<T: Float, L: Numbers<T>>(
             }
             column += here;
         }
-        first += pair * L::N;
+        first += if pair { 2 * L::N } else { L::N };
     }
 }
 
@@ -117,20 +122,23 @@ fn blend_tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
         x[m] = &weights[(first + m) * KEYS..][..n];
     }
     let mut sums = [[lanes.splat(T::ZERO); U]; M];
+    let ahead = AHEAD * width;
+    let is_whole = column + U * L::N <= width;
+    let mut rest = &values[column..];
     for j in 0..n {
-        let value = &values[j * width..][..width];
         for u in 0..U {
-            prefetch(value, AHEAD * width + column + u * L::N);
+            prefetch(rest, ahead.wrapping_add(u * L::N));
         }
         let mut v = [lanes.splat(T::ZERO); U];
-        if column + U * L::N <= width {
-            let value = &value[column..column + U * L::N];
+        if is_whole {
+            let value = &rest[..U * L::N];
             for u in 0..U {
                 v[u] = lanes.load(&value[u * L::N..]);
             }
         } else {
-            v[0] = lanes.load_part(&value[column..]);
+            v[0] = lanes.load_part(&rest[..width - column]);
         }
+        rest = rest.get(width..).unwrap_or_default();
         for m in 0..M {
             let x = lanes.splat(x[m][j]);
             for u in 0..U {

@@ -26,6 +26,16 @@ pub trait Numbers<T: Float>: Copy + Send + Sync {
     fn splat(self, x: T) -> Self::V;
     /// The first [`Numbers::N`] numbers of a slice.
     fn load(self, x: &[T]) -> Self::V;
+    /// Of as many rows of `width` numbers the first ones. What is so many numbers ahead of them is asked for, to be read soon:
+    /// so many streams at once are none to the processor.
+    #[inline(always)]
+    fn load_rows(self, rows: &[T], width: usize, _ahead: usize) -> [Self::V; MOST] {
+        let mut x = [self.splat(T::ZERO); MOST];
+        for i in 0..Self::N {
+            x[i] = self.load(&rows[i * width..]);
+        }
+        x
+    }
     /// Writes them to the front of a slice.
     fn store(self, x: Self::V, to: &mut [T]);
     /// Loads what a slice has, at most [`Numbers::N`] numbers, and zeros.

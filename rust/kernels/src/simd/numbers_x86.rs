@@ -1,6 +1,6 @@
 //! [`Numbers`] in the registers of x86-64.
 
-use super::numbers::{Float, Numbers};
+use super::numbers::{Float, MOST, Numbers};
 use super::{Avx2Lanes, Avx512Lanes};
 use std::arch::x86_64::*;
 
@@ -31,6 +31,23 @@ macro_rules! numbers {
                 let x = &x[..$n];
                 // SAFETY: see above.
                 unsafe { $load(x.as_ptr()) }
+            }
+
+            #[inline(always)]
+            fn load_rows(self, rows: &[$t], width: usize, ahead: usize) -> [$v; MOST] {
+                let room = rows.len().saturating_sub($n);
+                assert!($n <= rows.len() && width <= room / ($n - 1));
+                let mut x = [<Self as Numbers<$t>>::splat(self, 0.0); MOST];
+                let mut row = rows.as_ptr();
+                for i in 0..$n {
+                    // SAFETY: see above; after the start of the last row there are N numbers, and a prefetch reads none.
+                    x[i] = unsafe {
+                        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(ahead).cast());
+                        $load(row)
+                    };
+                    row = row.wrapping_add(width);
+                }
+                x
             }
 
             #[inline(always)]
@@ -162,10 +179,17 @@ numbers!(
         _mm512_slli_epi32::<23>(_mm512_castps_si512(whole)),
         _mm512_castps_si512(one)
     )),
-    |a, b, _step| {
-        let (early, late) = const { of_sixteen::<S>() };
-        let (early, late) = (_mm512_loadu_si512(early.as_ptr().cast()), _mm512_loadu_si512(late.as_ptr().cast()));
-        (_mm512_permutex2var_ps(a, early, b), _mm512_permutex2var_ps(a, late, b))
+    |a, b, step| match step {
+        1 => (_mm512_mask_moveldup_ps(a, 0xAAAA, b), _mm512_mask_movehdup_ps(b, 0x5555, a)),
+        2 => {
+            let (a, b) = (_mm512_castps_pd(a), _mm512_castps_pd(b));
+            (_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)), _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)))
+        }
+        4 => (
+            _mm512_mask_shuffle_f32x4::<0b10_10_00_00>(a, 0xF0F0, b, b),
+            _mm512_mask_shuffle_f32x4::<0b11_11_01_01>(b, 0x0F0F, a, a),
+        ),
+        _ => (_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xEE>(a, b)),
     },
 );
 
@@ -179,27 +203,12 @@ numbers!(
         _mm512_slli_epi64::<52>(_mm512_castpd_si512(whole)),
         _mm512_castpd_si512(one)
     )),
-    |a, b, _step| {
-        let (early, late) = const { of_eight::<S>() };
-        let (early, late) = (_mm512_loadu_si512(early.as_ptr().cast()), _mm512_loadu_si512(late.as_ptr().cast()));
-        (_mm512_permutex2var_pd(a, early, b), _mm512_permutex2var_pd(a, late, b))
+    |a, b, step| match step {
+        1 => (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)),
+        2 => (
+            _mm512_mask_shuffle_f64x2::<0b10_10_00_00>(a, 0xCC, b, b),
+            _mm512_mask_shuffle_f64x2::<0b11_11_01_01>(b, 0x33, a, a),
+        ),
+        _ => (_mm512_shuffle_f64x2::<0x44>(a, b), _mm512_shuffle_f64x2::<0xEE>(a, b)),
     },
 );
-
-/// For [`Numbers::exchange`]: which lanes of two registers make the first and the second, those of b counted on from N.
-macro_rules! places {
-    ($name:ident, $t:ty, $n:expr) => {
-        const fn $name<const S: usize>() -> ([$t; $n], [$t; $n]) {
-            let (mut early, mut late, mut i) = ([0; $n], [0; $n], 0);
-            while i < $n {
-                let is_early = i & S == 0;
-                early[i] = (if is_early { i } else { $n + i - S }) as $t;
-                late[i] = (if is_early { i + S } else { $n + i }) as $t;
-                i += 1;
-            }
-            (early, late)
-        }
-    };
-}
-places!(of_sixteen, i32, 16);
-places!(of_eight, i64, 8);
