@@ -23,8 +23,9 @@ WEIGHTS = "w_ih", "w_hh", "b_ih", "b_hh"
 
 def version() -> str:
     """Return the version; of an old one also from when it is."""
-    said = f"PyTorch {torch.__version__.split('a')[0]}"
-    return f"{said} (an old release, of 2022)" if said.startswith("PyTorch 1.13") else said
+    number, _, build = torch.__version__.partition("+")
+    said = f"PyTorch {number.split('a')[0]}" + (" of Debian" if build == "debian" else "")
+    return f"{said} (an old release, of 2022)" if number.startswith("1.13") else said
 
 
 def arrays(tensors: Any) -> list[Any]:
