@@ -153,6 +153,17 @@ def test_gradients_of_another_shape_leave_the_way_back_open():
             layer.backward(x)
 
 
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_a_refused_call_closes_the_way_back(norm_first):
+    layer = nn.TransformerEncoderLayer(E, H, 7, norm_first=norm_first, rng=0)
+    layer(ones(L, B, E), training=True)
+    with pytest.raises(ValueError, match=r"attn_mask has shape \(9, 9\)"):
+        layer(2 * ones(L, B, E), np.zeros((9, 9), bool), training=True)
+    # Its first parts have been called already, its last have not: gradients would be those of neither call.
+    with pytest.raises(RuntimeError, match=r"call the layer with training=True first"):
+        layer.backward(ones(L, B, E))
+
+
 def test_huge_inputs_stay_finite():
     for backend in ("rust", "reference"):
         layer = nn.MultiheadAttention(E, H, backend=backend, rng=0)

@@ -184,7 +184,8 @@ class MultiheadAttention(Layer):
             Boolean: True where a key is ignored, by all queries. Numbers are added to the scores.
         need_weights : bool, default=True
             Whether to return the weights, which takes B · num_heads · L · S numbers; without them memory
-            does not grow with L · S.
+            does not grow with L · S, unless both masks are given: they are made one, of B · L · S entries,
+            or of B · num_heads · L · S where `attn_mask` has a table for each head.
         attn_mask : array-like of shape (L, S) or (B · num_heads, L, S), bool or real, or None, default=None
             Boolean: True where a query may not look at a key. Numbers are added to the scores; -inf hides.
         average_attn_weights : bool, default=True

@@ -248,6 +248,8 @@ class TransformerEncoderLayer(Layer):
         x = _check.positions(src, "src", self.dtype, self.d_model, "d_model", self.batch_first)
         masks = {"attn_mask": src_mask, "key_padding_mask": src_key_padding_mask, "is_causal": is_causal}
         keep, norm1, norm2 = _check.flag(training, "training"), self._parts["norm1"], self._parts["norm2"]
+        if keep:
+            self._units = None  # if attention refuses a mask, no way back leads through two calls
         if self.norm_first:
             x = x + self._attended(norm1(x, training=keep), masks, keep)
             return np.asarray(x + self._forwarded(norm2(x, training=keep), keep))
