@@ -153,6 +153,35 @@ def test_nan_that_is_seen_spreads_as_far_as_it_should(panel, S, dtype):
         assert np.isfinite(np.delete(found, 2, axis=0)).all()
 
 
+@DTYPES
+@pytest.mark.parametrize("S", [7, 300])
+@np.errstate(all="ignore")
+def test_a_strange_query_leaves_alone_what_it_does_not_see(panel, S, dtype):
+    given = attending.heads((), 3, S, 5, 4, dtype=dtype)
+    part = np.arange(S) % 2 == 0
+    given[0][1, 0] = nan
+    output, weights, tape = attending.attend(
+        panel, given, attn_mask=part, return_weights=True, return_tape=True
+    )
+    assert np.isnan(output[1]).all()
+    assert np.isnan(weights[1, part]).all()
+    assert not weights[:, ~part].any()
+    by = attending.back(panel, tape, np.ones_like(output))
+    assert not by.key[~part].any()
+    assert not by.value[~part].any()
+    assert np.isnan(by.value[part]).all()
+
+
+@DTYPES
+@pytest.mark.parametrize("S", [7, 300])
+def test_infinity_that_is_seen_beside_nan_that_is_not(panel, S, dtype):
+    given = attending.heads((), 3, S, 5, 4, dtype=dtype)
+    given[2][1, 0], given[2][S - 1, 0] = nan, inf
+    output = attending.attend(panel, given, attn_mask=np.arange(S) != 1)
+    assert (output[:, 0] == inf).all()
+    assert np.isfinite(output[:, 1:]).all()
+
+
 # The ends of the scale ----------------------------------------------------------------------------
 
 

@@ -124,6 +124,7 @@ def scaled_dot_product_attention(
     """Attend; see :func:`diptych.kernels.attention.scaled_dot_product_attention`."""
     Q, K, V = np.asarray(query), np.asarray(key), np.asarray(value)
     M = None if attn_mask is None else np.asarray(attn_mask)
+    refuse_empty(query=Q, key=K, value=V)
     γ = 1 / math.sqrt(Q.shape[-1]) if scale is None else float(scale)
     Z = scores(Q, for_each_head(K, Q), M, is_causal, γ)
     W, m, l = softmax(Z)  # noqa: E741
@@ -173,14 +174,24 @@ def softmax(Z: Floats) -> tuple[Floats, Floats, Floats]:
     m = np.where(seen.any(axis=-1), Z.max(axis=-1), 0)  # (…, L)
     E = np.where(seen, np.exp(Z - m[..., None]), 0)  # (…, L, S), no exponent above 0
     l = E.sum(axis=-1)  # noqa: E741                            (…, L)
-    return E / np.where(l == 0, 1, l)[..., None], m, l
+    return np.where(seen, E / np.where(l == 0, 1, l)[..., None], 0), m, l  # 0 also where l is NaN
 
 
 def product(A: Floats, X: Floats, seen: NDArray[np.bool]) -> Floats:
     """Multiply A by X, where 0 times NaN is 0 where it is not seen."""
     strange = ~np.isfinite(X)
-    reached = seen @ strange  # whether an entry sees anything strange
-    return np.where(reached, A @ X, A @ np.where(strange, 0, X))
+    C = A @ np.where(strange, 0, X)
+    for j in np.unique(np.nonzero(strange)[-2]):  # terms of what is not finite, one by one
+        counts = seen[..., j, None] & strange[..., j, None, :]
+        C += np.where(counts, A[..., j, None] * X[..., j, None, :], 0)
+    return C
+
+
+def refuse_empty(**arrays: Floats) -> None:
+    """Raise where there is nothing to take a mean of, or no feature to multiply."""
+    for name, X in arrays.items():
+        if 0 in X.shape:
+            raise ValueError(f"{name} has shape {X.shape}: no axis may be empty.")
 
 
 def for_each_head(X: Floats, Q: Floats) -> Floats:
