@@ -112,6 +112,17 @@ REFUSED = {
         {"attn_mask": np.ones((1, B, H, L, S), bool)},
         r"it has 5 axes, the scores have 4",
     ),
+    "mask with masked entries": (
+        {"attn_mask": np.ma.masked_array(np.ones((L, S), bool), np.eye(L, S))},
+        r"attn_mask has masked entries: .*attn_mask.filled",
+    ),
+    "mask of more axes than NumPy had": (
+        {
+            **{name: np.ones((1,) * 31 + (2, 2)) for name in ("query", "key", "value")},
+            "attn_mask": np.ones((2, 2), bool),
+        },
+        r"query has 33 axes: with attn_mask 32 at most; reshape",
+    ),
     "mask of words": ({"attn_mask": [["x"]]}, r"attn_mask has dtype <U1"),
     # the rest
     "infinite scale": ({"scale": inf}, r"scale=inf: must be a finite number, or None"),
@@ -135,6 +146,23 @@ def test_refused(case):
         scaled_dot_product_attention(**given(**changes))
     if case in TYPES:
         assert isinstance(caught.value, TypeError)
+
+
+@pytest.mark.parametrize("axis", [-1, -2, 0])
+@pytest.mark.parametrize("name", ["query", "key", "value"])
+def test_empty_axes_are_named(panel, name, axis):
+    shape = list(given()[name].shape)
+    shape[axis] = 0
+    with pytest.raises(ValueError, match=rf"{name} has shape {re.escape(str(tuple(shape)))}: no axis may be"):
+        panel.attention.scaled_dot_product_attention(**given(**{name: zeros(*shape)}))
+
+
+def test_as_many_axes_as_the_extension_reads():
+    arrays = [np.random.default_rng(0).normal(size=(2, 2)) for _ in range(3)]
+    mask = np.array([[True, False], [True, True]])
+    many = [a.reshape((1,) * 30 + (2, 2)) for a in arrays]
+    found = scaled_dot_product_attention(*many, attn_mask=mask)
+    np.testing.assert_array_equal(found.reshape(2, 2), scaled_dot_product_attention(*arrays, attn_mask=mask))
 
 
 def taped(**changes):

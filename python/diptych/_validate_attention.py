@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych._validate import DtypeError, FloatArray, _real_array, _real_number
+from diptych._validate import DtypeError, FloatArray, _array, _real_array, _real_number
 
+MOST_AXES = 32  # of a mask: the extension reads no array of more where it lies
 Mask: TypeAlias = NDArray[np.bool] | FloatArray
 
 
@@ -81,7 +82,13 @@ def attn_mask(value: Any, known: Heads) -> Mask | None:
     if value is None:
         return None
     dtype = known.query.dtype
-    mask = value if isinstance(value, np.ndarray) else _from_list(value, dtype)
+    if len(known.scores) > MOST_AXES:
+        raise ValueError(
+            f"query has {len(known.scores)} axes: with attn_mask {MOST_AXES} at most; reshape those "
+            "before the last two into one."
+        )
+    given = _array(value, "attn_mask")
+    mask = given if isinstance(value, np.ndarray) else _from_list(value, dtype)
     if mask.dtype != bool and mask.dtype.newbyteorder("=") != dtype:
         hint = (
             f"attn_mask.astype(np.{dtype})"

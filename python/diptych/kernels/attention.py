@@ -35,7 +35,8 @@ class AttentionTape(NamedTuple):
     maximum, total : ndarray of shape (…, L)
         The greatest score m of each query and ``l = Σ exp(score - m)``: a weight is ``exp(score - m) / l``,
         and the logarithm of the sum of exponentials ``m + log(l)``, which as one number would lose what
-        large scores need. Both are 0 where no key is seen.
+        large scores need. Both are 0 where no key is seen; where a score is NaN `total` is, and `maximum`
+        may be anything.
     """
 
     query: FloatArray
@@ -120,7 +121,7 @@ def scaled_dot_product_attention(
     ValueError
         If shapes do not fit each other, or the mask not the scores; if an axis is empty; if the heads of
         `query` are not a multiple of those of `key`, or differ without `enable_gqa`; if `scale` is not
-        finite.
+        finite; if a mask has masked entries, or more than 32 axes to broadcast to.
     TypeError
         If dtypes differ or are neither float32 nor float64 (integers are refused, too), if a mask is of
         another dtype than bool or that of `query`, or a flag is no bool. (The error is a ValueError as
@@ -138,7 +139,7 @@ def scaled_dot_product_attention(
     sees no key gets zeros. Numbers are not scanned: NaN in a query, or in a key it sees, makes its whole
     output NaN; NaN in a value it sees makes that column NaN. Scores may be as large as the dtype holds: no
     exponent is above 0. A score that overflows to +inf counts as NaN, one that overflows to -inf as not
-    seen.
+    seen. An exponential that would be no normal number is 0, of which an infinite value makes NaN.
 
     The keys are read in blocks, of which a query keeps the greatest score so far, the sum of the
     exponentials and the sum of the values they weight [2]_ [3]_. Scores are never all there at once. Blocks
