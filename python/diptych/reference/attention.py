@@ -28,6 +28,20 @@ Three tokens, two features. The third token may look at all, the first at itself
 >>> Q = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 >>> K = np.array([[2.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
 >>> V = np.array([[1.0, 0.0], [0.0, 1.0], [4.0, 4.0]])
+>>> for name, tensor in {"queries Q": Q, "keys K": K, "values V": V}.items():
+...     show(name, ("token", "feature"), tensor)
+queries Q (token, feature)
+[[1. 0.]
+ [0. 1.]
+ [1. 1.]]
+keys K (token, feature)
+[[2. 0.]
+ [0. 2.]
+ [1. 1.]]
+values V (token, feature)
+[[1. 0.]
+ [0. 1.]
+ [4. 4.]]
 >>> γ = 1 / np.sqrt(2)
 >>> Z = attention.scores(Q, K, None, True, γ)
 >>> show("scores Z", ("query", "key"), Z)
@@ -54,6 +68,25 @@ output O (query, feature of a value)
  [0.196 0.804]
  [1.667 1.667]]
 >>> dO = np.array([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]])  # the loss is the third token's first feature
+>>> show("d output O", ("query", "feature of a value"), dO)
+d output O (query, feature of a value)
+[[0. 0.]
+ [0. 0.]
+ [1. 0.]]
+>>> dW, δ = dO @ V.T, (dO * O).sum(axis=1)
+>>> show("d weights W", ("query", "key"), dW)
+d weights W (query, key)
+[[0. 0. 0.]
+ [0. 0. 0.]
+ [1. 0. 4.]]
+>>> show("mean slope δ", ("query",), δ)
+mean slope δ (query)
+[0.    0.    1.667]
+>>> show("d scores Z", ("query", "key"), W * (dW - δ[:, None]))
+d scores Z (query, key)
+[[ 0.     0.     0.   ]
+ [ 0.     0.     0.   ]
+ [-0.222 -0.556  0.778]]
 >>> for name, tensor in attention.scaled_dot_product_attention_backward(tape, dO)._asdict().items():
 ...     show(f"d {name}", ("token", "feature"), tensor)
 d query (token, feature)
