@@ -163,6 +163,8 @@ def test_an_axes_of_the_caller_is_used(tagger):
         ([[0.5, 0.5], [0.7, 0.7]], "query 1 in head 0: the row sums to 1.4"),
         ([[1.5, -0.5]], "query 0 in head 0: the row holds -0.5"),
         ([[np.nan, 1.0]], "the row sums to nan"),
+        ([[1.0], [0.5, 0.5]], "weights is not a table of numbers, its rows differ"),
+        (np.ma.masked_array(np.eye(2), np.eye(2)), "weights has masked entries"),
     ],
 )
 def test_what_are_no_weights(weights, words):
@@ -184,10 +186,16 @@ def test_bad_arguments(tagger):
         display.plot(head=0.5)
     with pytest.raises(ValueError, match="layer=2: there are 2 layers"):
         AttentionDisplay.from_estimator(tagger, SENTENCE, layer=2)
-    with pytest.raises(TypeError, match="is text: a list of words"):
+    with pytest.raises(TypeError, match=r"^sentence='leave taipei' is text: a list of words"):
         AttentionDisplay.from_estimator(tagger, "leave taipei")
-    with pytest.raises(ValueError, match="sentences"):
-        AttentionDisplay.from_estimator(tagger, [])
+    for sentence, words in (
+        ([], r"sentence is empty: a sentence has at least one word"),
+        (["a", ""], r"sentence\[1\] is '': a word has"),
+        ([SENTENCE], r"sentence\[0\]=.*: a string is needed"),
+        (None, r"sentence is of type NoneType: a list of words"),
+    ):
+        with pytest.raises(ValueError, match="^" + words):
+            AttentionDisplay.from_estimator(tagger, sentence)
     with pytest.raises(NotFittedError):
         AttentionDisplay.from_estimator(SlotTagger(encoder="transformer"), SENTENCE)
     sentences, tags, _ = datasets.make_travel_requests(20, rng=0)

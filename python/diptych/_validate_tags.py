@@ -16,10 +16,23 @@ def sentences(given: Any, name: str, *, may_be_empty: bool = False) -> list[list
     for i, row in enumerate(rows):
         if not row:
             raise ValueError(f"{name}[{i}] is empty: a sentence has at least one word; leave it out.")
-        for j, word in enumerate(row):
-            if not word:
-                raise ValueError(f"{name}[{i}][{j}] is '': a word has at least one character.")
+        _refuse_empty_words(row, f"{name}[{i}]")
     return rows
+
+
+def sentence(given: Any, name: str) -> list[str]:
+    """Return one sentence as a list of words."""
+    row = _row(given, name, "words")
+    if not row:
+        raise ValueError(f"{name} is empty: a sentence has at least one word.")
+    _refuse_empty_words(row, name)
+    return row
+
+
+def _refuse_empty_words(row: list[str], name: str) -> None:
+    for j, word in enumerate(row):
+        if not word:
+            raise ValueError(f"{name}[{j}] is '': a word has at least one character.")
 
 
 def tags(given: Any, name: str, words: list[list[str]], words_name: str) -> list[list[str]]:
@@ -98,16 +111,16 @@ def labels(given: Any, name: str, n: int) -> list[str]:
 def _rows(given: Any, name: str, kind: str) -> list[list[str]]:
     whole = f"lists of {kind}"
     _refuse_string(given, name, whole)
-    rows = []
-    for i, row in enumerate(_iterated(given, name, whole)):
-        where = f"{name}[{i}]"
-        _refuse_string(row, where, f"a list of {kind}")
-        found = list(_iterated(row, where, f"a list of {kind}"))
-        for j, item in enumerate(found):
-            if not isinstance(item, str):
-                raise DtypeError(f"{where}[{j}]={item!r}: a string is needed.")
-        rows.append(list(map(str, found)))
-    return rows
+    return [_row(row, f"{name}[{i}]", kind) for i, row in enumerate(_iterated(given, name, whole))]
+
+
+def _row(given: Any, name: str, kind: str) -> list[str]:
+    _refuse_string(given, name, f"a list of {kind}")
+    found = list(_iterated(given, name, f"a list of {kind}"))
+    for j, item in enumerate(found):
+        if not isinstance(item, str):
+            raise DtypeError(f"{name}[{j}]={item!r}: a string is needed.")
+    return list(map(str, found))
 
 
 def _refuse_string(given: Any, name: str, wanted: str) -> None:

@@ -323,7 +323,7 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"encoder={network.sizes.encoder!r} does not attend: fit a tagger with encoder='transformer'."
             )
-        (words,) = _validate_tags.sentences([sentence], "sentences")
+        words = _validate_tags.sentence(sentence, "sentence")
         network.layers["encoder"].n_jobs = resolve_n_jobs(self.n_jobs)
         vectors = network.layers["words"](self._known.vocabulary.numbers(words)[:, None])
         with one_thread():

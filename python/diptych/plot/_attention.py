@@ -183,7 +183,7 @@ class AttentionDisplay:
 
 def _checked(weights: ArrayLike) -> NDArray[np.float64]:
     """Return weights with an axis of heads."""
-    W = np.asarray(weights)
+    W = _validate._array(weights, "weights")
     if W.dtype.kind not in "fiub":
         raise _validate.DtypeError(f"weights has dtype {W.dtype}: real numbers are needed.")
     if W.ndim not in (2, 3) or 0 in W.shape:
