@@ -229,6 +229,13 @@ class MultipliesByZero:
         return W @ V
 
 
+class WeighsWhatIsHidden:
+    """A sum of exponentials that is NaN makes weights of what is not seen."""
+
+    def blend(self, W, V, seen):
+        return W @ np.where(np.isfinite(V), V, 0)
+
+
 class CountsFromTheLast:
     """Causal as flash attention has it: the last query sees the last key."""
 
@@ -332,6 +339,7 @@ _BACK = [
     (TakesTheMeanOverHeads, "heads that share keys add up"),
     (TakesHeadsInTurn, "heads that share keys add up"),
     (MultipliesByZero, "nan that is hidden stays hidden"),
+    (WeighsWhatIsHidden, "nan reaches what it sees alone"),
 ]
 
 

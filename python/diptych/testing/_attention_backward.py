@@ -113,3 +113,26 @@ def nan_that_is_hidden_stays_hidden(subject: Subject, case: Case) -> None:
         if np.isnan(got).any():
             raise LawBroken(f"d_{name} is {got.tolist()}")
         make.compare(f"d_{name}", got, expected[name])
+
+
+def _one_is_spoilt(random: Random) -> Iterator[Case]:
+    for case in make.at_least(make.given(), queries=2, keys=2)(random):
+        part = np.ones((case["query"].shape[-2], case["key"].shape[-2]), bool)
+        part[0, 0] = False
+        tape = definition.tape(case | {"attn_mask": part})
+        left = {name: getattr(tape, name).copy() for name in ("query", "output", "maximum", "total")}
+        for name, array in left.items():
+            array[(..., 0, slice(None)) if name in ("query", "output") else (..., 0)] = np.nan
+        yield {"tape": tape._replace(**left), "d_output": make.normal(random, *tape.output.shape)}
+
+
+@_law(_one_is_spoilt, needs=_TAPE)
+def nan_reaches_what_it_sees_alone(subject: Subject, case: Case) -> None:
+    """NaN in a query changes nothing for a key that it does not see, nor for that key's value."""
+    tape, d_output = case["tape"], case["d_output"]
+    clean = np.nan_to_num(tape.query)
+    whole = definition.tape(tape._replace(query=clean)._asdict())
+    expected = make.back(subject, {"tape": whole, "d_output": d_output})
+    for name, got in make.back(subject, case).items():
+        place = (..., slice(1, None) if name == "query" else 0, slice(None))
+        make.compare(f"d_{name} of what is not spoilt", got[place], expected[name][place])
