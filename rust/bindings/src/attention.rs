@@ -23,7 +23,7 @@ fn array<'py, T: Element>(array: &Any<'py>, name: &str) -> PyResult<PyReadonlyAr
 
 /// A mask of either kind.
 enum Masks<'py, T: Element> {
-    Seen(PyReadonlyArrayDyn<'py, bool>),
+    Seen(PyReadonlyArrayDyn<'py, u8>),
     Added(PyReadonlyArrayDyn<'py, T>),
 }
 
@@ -48,7 +48,8 @@ impl<'py, T: Element + Float> Arrays<'py, T> {
         let mask = match mask {
             None => None,
             Some(mask) => Some(match mask.cast::<PyArrayDyn<bool>>() {
-                Ok(_) => Masks::Seen(array(mask, "attn_mask")?),
+                // As bytes: a view of NumPy's may hold others than 0 and 1, all of which it takes for true.
+                Ok(_) => Masks::Seen(array(&mask.call_method1("view", ("uint8",))?, "attn_mask")?),
                 Err(_) => Masks::Added(array(mask, "attn_mask")?),
             }),
         };

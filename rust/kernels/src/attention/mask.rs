@@ -7,8 +7,8 @@ use ndarray::{ArrayView2, ArrayViewD, Axis, Ix2};
 /// What each query sees.
 #[derive(Debug)]
 pub enum Mask<'a, T> {
-    /// The keys where it is true.
-    Seen(ArrayViewD<'a, bool>),
+    /// The keys where it is not 0. Bytes, since those of an array of NumPy's may be any, which no `bool` may be.
+    Seen(ArrayViewD<'a, u8>),
     /// Numbers that are added to the scores; those of −∞ hide a key.
     Added(ArrayViewD<'a, T>),
 }
@@ -18,7 +18,7 @@ pub(super) enum OfHead<'a, T> {
     /// Everything is seen.
     All,
     /// See [`Mask::Seen`].
-    Seen(ArrayView2<'a, bool>),
+    Seen(ArrayView2<'a, u8>),
     /// See [`Mask::Added`].
     Added(ArrayView2<'a, T>),
 }
@@ -73,11 +73,11 @@ impl<T: Float> OfHead<'_, T> {
                 if let Some(row) = row.to_slice() {
                     let row = &row[first..first + to.len()];
                     for j in 0..to.len() {
-                        to[j] = if row[j] { T::ZERO } else { T::MINUS_INFINITY };
+                        to[j] = if row[j] != 0 { T::ZERO } else { T::MINUS_INFINITY };
                     }
                 } else {
                     for j in 0..to.len() {
-                        to[j] = if row[first + j] { T::ZERO } else { T::MINUS_INFINITY };
+                        to[j] = if row[first + j] != 0 { T::ZERO } else { T::MINUS_INFINITY };
                     }
                 }
             }

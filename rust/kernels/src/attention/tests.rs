@@ -28,7 +28,7 @@ struct Case {
     query: Vec<f64>,
     key: Vec<f64>,
     value: Vec<f64>,
-    seen: Option<ArrayD<bool>>,
+    seen: Option<ArrayD<u8>>,
 }
 
 impl Case {
@@ -51,7 +51,9 @@ impl Case {
     fn masked(mut self) -> Self {
         let shape = IxDyn(&[self.heads, self.queries, self.keys]);
         let bits = draw(self.heads * self.queries * self.keys, 4);
-        let seen = ArrayD::from_shape_vec(shape, bits.iter().map(|&x| x > -0.4).collect());
+        // Any byte but 0 is true.
+        let byte = |&x: &f64| if x > 0.4 { 254 } else { u8::from(x > -0.4) * (1 + u8::from(x > 0.0)) };
+        let seen = ArrayD::from_shape_vec(shape, bits.iter().map(byte).collect());
         self.seen = Some(seen.unwrap());
         self
     }
@@ -82,7 +84,7 @@ impl Case {
                 let mut sum = 0.0;
                 let to = &mut out[(head * self.queries + i) * self.width..][..self.width];
                 for j in 0..self.keys {
-                    let hidden = self.seen.as_ref().is_some_and(|seen| !seen[[head, i, j].as_slice()]);
+                    let hidden = self.seen.as_ref().is_some_and(|seen| seen[[head, i, j].as_slice()] == 0);
                     if hidden || (self.causal && j > i) {
                         continue;
                     }
@@ -265,7 +267,7 @@ fn a_query_gives_the_same_alone_and_among_others() {
         let mut all = if masked { all.masked() } else { all };
         // Keys that nobody sees hold what would spoil everything.
         if let Some(seen) = &mut all.seen {
-            seen.indexed_iter_mut().filter(|(place, _)| place[2] % 9 == 4).for_each(|(_, seen)| *seen = false);
+            seen.indexed_iter_mut().filter(|(place, _)| place[2] % 9 == 4).for_each(|(_, seen)| *seen = 0);
             all.value.iter_mut().enumerate().filter(|(at, _)| at / 32 % 1100 % 9 == 4).for_each(|(_, x)| *x = f64::NAN);
         }
         let expected = forward(&all.view(), false, &Task::new()).unwrap().output;
