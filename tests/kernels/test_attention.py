@@ -261,18 +261,6 @@ def test_masks_broadcast_and_have_any_strides(panel, shape, kind, dtype):
         np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=layout)
 
 
-@pytest.mark.parametrize("byte", [2, 4, 254, 255])
-def test_any_byte_but_0_is_true(panel, byte):
-    # Pictures hold masks as 0 and 255; NumPy's view of them as bool costs nothing, and is true where it is not 0.
-    for L, S in ((1, 5), (3, 40), (70, 200)):
-        given = attending.heads((), L, S, 4, 3)
-        part = attending.mask("boolean", L, S)
-        bytewise = np.where(part, byte, 0).astype(np.uint8).view(bool)
-        expected = attending.attend(panel, given, attn_mask=part)
-        for layout in (bytewise, np.asfortranarray(bytewise)):
-            np.testing.assert_array_equal(attending.attend(panel, given, attn_mask=layout), expected)
-
-
 @pytest.mark.parametrize("step", [1, 2])
 @pytest.mark.parametrize("L", [3, 70])
 def test_any_byte_but_0_is_true(panel, L, step):
