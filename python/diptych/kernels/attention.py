@@ -82,7 +82,8 @@ def scaled_dot_product_attention(
     Parameters
     ----------
     query : array-like of shape (…, L, d), float32 or float64
-        L queries of d features, under any axes before, such as batch and head. A list is float64.
+        L queries of d features, under any axes before, such as batch and head. A list is float64, as is an
+        array of Python objects.
     key : array-like of shape (…, S, d)
         S keys, of the dtype of `query` and under the same axes.
     value : array-like of shape (…, S, v)
