@@ -169,6 +169,13 @@ class DividesInfinities:
         return (np.exp(a) - np.exp(-a)) / (np.exp(a) + np.exp(-a))
 
 
+class OverwritesTheState:
+    def sums(self, x, h, *weights):
+        a = super().sums(x, h, *weights)
+        h += 1
+        return a
+
+
 class GrowsTo64Bits:
     strict = True
 
@@ -277,6 +284,15 @@ class SharesAState:
         )
 
 
+class ReadsInPlace:
+    """h0 is where the running state is kept."""
+
+    def read(self, x, states, *rest):
+        found = super().read(x, states, *rest)
+        states[0][...] = found[1]
+        return found
+
+
 def variant(change, plain, breaks):
     """Make a mutant: a plain implementation with one change."""
     strict = getattr(change, "strict", False)
@@ -291,6 +307,7 @@ _STEP = [
     (TakesOneBias, "adds both biases"),
     (MixesRows, "a row is on its own"),
     (DividesInfinities, "nothing overflows"),
+    (OverwritesTheState, "the arguments are left alone"),
     (GrowsTo64Bits, "float32 stays float32"),
 ]
 _RNN = [
@@ -312,6 +329,7 @@ _SEQUENCE = [
     (BeginsAtZero, "the whole is its parts"),
     (DropsTheBias, "adds both biases"),
     (SharesAState, "a sequence is on its own"),
+    (ReadsInPlace, "the arguments are left alone"),
     (IgnoresLengths, "each sequence ends at its own end"),
     (EndsWithTheShortest, "each sequence ends at its own end"),
     (SumsOverThePadding, "what follows the end is not read"),

@@ -14,7 +14,7 @@ import numpy as np
 
 from diptych.testing import _recurrent_cases as make
 from diptych.testing._call import LawBroken
-from diptych.testing._engine import Case, Family, Subject, examples
+from diptych.testing._engine import Case, Family, Subject, copied, examples
 from diptych.testing._recurrent_backward import LSTM_BACKWARD, RNN_BACKWARD
 from diptych.testing._recurrent_memory import LSTM_MEMORY_TERMS, RNN_MEMORY_TERMS, STATE_JACOBIAN_NORMS
 
@@ -136,6 +136,15 @@ def nothing_overflows(subject: Subject, case: Case) -> None:
         raise LawBroken(f"c is {rest[0].tolist()}, was {case['c'].tolist()}")
 
 
+def the_arguments_are_left_alone(subject: Subject, case: Case) -> None:
+    """The function writes into none of its arrays."""
+    given = {name: copied(value) for name, value in case.items()}
+    subject.on(given, case)
+    for name, value in given.items():
+        if isinstance(value, np.ndarray) and not np.array_equal(value, case[name]):
+            raise LawBroken(f"{name} was changed to {value.tolist()}")
+
+
 def float32_stays_float32(subject: Subject, case: Case) -> None:
     """What comes in float32 goes out in float32."""
     found = make.step(subject, case) if case["x"].ndim == 2 else make.read(subject, case)
@@ -157,6 +166,7 @@ for _name, _family in _STEPS:
     _family.law(make.steps_of(_name))(added_and_concatenated_are_one_map)
     _family.law(make.steps_of(_name))(a_row_is_on_its_own)
     _family.law(make.steps_of(_name, scale=make.HUGE))(nothing_overflows)
+    _family.law(make.steps_of(_name))(the_arguments_are_left_alone)
     _family.law(make.in_float32(make.steps_of(_name)), admits=_is_float32, strict=True)(float32_stays_float32)
 
 
@@ -259,6 +269,7 @@ for _name, _family in _SEQUENCES:
     _family.law(_given(_name, at_least=2))(the_whole_is_its_parts)
     _family.law(_uneven(_name), admits=_is_uneven)(the_order_of_inputs_matters)
     _family.law(_given(_name))(a_sequence_is_on_its_own)
+    _family.law(_given(_name))(the_arguments_are_left_alone)
     _family.law(_given(_name, lengths=True), admits=_admits, needs=("lengths",))(
         each_sequence_ends_at_its_own_end
     )
