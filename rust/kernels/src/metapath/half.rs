@@ -281,8 +281,11 @@ impl<'a, V: Value> Half<'a, V> {
     /// Asks the memory for the first entries of a row.
     #[inline(always)]
     pub fn prefetch_row(&self, row: usize) {
-        prefetch(&self.indices, self.starts[row] as usize);
-        prefetch(&self.values, self.starts[row] as usize);
+        let (start, end) = (self.starts[row] as usize, self.starts[row + 1] as usize);
+        prefetch(&self.indices, start);
+        if !V::all_ones(self.norms[row], end - start) {
+            prefetch(&self.values, start);
+        }
     }
 
     /// Whether no product of two entries underflows to 0.
@@ -383,8 +386,21 @@ impl<'a, V: Value> Half<'a, V> {
 /// [`Error::OutOfMemory`].
 pub(super) fn norms_of_small_counts(half: Relation<'_, i64>) -> Result<Vec<u32>> {
     let mut norms = zeros(half.n_rows(), "the diagonal")?;
-    norms.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, norm)| {
-        *norm = half.parts(row).1.iter().fold(0u32, |sum, &v| sum.wrapping_add((v as u32).wrapping_mul(v as u32)));
+    norms.par_chunks_mut(ROWS).enumerate().for_each(|(block, norms)| {
+        // Where a row ends cannot be predicted: so one sum runs through all, and what it grew by between ends is told by a
+        // few of its values.
+        let (starts, _, values) = half.arrays();
+        let starts = &starts[block * ROWS..][..=norms.len()];
+        let values = &values[starts[0] as usize..starts[norms.len()] as usize];
+        let (mut sum, mut sums) = (0u32, Vec::with_capacity(values.len() + 1));
+        sums.push(0);
+        sums.extend(values.iter().map(|&v| {
+            sum = sum.wrapping_add((v as u32).wrapping_mul(v as u32));
+            sum
+        }));
+        for (norm, pair) in norms.iter_mut().zip(starts.windows(2)) {
+            *norm = sums[(pair[1] - starts[0]) as usize].wrapping_sub(sums[(pair[0] - starts[0]) as usize]);
+        }
     });
     Ok(norms)
 }

@@ -11,6 +11,7 @@ mod columns;
 mod half;
 mod lists;
 mod matrix;
+mod pairs;
 mod product;
 mod relation;
 mod row;

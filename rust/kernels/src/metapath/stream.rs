@@ -22,9 +22,10 @@
 //! there are many paths per node, tiles are cheapest.
 
 use super::half::{Half, Scratches, Value};
-use super::lists::{Lists, Sign};
+use super::lists::Lists;
+use super::pairs::Met;
 use super::select::{Best, Match};
-use crate::parallel::{filled_with, reserve, zeros};
+use crate::parallel::{filled, filled_with, reserve, zeros};
 use crate::simd::prefetch;
 use crate::{Result, Task};
 use rayon::prelude::*;
@@ -40,6 +41,7 @@ const LEAST: usize = 1 << 20;
 const STRETCH: usize = 1 << 13;
 /// Bands end at these shares of the rows, in sixteenths.
 const BANDS: [usize; 4] = [1, 2, 6, 10];
+const MOST: usize = BANDS.len() + 1;
 /// Rows that are read together.
 const BATCH: usize = 64;
 /// Rows that are looked at to estimate something.
@@ -52,26 +54,33 @@ const PAIR: u64 = 8;
 const SUM: u64 = 2;
 /// Queries whose lists are made at a time: what a thread keeps of them stays small.
 const QUERIES: usize = 1 << 17;
-const WHAT: &str = "the lists of the queries";
+pub(super) const WHAT: &str = "the lists of the queries";
 
 /// Rows whose M_yy is in a range.
 #[derive(Clone, Copy, Debug)]
-struct Band<V: Value> {
+pub(super) struct Band<V: Value> {
     from: V::Sum,
-    /// None: all from there on.
-    to: Option<V::Sum>,
     /// The greatest entry of most rows.
     cut: V,
     /// Whether pairs are multiplied out.
     by_pairs: bool,
 }
 
+/// The rows by bands.
+#[derive(Debug)]
+struct Bands<V: Value> {
+    bands: Vec<Band<V>>,
+    /// Rows from the first of their stretch on, in order of stretches, and within them of bands; where bands end there.
+    rows: Vec<u16>,
+    ends: Vec<[u16; MOST]>,
+}
+
 /// A row of a batch: whether it has an entry above the cut, and where its numbers and entries are.
 #[derive(Debug)]
-struct Held {
-    y: usize,
-    heavy: bool,
-    hits: Range<usize>,
+pub(super) struct Held {
+    pub y: u32,
+    pub heavy: bool,
+    pub hits: Range<usize>,
 }
 
 /// The score of the k-th best and its node, which a node of the same score must be before.
@@ -79,20 +88,18 @@ type Known = (f64, u32);
 
 /// What one thread writes into.
 #[derive(Debug)]
-struct Scratch<V: Value> {
+pub(super) struct Scratch<V: Value> {
     /// The band that `least` is for.
     band: usize,
     /// Of each query: the k-th best that this thread knows of, and the least sum that may reach its score.
-    known: Vec<Known>,
-    least: Vec<V::Sum>,
+    pub known: Vec<Known>,
+    pub least: Vec<V::Sum>,
     sums: Vec<V::Sum>,
-    /// Of each query: the last row that met it, from 1 on.
-    met: Vec<u32>,
     reached: Vec<u32>,
-    /// The row being read: numbers and entries, and entries by number.
-    hits: Vec<(u32, V)>,
-    row: Vec<V>,
-    pairs: Vec<(u32, Match)>,
+    pub met: Met<V>,
+    /// The rows being read: numbers and entries.
+    pub hits: Vec<(u32, V)>,
+    pub pairs: Vec<(u32, Match)>,
 }
 
 /// Whether the queries are few enough of enough, and the best of them need no more room than Wᵀ would.
@@ -142,8 +149,8 @@ pub(super) fn top_k_by<V: Value>(
     (nodes, scores): (&mut [i64], &mut [f64]),
     task: &Task,
 ) -> Result<()> {
-    let bands = bands(half)?;
-    task.expect(half.len().div_ceil(STRETCH) * bands.len() * queries.len().div_ceil(QUERIES));
+    let bands = Bands::new(half)?;
+    task.expect(bands.ends.len() * bands.bands.len() * queries.len().div_ceil(QUERIES));
     let most = QUERIES.saturating_mul(k).max(1);
     let slots = nodes.chunks_mut(most).zip(scores.chunks_mut(most));
     queries
@@ -156,7 +163,7 @@ pub(super) fn top_k_by<V: Value>(
 #[allow(clippy::too_many_arguments)]
 fn some<V: Value>(
     by_pairs: Option<bool>,
-    bands: &[Band<V>],
+    bands: &Bands<V>,
     half: &Half<'_, V>,
     k: usize,
     queries: &[i64],
@@ -167,18 +174,17 @@ fn some<V: Value>(
     let mut lists = Lists::new(half, queries)?;
     let mut best = filled_with(queries.len(), || Best::of(k), WHAT)?;
     let scratches = Scratches::new();
-    let n = half.len();
-    for (number, &band) in bands.iter().enumerate() {
+    for (number, &band) in bands.bands.iter().enumerate() {
         let settle = |(best, &(xx, _)): (&mut Best, &(V::Sum, u32))| {
             best.settle();
             (best.known(), V::least(best.threshold(), xx, band.from))
         };
         let (known, least): (Vec<Known>, Vec<V::Sum>) = best.par_iter_mut().zip(&lists.queries).map(settle).unzip();
         lists.arrange(&least, band.cut)?;
-        let cheaper = || number > 0 && lists.pairs_are_cheaper(half, band);
+        let cheaper = || number > 0 && lists.pairs_are_cheaper(half, bands, number);
         let band = Band { by_pairs: by_pairs.unwrap_or_else(cheaper), ..band };
         let shared = Mutex::new(&mut best);
-        (0..n.div_ceil(STRETCH)).into_par_iter().try_for_each(|stretch| {
+        (0..bands.ends.len()).into_par_iter().try_for_each(|stretch| {
             scratches.with(
                 || Scratch::new(&lists),
                 |scratch| {
@@ -189,8 +195,7 @@ fn some<V: Value>(
                         scratch.least.clear();
                         scratch.least.extend_from_slice(&least);
                     }
-                    let rows = stretch * STRETCH..n.min((stretch + 1) * STRETCH);
-                    lists.read(half, band, rows, include_self, &shared, scratch, task)?;
+                    lists.read(half, band, bands.rows(stretch, number), include_self, &shared, scratch, task)?;
                     task.advance(1)
                 },
             )
@@ -206,6 +211,45 @@ fn some<V: Value>(
     Ok(())
 }
 
+impl<V: Value> Bands<V> {
+    /// All rows that have entries.
+    fn new(half: &Half<'_, V>) -> Result<Self> {
+        let bands = bands(half)?;
+        // With as many as there can be, the loop over them is unrolled.
+        let mut froms = [V::Sum::default(); MOST - 1];
+        let unused = froms.len() + 1 - bands.len();
+        froms[unused..].iter_mut().zip(&bands[1..]).for_each(|(from, band)| *from = band.from);
+        let mut rows = zeros(half.len(), WHAT)?;
+        let mut ends = filled(half.len().div_ceil(STRETCH), [0; MOST], WHAT)?;
+        let stretches = rows.par_chunks_mut(STRETCH).zip(half.norms.par_chunks(STRETCH)).zip(&mut ends);
+        stretches.for_each(|((rows, norms), ends)| {
+            // Rows without entries come last; whose band a row is cannot be predicted.
+            let band = |&norm: &V::Sum| {
+                let band: usize = froms.iter().map(|&from| usize::from(norm >= from)).sum::<usize>() - unused;
+                if norm == V::Sum::default() { MOST } else { band }
+            };
+            let mut next = [0; MOST + 1];
+            norms.iter().for_each(|norm| next[band(norm)] += 1);
+            let mut sum = 0;
+            next.iter_mut().for_each(|next| sum += std::mem::replace(next, sum));
+            for (y, norm) in (0..).zip(norms) {
+                let next = &mut next[band(norm)];
+                rows[usize::from(*next)] = y;
+                *next += 1;
+            }
+            ends.copy_from_slice(&next[..MOST]);
+        });
+        Ok(Self { bands, rows, ends })
+    }
+
+    /// The rows of a band in a stretch.
+    fn rows(&self, stretch: usize, band: usize) -> impl ExactSizeIterator<Item = u32> {
+        let (ends, first) = (&self.ends[stretch], stretch * STRETCH);
+        let start = if band == 0 { 0 } else { ends[band - 1] };
+        self.rows[first..][start.into()..ends[band].into()].iter().map(move |&y| first as u32 + u32::from(y))
+    }
+}
+
 /// Cuts the rows into bands by a sample of them, which is the same for any number of threads.
 fn bands<V: Value>(half: &Half<'_, V>) -> Result<Vec<Band<V>>> {
     let mut sample: Vec<(V::Sum, V)> = reserve(SAMPLE + 1, WHAT)?;
@@ -215,40 +259,38 @@ fn bands<V: Value>(half: &Half<'_, V>) -> Result<Vec<Band<V>>> {
             sample.push((half.norms[row], greatest));
         }
     }
-    let zero = V::Sum::default();
-    let Some(last) = sample.len().checked_sub(1) else {
-        return Ok(vec![Band { from: zero, to: None, cut: V::default(), by_pairs: false }]);
-    };
+    let mut band = Band { from: V::Sum::default(), cut: V::default(), by_pairs: false };
+    let Some(last) = sample.len().checked_sub(1) else { return Ok(vec![band]) };
     sample.sort_unstable_by(|a, b| a.1.partial_cmp(&b.1).unwrap_or(Ordering::Equal));
-    let cut = sample[last - last / 16].1;
+    band.cut = sample[last - last / 16].1;
     sample.sort_unstable_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal));
-    let mut bands = Vec::new();
-    let mut from = zero;
+    let mut bands = vec![band];
     for share in BANDS {
-        let to = sample[last * share / 16].0;
-        if to > from {
-            bands.push(Band { from, to: Some(to), cut, by_pairs: false });
-            from = to;
+        let from = sample[last * share / 16].0;
+        if from > band.from {
+            band.from = from;
+            bands.push(band);
         }
     }
-    bands.push(Band { from, to: None, cut, by_pairs: false });
     Ok(bands)
 }
 
 impl<V: Value> Lists<V> {
     /// Whether the pairs that would be met are so few that they cost less than sums of whole lists.
-    fn pairs_are_cheaper(&self, half: &Half<'_, V>, band: Band<V>) -> bool {
+    fn pairs_are_cheaper(&self, half: &Half<'_, V>, bands: &Bands<V>, number: usize) -> bool {
+        let band = bands.bands[number];
         let (mut sums, mut pairs, mut hits) = (0, 0, Vec::new());
-        for y in (0..half.len()).step_by(half.len().div_ceil(SAMPLE).max(1)) {
-            if !band.holds(half.norms[y]) {
-                continue;
-            }
-            let (heavy, n) = self.hits(half.ones_or_row(y), band.cut, 0, &mut hits);
-            hits[..n].iter_mut().for_each(|hit| hit.0 = self.numbers[hit.0 as usize]);
+        let stretches = 0..bands.ends.len();
+        let n: usize = stretches.clone().map(|stretch| bands.rows(stretch, number).len()).sum();
+        let rows = stretches.flat_map(|stretch| bands.rows(stretch, number).step_by(n.div_ceil(SAMPLE).max(1)));
+        for y in rows {
+            let (heavy, n) = self.hits(half.ones_or_row(y as usize), band.cut, 0, &mut hits);
+            self.find(&mut hits[..n]);
             let last = self.last(&hits[..n]);
             for (at, &(number, _)) in hits[..n].iter().enumerate() {
-                sums += self.part(number, true, false).len() as u64;
-                pairs += self.part(number, heavy, at == last).len() as u64;
+                sums += self.all(number).len() as u64;
+                let (from, to) = self.part(number, heavy, at == last);
+                pairs += u64::from(to - from);
             }
         }
         let length = self.entries.len() as u64 / (self.queries.len() as u64).max(1);
@@ -261,80 +303,53 @@ impl<V: Value> Lists<V> {
         &self,
         half: &Half<'_, V>,
         band: Band<V>,
-        rows: Range<usize>,
+        mut rows: impl Iterator<Item = u32>,
         include_self: bool,
         best: &Mutex<&mut Vec<Best>>,
         scratch: &mut Scratch<V>,
         task: &Task,
     ) -> Result<()> {
-        let mut batch: Vec<Held> = reserve(BATCH, WHAT)?;
-        let mut rows = rows.filter(|&y| band.holds(half.norms[y]));
+        let (mut batch, mut next): (Vec<Held>, Vec<u32>) = (reserve(BATCH, WHAT)?, reserve(BATCH, WHAT)?);
         loop {
             // Each step of a row waits for memory, so a step is taken for many rows before the next one.
             batch.clear();
-            for y in rows.by_ref().take(BATCH) {
-                half.prefetch_row(y);
-                batch.push(Held { y, heavy: false, hits: 0..0 });
-            }
             let mut n = 0;
-            for held in &mut batch {
+            for y in next.drain(..) {
                 let start = n;
-                (held.heavy, n) = self.hits(half.ones_or_row(held.y), band.cut, start, &mut scratch.hits);
-                held.hits = start..n;
+                let heavy;
+                (heavy, n) = self.hits(half.ones_or_row(y as usize), band.cut, start, &mut scratch.hits);
+                batch.push(Held { y, heavy, hits: start..n });
             }
-            if batch.is_empty() {
+            next.extend(rows.by_ref().take(BATCH));
+            next.iter().for_each(|&y| half.prefetch_row(y as usize));
+            if batch.is_empty() && next.is_empty() {
                 break;
             }
             task.check()?;
-            for hit in &mut scratch.hits[..n] {
-                hit.0 = self.numbers[hit.0 as usize];
-                prefetch(&self.ends, hit.0 as usize);
-            }
+            self.find(&mut scratch.hits[..n]);
             for &(number, _) in &scratch.hits[..n] {
                 prefetch(&self.list, self.ends[number as usize][0] as usize);
             }
-            for held in &batch {
-                self.hold(half.norms[held.y], held, band, include_self, scratch);
-                if scratch.pairs.len() >= PAIRS {
-                    self.offer(band, best, scratch);
-                }
+            if band.by_pairs {
+                self.meet(half, &batch, include_self, scratch);
+            } else {
+                batch.iter().for_each(|held| self.sum(half, held, include_self, scratch));
+            }
+            if scratch.pairs.len() >= PAIRS {
+                self.offer(band, best, scratch);
             }
         }
         self.offer(band, best, scratch);
         Ok(())
     }
 
-    /// Holds a row against the queries.
+    /// Sums the lists of a row, and keeps what may be among the best.
     #[inline(always)]
-    fn hold(&self, yy: V::Sum, held: &Held, band: Band<V>, include_self: bool, scratch: &mut Scratch<V>) {
-        if held.hits.is_empty() {
-            return;
-        }
-        if band.by_pairs {
-            self.meet(held, scratch);
-        } else {
-            self.sum(held, scratch);
-        }
-        let Scratch { known, sums, reached, pairs, .. } = scratch;
-        for slot in reached.drain(..) {
-            let (xx, x) = self.queries[slot as usize];
-            let score = V::score(std::mem::take(&mut sums[slot as usize]), xx, yy);
-            let ((kth, node), y) = (known[slot as usize], held.y as u32);
-            if score > 0.0 && (score > kth || score == kth && y < node) && (include_self || x != y) {
-                pairs.push((slot, Match { score, node: y }));
-            }
-        }
-        if !band.by_pairs {
-            self.clear(held, scratch);
-        }
-    }
-
-    /// Sums the lists of a row; reached are the queries whose sums may count.
-    #[inline(always)]
-    fn sum(&self, held: &Held, scratch: &mut Scratch<V>) {
-        let Scratch { least, sums, reached, hits, .. } = scratch;
-        for &(number, value) in &hits[held.hits.clone()] {
-            for &(slot, entry) in self.part(number, true, false) {
+    fn sum(&self, half: &Half<'_, V>, held: &Held, include_self: bool, scratch: &mut Scratch<V>) {
+        let Scratch { known, least, sums, reached, hits, pairs, .. } = scratch;
+        let hits = &hits[held.hits.clone()];
+        for &(number, value) in hits {
+            for &(slot, entry) in self.all(number) {
                 let (sum, least) = (&mut sums[slot as usize], least[slot as usize]);
                 let new = entry.add_product(value, *sum);
                 if new >= least && *sum < least {
@@ -343,50 +358,32 @@ impl<V: Value> Lists<V> {
                 *sum = new;
             }
         }
-    }
-
-    #[inline(always)]
-    fn clear(&self, held: &Held, scratch: &mut Scratch<V>) {
-        for &(number, _) in &scratch.hits[held.hits.clone()] {
-            for &(slot, _) in self.part(number, true, false) {
-                scratch.sums[slot as usize] = V::Sum::default();
-            }
-        }
-    }
-
-    /// Multiplies a row with the queries that it meets; reached are those whose sums may count.
-    #[inline(always)]
-    fn meet(&self, held: &Held, scratch: &mut Scratch<V>) {
-        let Scratch { least, sums, met, reached, hits, row, .. } = scratch;
-        let (hits, heavy, mark) = (&hits[held.hits.clone()], held.heavy, held.y as u32 + 1);
-        let last = self.last(hits);
-        let sign = if heavy { 0 } else { Sign::of(hits.iter().map(|hit| hit.0)) };
-        for (at, &(number, _)) in hits.iter().enumerate() {
-            for &(slot, _) in self.part(number, heavy, at == last) {
-                let may_count = heavy || Sign::may_count(self.signs[slot as usize], sign);
-                if may_count && std::mem::replace(&mut met[slot as usize], mark) != mark {
-                    prefetch(&self.entries, self.starts[slot as usize] as usize);
-                    reached.push(slot);
-                }
-            }
-        }
-        if reached.is_empty() {
-            return;
-        }
-        hits.iter().for_each(|&(number, value)| row[number as usize] = value);
-        reached.retain(|&slot| {
+        let yy = half.norms[held.y as usize];
+        for slot in reached.drain(..) {
             let x = slot as usize;
-            let entries = &self.entries[self.starts[x] as usize..self.starts[x + 1] as usize];
-            // What the row does not have adds 0, which changes no sum.
-            let product = |sum, &(number, entry): &(u32, V)| entry.add_product(row[number as usize], sum);
-            let sum = entries.iter().fold(V::Sum::default(), product);
-            let counts = sum >= least[x];
-            if counts {
-                sums[x] = sum;
+            pairs.extend(self.candidate(slot, sums[x], (held.y, yy), known[x], include_self));
+        }
+        for &(number, _) in hits {
+            for &(slot, _) in self.all(number) {
+                sums[slot as usize] = V::Sum::default();
             }
-            counts
-        });
-        hits.iter().for_each(|&(number, _)| row[number as usize] = V::default());
+        }
+    }
+
+    /// What a row is to a query, if that may be among its best.
+    #[inline(always)]
+    pub(super) fn candidate(
+        &self,
+        slot: u32,
+        xy: V::Sum,
+        (y, yy): (u32, V::Sum),
+        (kth, node): Known,
+        include_self: bool,
+    ) -> Option<(u32, Match)> {
+        let (xx, x) = self.queries[slot as usize];
+        let score = V::score(xy, xx, yy);
+        let may_count = score > 0.0 && (score > kth || score == kth && y < node) && (include_self || x != y);
+        may_count.then_some((slot, Match { score, node: y }))
     }
 
     /// Offers the pairs that were kept, and learns the scores that the best now need.
@@ -403,13 +400,6 @@ impl<V: Value> Lists<V> {
     }
 }
 
-impl<V: Value> Band<V> {
-    #[inline(always)]
-    fn holds(&self, norm: V::Sum) -> bool {
-        norm >= self.from && self.to.is_none_or(|to| norm < to) && norm != V::Sum::default()
-    }
-}
-
 impl<V: Value> Scratch<V> {
     fn new(lists: &Lists<V>) -> Result<Self> {
         let q = lists.queries.len();
@@ -418,10 +408,9 @@ impl<V: Value> Scratch<V> {
             known: reserve(q, WHAT)?,
             least: reserve(q, WHAT)?,
             sums: zeros(q, WHAT)?,
-            met: zeros(q, WHAT)?,
             reached: Vec::new(),
+            met: Met::new(q, lists.ends.len())?,
             hits: Vec::new(),
-            row: zeros(lists.ends.len(), WHAT)?,
             pairs: reserve(PAIRS, WHAT)?,
         })
     }
