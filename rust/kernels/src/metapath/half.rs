@@ -11,6 +11,8 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::OnceLock;
 
+/// Entries of a row, on average, up to which rows are short.
+const SHORT: usize = 16;
 /// Pairs that a thread scores at a time.
 const PAIRS: usize = 1 << 12;
 
@@ -386,22 +388,29 @@ impl<'a, V: Value> Half<'a, V> {
 /// [`Error::OutOfMemory`].
 pub(super) fn norms_of_small_counts(half: Relation<'_, i64>) -> Result<Vec<u32>> {
     let mut norms = zeros(half.n_rows(), "the diagonal")?;
-    norms.par_chunks_mut(ROWS).enumerate().for_each(|(block, norms)| {
-        // Where a row ends cannot be predicted: so one sum runs through all, and what it grew by between ends is told by a
-        // few of its values.
+    norms.par_chunks_mut(ROWS).enumerate().try_for_each(|(block, norms)| {
         let (starts, _, values) = half.arrays();
         let starts = &starts[block * ROWS..][..=norms.len()];
         let values = &values[starts[0] as usize..starts[norms.len()] as usize];
-        let (mut sum, mut sums) = (0u32, Vec::with_capacity(values.len() + 1));
-        sums.push(0);
-        sums.extend(values.iter().map(|&v| {
-            sum = sum.wrapping_add((v as u32).wrapping_mul(v as u32));
+        let square = |sum: u32, &v: &i64| sum.wrapping_add((v as u32).wrapping_mul(v as u32));
+        let rows = norms.iter_mut().zip(starts.windows(2));
+        let row = |pair: &[i64]| ((pair[0] - starts[0]) as usize, (pair[1] - starts[0]) as usize);
+        if values.len() > SHORT * ROWS {
+            rows.map(|(norm, pair)| (norm, row(pair)))
+                .for_each(|(norm, (start, end))| *norm = values[start..end].iter().fold(0, square));
+            return Ok(());
+        }
+        // Where a short row ends cannot be predicted: one sum runs through all of them, and a row is what it grew by.
+        let (mut sum, mut sums) = (0, reserve(values.len() + 1, "the diagonal")?);
+        sums.push(sum);
+        sums.extend(values.iter().map(|v| {
+            sum = square(sum, v);
             sum
         }));
-        for (norm, pair) in norms.iter_mut().zip(starts.windows(2)) {
-            *norm = sums[(pair[1] - starts[0]) as usize].wrapping_sub(sums[(pair[0] - starts[0]) as usize]);
-        }
-    });
+        rows.map(|(norm, pair)| (norm, row(pair)))
+            .for_each(|(norm, (start, end))| *norm = sums[end].wrapping_sub(sums[start]));
+        Ok(())
+    })?;
     Ok(norms)
 }
 

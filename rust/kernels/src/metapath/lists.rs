@@ -57,18 +57,20 @@ impl<V: Value> Lists<V> {
             list: filled(total + AFTER, (0, V::default()), WHAT)?,
             whole: filled(total, (0, 0), WHAT)?,
             starts,
-            entries: reserve(total, WHAT)?,
+            entries: filled(total, (0, V::default()), WHAT)?,
             ranked: filled(total, 0, WHAT)?,
             queries: reserve(queries.len(), WHAT)?,
             signs: filled(queries.len(), Signs::default(), WHAT)?,
             longest,
         };
-        for (&x, (columns, values)) in queries.iter().zip(half.rows(queries)) {
-            lists.queries.push((half.norms[x as usize], x as u32));
-            for (&column, &value) in columns.iter().zip(values) {
-                lists.bits[column as usize / 64] |= 1 << (column % 64);
-                lists.entries.push((column as u32, V::of(value)));
-            }
+        lists.queries.extend(queries.iter().map(|&x| (half.norms[x as usize], x as u32)));
+        let runs = split_runs(&mut lists.entries, stops(&lists.starts));
+        runs.into_par_iter().zip(queries.par_chunks(SOME)).for_each(|(run, queries)| {
+            let entries = half.rows(queries).flat_map(|(columns, values)| columns.iter().zip(values));
+            run.iter_mut().zip(entries).for_each(|(slot, (&column, &value))| *slot = (column as u32, V::of(value)));
+        });
+        for &(column, _) in &lists.entries {
+            lists.bits[column as usize / 64] |= 1 << (column % 64);
         }
         lists.number()?;
         lists.rank();
@@ -113,8 +115,7 @@ impl<V: Value> Lists<V> {
             let ends = &ends[number as usize];
             Reverse((ends[3] - ends[0], number))
         };
-        let stops = self.starts.chunks(SOME).skip(1).map(|chunk| chunk[0] as usize).chain([entries.len()]);
-        let runs = split_runs(&mut self.ranked, stops);
+        let runs = split_runs(&mut self.ranked, stops(&self.starts));
         runs.into_par_iter().zip(self.starts.par_chunks(SOME)).enumerate().for_each(|(chunk, (mut run, starts))| {
             for x in chunk * SOME..(chunk * SOME + starts.len()).min(self.starts.len() - 1) {
                 let (start, end) = (self.starts[x], self.starts[x + 1]);
@@ -171,8 +172,7 @@ impl<V: Value> Lists<V> {
     /// Puts each list in its three parts.
     pub fn arrange(&mut self, least: &[V::Sum], cut: V) -> Result<()> {
         let mut parts = filled(self.entries.len(), 0u8, WHAT)?;
-        let stops = self.starts.chunks(SOME).skip(1).map(|chunk| chunk[0] as usize).chain([parts.len()]);
-        let runs = split_runs(&mut parts, stops);
+        let runs = split_runs(&mut parts, stops(&self.starts));
         let (starts, entries, ranked, longest) = (&self.starts, &self.entries, &self.ranked, self.longest);
         let queries = self.signs.par_chunks_mut(SOME).zip(least.par_chunks(SOME)).zip(runs).enumerate();
         queries.for_each(|(chunk, ((signs, least), parts))| {
@@ -242,6 +242,11 @@ impl<V: Value> Lists<V> {
         let ends = &self.ends[number as usize];
         &self.list[ends[0] as usize..ends[3] as usize]
     }
+}
+
+/// Where the entries of each few queries end.
+fn stops(starts: &[u32]) -> impl Iterator<Item = usize> {
+    (SOME..).step_by(SOME).take(starts.len().div_ceil(SOME)).map(|x| starts[x.min(starts.len() - 1)] as usize)
 }
 
 /// A row in 128 bits: one for each of its columns, and two with which rows that need less in common are even with others. Rows

@@ -13,6 +13,9 @@ use crate::simd::prefetch;
 /// Pairs that are looked at together; the list with which they are as many comes whole.
 const TOGETHER: usize = 1 << 12;
 
+/// Entries up to which a row is gone through for each entry of a query, which is sooner than it is spread out by number.
+const SHORT: usize = 6;
+
 /// What the pairs of a batch are written into.
 #[derive(Debug)]
 pub(super) struct Met<V: Value> {
@@ -98,19 +101,30 @@ impl<V: Value> Lists<V> {
         for same in pairs[..m].chunk_by(|a, b| a.1 == b.1) {
             let held = &batch[same[0].1 as usize];
             let (yy, hits) = (half.norms[held.y as usize], &hits[held.hits.clone()]);
-            hits.iter().for_each(|&(number, value)| row[number as usize] = value);
+            let by_number = hits.len() > SHORT;
+            if by_number {
+                hits.iter().for_each(|&(number, value)| row[number as usize] = value);
+            }
             for &(slot, _) in same {
                 let x = slot as usize;
                 let mut sum = V::Sum::default();
                 // What the row does not have adds 0, which changes no sum.
                 for &(number, entry) in &self.entries[self.starts[x] as usize..self.starts[x + 1] as usize] {
-                    sum = entry.add_product(row[number as usize], sum);
+                    let mut value = V::default();
+                    if by_number {
+                        value = row[number as usize];
+                    } else {
+                        hits.iter().for_each(|hit| value = if hit.0 == number { hit.1 } else { value });
+                    }
+                    sum = entry.add_product(value, sum);
                 }
                 if sum >= least[x] {
                     found.extend(self.candidate(slot, sum, (held.y, yy), known[x], include_self));
                 }
             }
-            hits.iter().for_each(|&(number, _)| row[number as usize] = V::default());
+            if by_number {
+                hits.iter().for_each(|&(number, _)| row[number as usize] = V::default());
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The best few of many.
 
+use crate::simd::prefetch;
 use std::cmp::Ordering;
 
 /// A similar node.
@@ -46,6 +47,12 @@ impl Best {
     /// The score and the node of the k-th best: of the same score, only lower nodes are of use.
     pub fn known(&self) -> (f64, u32) {
         self.floor.map_or((0.0, u32::MAX), |floor| (floor.score, floor.node))
+    }
+
+    /// Asks the memory for where the next one is put.
+    #[inline(always)]
+    pub fn prefetch(&self) {
+        prefetch(&self.kept, self.kept.len());
     }
 
     /// Takes a node in, if it may be one of the best; whether it may.

@@ -46,6 +46,8 @@ const MOST: usize = BANDS.len() + 1;
 const BATCH: usize = 64;
 /// Rows that are looked at to estimate something.
 const SAMPLE: usize = 1 << 10;
+/// As many of a band.
+const PROBE: usize = 1 << 8;
 /// Pairs that a thread keeps before it offers them to the best of their queries.
 const PAIRS: usize = 1 << 13;
 /// What it costs to multiply out a pair, in products, beside its entries.
@@ -282,7 +284,7 @@ impl<V: Value> Lists<V> {
         let (mut sums, mut pairs, mut hits) = (0, 0, Vec::new());
         let stretches = 0..bands.ends.len();
         let n: usize = stretches.clone().map(|stretch| bands.rows(stretch, number).len()).sum();
-        let rows = stretches.flat_map(|stretch| bands.rows(stretch, number).step_by(n.div_ceil(SAMPLE).max(1)));
+        let rows = stretches.flat_map(|stretch| bands.rows(stretch, number).step_by(n.div_ceil(PROBE).max(1)));
         for y in rows {
             let (heavy, n) = self.hits(half.ones_or_row(y as usize), band.cut, 0, &mut hits);
             self.find(&mut hits[..n]);
@@ -389,7 +391,14 @@ impl<V: Value> Lists<V> {
     /// Offers the pairs that were kept, and learns the scores that the best now need.
     fn offer(&self, band: Band<V>, best: &Mutex<&mut Vec<Best>>, scratch: &mut Scratch<V>) {
         let mut best = best.lock().unwrap_or_else(PoisonError::into_inner);
-        for (slot, found) in scratch.pairs.drain(..) {
+        const AHEAD: usize = 8;
+        for at in 0..scratch.pairs.len() {
+            // Where the best of a query are kept is known late: each half of the way is asked for before its turn.
+            if let Some(&(slot, _)) = scratch.pairs.get(at + 2 * AHEAD) {
+                prefetch(&best, slot as usize);
+                best[scratch.pairs[at + AHEAD].0 as usize].prefetch();
+            }
+            let (slot, found) = scratch.pairs[at];
             let (best, known) = (&mut best[slot as usize], &mut scratch.known[slot as usize]);
             best.offer(found);
             if best.threshold() > known.0 {
@@ -397,6 +406,7 @@ impl<V: Value> Lists<V> {
             }
             *known = best.known();
         }
+        scratch.pairs.clear();
     }
 }
 

@@ -170,6 +170,30 @@ fn rows_streamed_past_the_queries_agree_with_the_definition() {
 }
 
 #[test]
+fn queries_in_several_pieces_agree_with_those_of_another_kernel() {
+    // More queries, and more middle nodes, than a thread takes at a time.
+    let mut parts: Parts<i64> = (vec![0], Vec::new(), Vec::new(), 1009);
+    for x in 0..3000i64 {
+        let mut columns =
+            [x % 7, (x * x) % 1009, (x * 31 + 5) % 1009, (x * 3) % 200].map(|column| column as i32).to_vec();
+        columns.sort_unstable();
+        columns.dedup();
+        parts.2.extend(columns.iter().map(|&column| 1 + (x + i64::from(column)) % 3 / 2));
+        parts.1.extend(columns);
+        parts.0.push(parts.1.len() as i64);
+    }
+    let half = Half::<u32>::new(view(&parts), half::norms_of_counts(view(&parts)).unwrap()).unwrap();
+    let queries: Vec<i64> = (0..1537).rev().collect();
+    let expected = PathSim::of_counts(view(&parts)).unwrap().top_k(4, Some(&queries), false, &Task::new()).unwrap();
+    for by_pairs in [None, Some(true), Some(false)] {
+        let (mut nodes, mut found) = (vec![-1; queries.len() * 4], vec![0.0; queries.len() * 4]);
+        let out = (&mut nodes[..], &mut found[..]);
+        stream::top_k_by(by_pairs, &half, 4, &queries, false, out, &Task::new()).unwrap();
+        assert_eq!((&nodes, &found), (&expected.0, &expected.1), "{by_pairs:?}");
+    }
+}
+
+#[test]
 fn many_nodes_agree_with_the_definition() {
     // More than a stretch of rows, of very different norms.
     let parts = random(70_000, 12, 90, 5);
