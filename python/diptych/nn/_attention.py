@@ -323,4 +323,10 @@ class MultiheadAttention(Layer):
             return ~(parts[0] | parts[1]) if len(parts) == 2 else ~parts[0]
         zero, hidden = self.dtype.type(0), self.dtype.type(-np.inf)
         added = [np.where(part, hidden, zero) if part.dtype == bool else part for part in parts]
-        return np.asarray(added[0] + added[1] if len(added) == 2 else added[0])
+        if len(added) == 1:
+            return np.asarray(added[0])
+        with np.errstate(over="ignore", invalid="ignore"):
+            both = np.asarray(added[0] + added[1])
+        for part in added:  # what one hides the other does not show, with NaN or +inf neither
+            np.copyto(both, hidden, where=np.isneginf(part))
+        return both
