@@ -40,7 +40,7 @@ MADE_LAYERS = {
     "another activation": ({"activation": "elu"}, r"activation='elu': must be one of 'relu', 'gelu'"),
     "a function": ({"activation": np.tanh}, r"activation=<ufunc 'tanh'>: must be one of"),
     "all dropped": ({"dropout": 1.0}, r"dropout=1\.0: must be from 0 to below 1"),
-    "no room below": ({"layer_norm_eps": 0.0}, r"eps=0\.0: must be greater than 0"),
+    "no room below": ({"layer_norm_eps": 0.0}, r"^layer_norm_eps=0\.0: must be greater than 0"),
     "a word for an order": ({"norm_first": "yes"}, r"norm_first='yes': must be True or False"),
     "another backend": ({"backend": None}, r"backend=None: must be one of"),
 }
@@ -125,8 +125,12 @@ def test_what_attention_is_not_called_with(backend, case):
         ({"src": ones(B, L, 5)}, r"src has shape \(2, 4, 5\), 5 features: the layer has d_model=6"),
         ({"src": ones(B, 0, E)}, r"at least one position of one sequence"),
         ({"src": np.full((B, L, E), "a")}, r"src has dtype"),
-        ({"src_key_padding_mask": np.zeros((L, B), bool)}, r"\(4, 2\): \(2, 4\) is needed"),
-        ({"src_mask": np.zeros((L, L + 1), bool)}, r"\(4, 5\): \(4, 4\) or \(6, 4, 4\) is needed"),
+        (
+            {"src_key_padding_mask": np.zeros((L, B), bool)},
+            r"^src_key_padding_mask has shape \(4, 2\): \(2, 4\) is",
+        ),
+        ({"src_mask": np.zeros((L, L + 1), bool)}, r"^src_mask has shape \(4, 5\): \(4, 4\) or \(6, 4, 4\)"),
+        ({"src_mask": np.zeros((L, L), int)}, r"^src_mask has dtype int64: bool, True where"),
         ({"is_causal": None}, r"is_causal=None: must be True or False"),
     ],
 )
@@ -157,11 +161,35 @@ def test_gradients_of_another_shape_leave_the_way_back_open():
 def test_a_refused_call_closes_the_way_back(norm_first):
     layer = nn.TransformerEncoderLayer(E, H, 7, norm_first=norm_first, rng=0)
     layer(ones(L, B, E), training=True)
-    with pytest.raises(ValueError, match=r"attn_mask has shape \(9, 9\)"):
+    with pytest.raises(ValueError, match=r"src_mask has shape \(9, 9\)"):
         layer(2 * ones(L, B, E), np.zeros((9, 9), bool), training=True)
     # Its first parts have been called already, its last have not: gradients would be those of neither call.
     with pytest.raises(RuntimeError, match=r"call the layer with training=True first"):
         layer.backward(ones(L, B, E))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("backend", ["rust", "reference"])
+@pytest.mark.parametrize("strange", [np.nan, np.inf])
+@pytest.mark.parametrize("padding", [[0, 0, 0, 0, -np.inf], [False] * 4 + [True]])
+def test_what_one_mask_hides_another_does_not_show(backend, strange, padding):
+    layer = nn.MultiheadAttention(E, H, backend=backend, rng=0)
+    x = np.random.default_rng(0).normal(size=(S, 1, E)).astype(np.float32)
+    pairs = np.zeros((S, S), np.float32)
+    expected = layer(x, x, x, attn_mask=pairs, key_padding_mask=[padding])
+    pairs[:, -1] = strange
+    found = layer(x, x, x, attn_mask=pairs, key_padding_mask=[padding])
+    np.testing.assert_array_equal(found[0], expected[0])
+    assert not found[1][:, :, -1].any()
+
+
+@pytest.mark.filterwarnings("error")
+def test_two_masks_of_the_least_number_hide():
+    layer, x = nn.MultiheadAttention(E, H, rng=0), ones(S, 1, E)
+    pairs = np.zeros((S, S), np.float32)
+    pairs[:, -1] = np.finfo(np.float32).min
+    _, weights = layer(x, x, x, attn_mask=pairs, key_padding_mask=pairs[:1])
+    np.testing.assert_allclose(weights, np.broadcast_to([0.25] * 4 + [0.0], (1, S, S)), rtol=1e-6)
 
 
 def test_huge_inputs_stay_finite():

@@ -23,6 +23,7 @@ __all__ = [
     "count",
     "divisor",
     "dtype",
+    "epsilon",
     "fields",
     "flag",
     "gradient",
@@ -97,6 +98,14 @@ def number(value: Any, name: str, least: float = 0.0, below: float = np.inf) -> 
     found = _real_number(value, name, rule)
     if not least <= found < below:
         raise ValueError(f"{name}={value}: {rule}")
+    return found
+
+
+def epsilon(value: Any, name: str) -> float:
+    """Return what is added to a variance."""
+    found = number(value, name)
+    if found == 0.0:
+        raise ValueError(f"{name}={value}: must be greater than 0, or equal numbers would be divided by 0.")
     return found
 
 

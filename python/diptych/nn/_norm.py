@@ -49,9 +49,7 @@ class LayerNorm(Layer):
     ) -> None:
         super().__init__(dtype)
         self.normalized_shape = _check.count(normalized_shape, "normalized_shape")
-        self.eps = _check.number(eps, "eps")
-        if self.eps == 0.0:
-            raise ValueError(f"eps={eps}: must be greater than 0, or equal numbers would be divided by 0.")
+        self.eps = _check.epsilon(eps, "eps")
         weights = {"weight": np.ones(self.normalized_shape, self.dtype)}
         if _check.flag(bias, "bias"):
             weights["bias"] = np.zeros(self.normalized_shape, self.dtype)

@@ -130,14 +130,15 @@ class TransformerEncoderLayer(Layer):
         self.norm_first = _check.flag(norm_first, "norm_first")
         keys = np.random.SeedSequence(seed_key(rng)).generate_state(6, np.uint64).tolist()
         own: dict[str, Any] = {"bias": bias, "dtype": dtype}
+        eps = _check.epsilon(layer_norm_eps, "layer_norm_eps")
         self._parts: dict[str, Any] = {
             "self_attn": MultiheadAttention(
                 d, self.nhead, batch_first=batch_first, backend=backend, n_jobs=n_jobs, rng=keys[0], **own
             ),
             "linear1": Linear(d, F, rng=keys[1], **own),
             "linear2": Linear(F, d, rng=keys[2], **own),
-            "norm1": LayerNorm(d, layer_norm_eps, **own),
-            "norm2": LayerNorm(d, layer_norm_eps, **own),
+            "norm1": LayerNorm(d, eps, **own),
+            "norm2": LayerNorm(d, eps, **own),
         }
         self._drops = tuple(Dropout(self.dropout, rng=key) for key in keys[3:])
         self._units: FloatArray | None = None
@@ -246,10 +247,10 @@ class TransformerEncoderLayer(Layer):
             As by :class:`MultiheadAttention`.
         """
         x = _check.positions(src, "src", self.dtype, self.d_model, "d_model", self.batch_first)
-        masks = {"attn_mask": src_mask, "key_padding_mask": src_key_padding_mask, "is_causal": is_causal}
         keep, norm1, norm2 = _check.flag(training, "training"), self._parts["norm1"], self._parts["norm2"]
         if keep:
-            self._units = None  # if attention refuses a mask, no way back leads through two calls
+            self._units = None  # if attention refuses something, no way back leads through two calls
+        masks = {**self._masks(x, src_mask, src_key_padding_mask), "is_causal": is_causal}
         if self.norm_first:
             x = x + self._attended(norm1(x, training=keep), masks, keep)
             return np.asarray(x + self._forwarded(norm2(x, training=keep), keep))
@@ -283,6 +284,15 @@ class TransformerEncoderLayer(Layer):
         around = d_query + d_key + d_value
         dx = dx + (back("norm1", around) if self.norm_first else around)
         return Gradients(dx, {f"{part}.{k}": w for part in _PARTS for k, w in by[part].items()})
+
+    def _masks(self, x: FloatArray, pairs: Any, padding: Any) -> dict[str, Any]:
+        """Check masks under the names they have here, which attention does not know."""
+        B, T = x.shape[:2] if self.batch_first else x.shape[1::-1]
+        if pairs is not None:
+            pairs = _check.mask(pairs, "src_mask", [(T, T), (B * self.nhead, T, T)], self.dtype)
+        if padding is not None:
+            padding = _check.mask(padding, "src_key_padding_mask", [(B, T)], self.dtype)
+        return {"attn_mask": pairs, "key_padding_mask": padding}
 
     def _attended(self, x: FloatArray, masks: dict[str, Any], keep: bool) -> FloatArray:
         found, _ = self._parts["self_attn"](x, x, x, need_weights=False, training=keep, **masks)
