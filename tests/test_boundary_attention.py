@@ -127,6 +127,18 @@ REFUSED = {
     # the rest
     "infinite scale": ({"scale": inf}, r"scale=inf: must be a finite number, or None"),
     "scale that is none": ({"scale": nan}, r"scale=nan: must be"),
+    "a scale beyond float32": (
+        {**{name: zeros(2, 2, dtype=np.float32) for name in ("query", "key", "value")}, "scale": -1e39},
+        r"scale=-1e\+39: a number beyond the range of float32, the dtype of query",
+    ),
+    "a list beyond float32": (
+        {"query": zeros(1, 2, dtype=np.float32), "key": [[0, 1e39]], "value": [[1.0]]},
+        r"key\[0, 1\]=1e\+39: a number beyond the range of float32\.",
+    ),
+    "a list of a mask beyond float32": (
+        {**{n: zeros(2, 2, dtype=np.float32) for n in ("query", "key", "value")}, "attn_mask": [0.0, 1e39]},
+        r"attn_mask\[1\]=1e\+39: a number beyond the range of float32\.",
+    ),
     "a word for scale": ({"scale": "d"}, r"scale='d': must be"),
     "a number for is_causal": ({"is_causal": 1}, r"is_causal=1: must be True or False"),
     "a word for enable_gqa": ({"enable_gqa": "no"}, r"enable_gqa='no': must be"),

@@ -85,6 +85,10 @@ CALLED = {
         {"query": ones(B, L, E), "key": ones(B, S, E)},
         r"key has shape \(2, 5, 6\), 5 sequences on axis 1: .* has 4; the layer has batch_first=False",
     ),
+    "a list beyond the layer's dtype": (
+        {"query": [[[1e39] * E] * B] * L},
+        r"query\[0, 0, 0\]=1e\+39: a number beyond the range of float32\.",
+    ),
     "a value too few": ({"value": ones(4, B, E)}, r"value has shape \(4, 2, 6\): \(5, 2, 6\) is needed"),
     "wide": ({"value": ones(S, B, E, dtype=np.float64)}, r"value has dtype float64, wider"),
     "padding of time first": (

@@ -335,6 +335,18 @@ def _real_array(X: Any, name: str) -> NDArray[Any]:
     return array
 
 
+def _narrowed(array: NDArray[Any], dtype: Any, name: str) -> NDArray[Any]:
+    """Return numbers of a list, which has no dtype of its own, in one that may hold fewer."""
+    with np.errstate(over="ignore"):
+        found = array.astype(dtype)
+    lost = np.isinf(found) & np.isfinite(array)
+    if lost.any():
+        at = tuple(np.argwhere(lost)[0].tolist())
+        place = f"[{', '.join(map(str, at))}]" if at else ""
+        raise ValueError(f"{name}{place}={array[at]}: a number beyond the range of {np.dtype(dtype)}.")
+    return found
+
+
 def _as_doubles(array: NDArray[Any], name: str) -> NDArray[np.float64]:
     try:
         return array.astype(np.float64)

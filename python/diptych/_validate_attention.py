@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych._validate import DtypeError, FloatArray, _array, _real_array, _real_number
+from diptych._validate import DtypeError, FloatArray, _array, _narrowed, _real_array, _real_number
 
 MOST_AXES = 32  # of a mask: the extension reads no array of more where it lies
 Mask: TypeAlias = NDArray[np.bool] | FloatArray
@@ -107,13 +107,15 @@ def attn_mask(value: Any, known: Heads) -> Mask | None:
     return np.broadcast_to(np.require(mask, mask.dtype.newbyteorder("="), ["C", "A"]), known.scores)
 
 
-def scale(value: Any, features: int) -> float:
+def scale(value: Any, features: int, dtype: Any) -> float:
     """Return what products of query and key are multiplied by."""
     if value is None:
         return 1 / math.sqrt(features)
     number = _real_number(value, "scale", "must be a finite number, or None for 1/√d.")
     if not math.isfinite(number):
         raise ValueError(f"scale={number}: must be a finite number, or None for 1/√d.")
+    if abs(number) > float(np.finfo(dtype).max):
+        raise ValueError(f"scale={number}: a number beyond the range of {dtype}, the dtype of query.")
     return number
 
 
@@ -139,7 +141,7 @@ def tape(value: Any) -> Tape:
         known,
         attn_mask(value.attn_mask, known),
         flag(value.is_causal, "tape.is_causal"),
-        scale(value.scale, known.query.shape[-1]),
+        scale(value.scale, known.query.shape[-1], known.query.dtype),
         _shaped(value.output, "tape.output", known.output, known),
         _shaped(value.maximum, "tape.maximum", rows, known),
         _shaped(value.total, "tape.total", rows, known),
@@ -159,6 +161,7 @@ def _floats(values: Any, name: str, dtype: Any) -> FloatArray:
     array = _real_array(values, name)
     if isinstance(values, list | tuple):  # a list has no dtype of its own
         wanted = np.dtype(np.float64) if dtype is None else dtype
+        array = _narrowed(array, wanted, name)
     elif array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
         raise DtypeError(
             f"{name} has dtype {array.dtype}: float32 or float64 is needed; pass {name}.astype(np.float32)."
@@ -185,7 +188,7 @@ def _shaped(value: Any, name: str, shape: tuple[int, ...], known: Heads) -> Floa
 
 def _from_list(value: Any, dtype: Any) -> NDArray[Any]:
     array = _real_array(value, "attn_mask")
-    return array.astype(dtype) if array.dtype.kind == "f" else array
+    return _narrowed(array, dtype, "attn_mask") if array.dtype.kind == "f" else array
 
 
 def _check_lead(query: tuple[int, ...], key: tuple[int, ...], enable_gqa: bool) -> None:

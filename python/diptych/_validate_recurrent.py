@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych._validate import DtypeError, FloatArray, _real_array, _row_of_integers
+from diptych._validate import DtypeError, FloatArray, _narrowed, _real_array, _row_of_integers
 
 NONLINEARITIES = ("tanh", "relu", "identity")
 
@@ -219,7 +219,7 @@ def _floats(values: Any, name: str, dtype: Any) -> FloatArray:
             f"{name} has dtype {array.dtype}, wider than the {dtype} of the weights: pass "
             f"{name}.astype(np.{dtype})."
         )
-    return np.require(array, dtype, ["C", "A"])
+    return np.require(array if own else _narrowed(array, dtype, name), dtype, ["C", "A"])
 
 
 def _padded(x: Any, known: Weights) -> FloatArray:

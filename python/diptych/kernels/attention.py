@@ -122,7 +122,8 @@ def scaled_dot_product_attention(
     ValueError
         If shapes do not fit each other, or the mask not the scores; if an axis is empty; if the heads of
         `query` are not a multiple of those of `key`, or differ without `enable_gqa`; if `scale` is not
-        finite; if a mask has masked entries, or more than 32 axes to broadcast to.
+        finite; if it or a number of a list is beyond what the dtype of `query` holds; if a mask has masked
+        entries, or more than 32 axes to broadcast to.
     TypeError
         If dtypes differ or are neither float32 nor float64 (integers are refused, too), if a mask is of
         another dtype than bool or that of `query`, or a flag is no bool. (The error is a ValueError as
@@ -174,7 +175,7 @@ def scaled_dot_product_attention(
     """
     known = _check.heads(query, key, value, _check.flag(enable_gqa, "enable_gqa"))
     mask, causal = _check.attn_mask(attn_mask, known), _check.flag(is_causal, "is_causal")
-    factor = _check.scale(scale, known.query.shape[-1])
+    factor = _check.scale(scale, known.query.shape[-1], known.query.dtype)
     with_weights, keep = (
         _check.flag(return_weights, "return_weights"),
         _check.flag(return_tape, "return_tape"),
