@@ -196,6 +196,16 @@ def test_two_masks_of_the_least_number_hide():
     np.testing.assert_allclose(weights, np.broadcast_to([0.25] * 4 + [0.0], (1, S, S)), rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [lambda: nn.MultiheadAttention(2**40, 2), lambda: nn.TransformerEncoderLayer(8, 2, 2**60)],
+    ids=["attention", "feed-forward"],
+)
+def test_weights_that_no_array_can_hold_are_refused_with_their_shape(make):
+    with pytest.raises(MemoryError, match=r"weights of shape \(\d+, \d+\) are more than an array can hold"):
+        make()
+
+
 def test_huge_inputs_stay_finite():
     for backend in ("rust", "reference"):
         layer = nn.MultiheadAttention(E, H, backend=backend, rng=0)

@@ -472,11 +472,12 @@ def test_check_wrong_usage(capsys, words, message):
 
 
 def test_exercise_is_a_stub_that_fails_until_it_is_filled_in(tmp_path, capsys):
-    path = tmp_path / "my_dbscan.py"
+    path = tmp_path / "attempt.py"
     code, out, err = run(capsys, "exercise", "clustering.dbscan", "-o", path)
     assert (code, out) == (0, "")
     assert f"diptych check clustering.dbscan {path}:dbscan" in err
     assert run(capsys, "check", "clustering.dbscan", f"{path}:dbscan", "--examples", "2")[0] == 1
+    assert "diptych check clustering.dbscan attempt.py:dbscan" in path.read_text()
     assert "is there already" in usage_error(capsys, "exercise", "clustering.dbscan", "-o", path)
 
 

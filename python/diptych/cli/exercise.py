@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output and Path(args.output).exists():
         raise UsageError(f"-o {args.output}: is there already; it may hold your work.")
     with _console.result_stream(args.output) as stream:
-        stream.write(testing.exercise(args.name))
+        stream.write(testing.exercise(args.name, args.output and Path(args.output).name))
     if args.output:
         function = args.name.rpartition(".")[2]
         _console.message(f"fill in {args.output}, then: diptych check {args.name} {args.output}:{function}")

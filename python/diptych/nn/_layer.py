@@ -1,5 +1,6 @@
 """What every layer is: weights by name, which are read-only and only ever replaced."""
 
+import math
 from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any, NamedTuple, Self, cast
@@ -46,7 +47,9 @@ class Draws(NamedTuple):
         return np.asarray(np.sqrt(-2 * np.log1p(-self._uniform(0))) * np.cos(2 * np.pi * self._uniform(1)))
 
     def _uniform(self, turn: int) -> NDArray[np.float64]:
-        n = int(np.prod(self.shape))
+        n = math.prod(self.shape)
+        if n > np.iinfo(np.intp).max // 16:  # for both turns
+            raise MemoryError(f"weights of shape {self.shape} are more than an array can hold.")
         indices = np.arange(turn * n, (turn + 1) * n, dtype=np.uint64)
         return uniform(words_at(self.key, self.stream, indices)).reshape(self.shape)
 

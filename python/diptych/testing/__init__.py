@@ -126,15 +126,17 @@ def check(
     return try_laws(_family(name), function, seed=seed, count=examples, timeout=timeout, strict=strict)
 
 
-def exercise(name: str) -> str:
+def exercise(name: str, file: str | None = None) -> str:
     """Return the text of a Python file to fill in: the task, hints as questions, and how to check the answer.
 
     Parameters
     ----------
     name : str
         One of `names`.
+    file : str, optional
+        The file it will be in, which its text names; "my_", the function and ".py" otherwise.
     """
-    return exercise_text(_family(name).name)
+    return exercise_text(_family(name).name, file)
 
 
 def _family(name: str) -> Family:

@@ -310,6 +310,6 @@ _TEXTS = {
 }
 
 
-def exercise_text(name: str) -> str:
-    """Return the stub for one function."""
-    return _TEXTS[name].replace("{file}", f"my_{name.partition('.')[2]}.py")
+def exercise_text(name: str, file: str | None) -> str:
+    """Return the stub for one function, to be kept in a file of that name."""
+    return _TEXTS[name].replace("{file}", file or f"my_{name.partition('.')[2]}.py")
