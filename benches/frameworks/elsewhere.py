@@ -25,9 +25,7 @@ it needs, in a folder of its own (1.5 GB; the dates of a mirror's lists may have
     export DIPTYCH_TORCH_PYTHON=$PWD/torch-python
 
 That OpenBLAS shares PyTorch's threads: those of the other kind (libopenblas0-pthread) fight with them for the
-cores. In a chroot instead, /proc must be there, or PyTorch takes its slowest kernels. MKL, which PyTorch's own
-packages bring, is put in its place by ``LD_PRELOAD`` of libmkl_rt.so (``pip install mkl``); on an AMD EPYC
-of 2025 it is slower for blocks of queries and three times as quick for one query.
+cores. In a chroot instead, /proc must be there, or PyTorch takes its slowest kernels.
 """
 
 from __future__ import annotations
@@ -51,8 +49,8 @@ VARIABLES = {"jax": "DIPTYCH_JAX_PYTHON", "torch": "DIPTYCH_TORCH_PYTHON"}
 # takes PyTorch's attention four times as long: its users are told to load an allocator that keeps them.
 KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(64 << 20)}
 
-# Left to the system, both threads of OpenMP may be woken on one core, where they wait for each other: calls of
-# less than a millisecond then take eight. Ours stay on cores of their own too.
+# Left to the system, both threads of OpenMP may be woken on one core, where they wait for each other: calls
+# of less than a millisecond then take eight. Ours stay on cores of their own too.
 BOUND = {"OMP_PROC_BIND": "true"}
 
 
