@@ -8,7 +8,7 @@ Neither is needed for anything else here. One is left out, by name, where its va
 
 PyTorch, any that ``import torch`` finds; the program says its version. A current one for processors alone
 comes from PyTorch's own index. Where that cannot be reached, Debian's unstable branch has one, with all that
-it needs, in a folder of its own (1.5 GB; the dates of a mirror's lists may have passed)::
+it needs, in a folder of its own (1.8 GB; the dates of a mirror's lists may have passed)::
 
     apt-get install --no-install-recommends mmdebstrap
     mmdebstrap --variant=apt --include=python3-torch,libopenblas0-openmp \
