@@ -134,7 +134,7 @@ def exercise(name: str, file: str | None = None) -> str:
     name : str
         One of `names`.
     file : str, optional
-        The file it will be in, which its text names; "my_", the function and ".py" otherwise.
+        The file it will be in, which its text names; ``my_<function>.py`` otherwise.
     """
     return exercise_text(_family(name).name, file)
 
