@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 
 def write_gif(
-    figure: Figure, draw: Callable[[int], None], frames: Sequence[int], path: str, *, pace: int
+    figure: Figure,
+    draw: Callable[[int], None],
+    frames: Sequence[int],
+    path: str,
+    *,
+    pace: int,
+    dots: int = 80,
 ) -> None:
     """Write a gif of a figure that is drawn anew for each frame, and close the figure.
 
@@ -28,6 +34,8 @@ def write_gif(
         Where to write it.
     pace : int
         Frames for each second.
+    dots : int
+        Dots an inch.
     """
     import matplotlib.pyplot as plt
     from matplotlib.animation import FuncAnimation, PillowWriter
@@ -37,7 +45,8 @@ def write_gif(
         return []
 
     shown = [*frames, *[frames[-1]] * pace]
-    FuncAnimation(figure, frame, frames=shown, blit=False).save(path, writer=PillowWriter(fps=pace), dpi=80)
+    moving = FuncAnimation(figure, frame, frames=shown, blit=False)
+    moving.save(path, writer=PillowWriter(fps=pace), dpi=dots)
     plt.close(figure)
 
 
@@ -46,6 +55,7 @@ class MovingDisplay(ABC):
 
     figure_: Figure
     _pace: ClassVar[int]  # frames for each second of the animation
+    _dots: ClassVar[int] = 80  # its dots an inch
 
     def plot(self) -> Self:
         """Draw all.
@@ -68,7 +78,7 @@ class MovingDisplay(ABC):
             Where to write it.
         """
         self._open()
-        write_gif(self.figure_, self._draw, self._frames(), path, pace=self._pace)
+        write_gif(self.figure_, self._draw, self._frames(), path, pace=self._pace, dots=self._dots)
 
     @abstractmethod
     def _open(self) -> None:

@@ -6,19 +6,19 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from diptych import plot as _plot
+from diptych.studies._moving import MovingDisplay
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from diptych.studies.pathsim_or_walks import Answers, Similar
 
-PAGE = 120  # dots an inch of the animation
 NAME_LENGTH = 24
 
 
-class PathSimOrWalksDisplay:
+class PathSimOrWalksDisplay(MovingDisplay):
     """PathSim against cosine for everyone else, a panel for each author; the best of either have numbers.
 
     Parameters
@@ -37,48 +37,12 @@ class PathSimOrWalksDisplay:
     """
 
     axes_: list[Axes]
-    figure_: Figure
+    _pace = 1
+    _dots = 120
 
     def __init__(self, answers: tuple[Answers, ...], metapath: str) -> None:
         self.answers = answers
         self.metapath = metapath
-
-    def plot(self) -> PathSimOrWalksDisplay:
-        """Draw both rankings of each author.
-
-        Returns
-        -------
-        PathSimOrWalksDisplay
-            This display, with ``axes_`` and ``figure_``.
-        """
-        self._open()
-        for ax, found in zip(self.axes_, self.answers, strict=True):
-            self._draw(ax, found, max(len(found.by_pathsim), len(found.by_walks)))
-        return self
-
-    def animate(self, path: str) -> None:
-        """Write a gif that names one rank after the other.
-
-        Parameters
-        ----------
-        path : str
-            Where to write it.
-        """
-        self._open()
-        import matplotlib.pyplot as plt
-        from matplotlib.animation import FuncAnimation, PillowWriter
-
-        last = max(max(len(found.by_pathsim), len(found.by_walks)) for found in self.answers)
-
-        def frame(ranks: int) -> list[Artist]:
-            for ax, found in zip(self.axes_, self.answers, strict=True):
-                ax.clear()
-                self._draw(ax, found, ranks)
-            return []
-
-        moving = FuncAnimation(self.figure_, frame, frames=[*range(last + 1), last, last], blit=False)
-        moving.save(path, writer=PillowWriter(fps=1), dpi=PAGE)
-        plt.close(self.figure_)
 
     def _open(self) -> None:
         _plot.import_matplotlib()
@@ -89,7 +53,16 @@ class PathSimOrWalksDisplay:
         self.figure_.subplots_adjust(left=0.08, right=0.62, top=1 - 0.08 / n, bottom=0.12 / n, hspace=0.25)
         self.axes_ = list(grid[:, 0])
 
-    def _draw(self, ax: Axes, found: Answers, ranks: int) -> None:
+    def _frames(self) -> Sequence[int]:
+        last = max(max(len(found.by_pathsim), len(found.by_walks)) for found in self.answers)
+        return [*range(last + 1), last]  # the whole a second longer
+
+    def _draw(self, until: int) -> None:
+        for ax, found in zip(self.axes_, self.answers, strict=True):
+            ax.clear()
+            self._panel(ax, found, until)
+
+    def _panel(self, ax: Axes, found: Answers, ranks: int) -> None:
         blue, orange = _plot.cluster_colours(2)
         for worked, colour, label in (
             (False, _plot.NOISE_COLOUR, "never worked with the author"),
