@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from benches.report import held, plot_scaling, seconds, size, times
+from benches.report import beside_peer, held, plot_scaling, seconds, size, times
 from benches.section import Plot, Section
 
 
@@ -15,13 +15,7 @@ def speed_cells(result: dict) -> list[list[str]]:
         [
             result["input"],
             result["parameters"],
-            peer["peer"],
-            seconds(peer["ours"]["median"]),
-            seconds(peer["theirs"]["median"]),
-            times(peer["ratio"]),
-            times(peer["bar"]),
-            times(peer["goal"]),
-            held(peer["held"]),
+            *beside_peer(peer),
             result["answer"],
             "–" if peer["wrong_core"] is None else f"{peer['wrong_core']:,}",
             f"{len(peer['ours']['runs'])} / {len(peer['theirs']['runs'])}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from benches.report import held, plot_scaling, seconds, size, times
+from benches.report import beside_peer, held, plot_scaling, seconds, size, times
 from benches.section import Plot, Section
 
 
@@ -13,13 +13,7 @@ def peer_cells(result: dict) -> list[list[str]]:
     return [
         [
             result["input"],
-            peer["peer"],
-            seconds(result["ours"]["median"]),
-            seconds(peer["theirs"]["median"]),
-            times(peer["ratio"]),
-            times(peer["bar"]),
-            times(peer["goal"]),
-            held(peer["held"]),
+            *beside_peer(peer | {"ours": result["ours"]}),
             result["answer"],
             f"{len(result['ours']['runs'])} / {len(peer['theirs']['runs'])}",
         ]
