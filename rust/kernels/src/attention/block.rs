@@ -4,11 +4,8 @@ use super::{Attention, KEYS};
 use crate::Result;
 use crate::parallel::filled;
 use crate::simd::memory::{Aligned, size};
-use crate::simd::numbers::{Float, MOST, Numbers, transpose};
+use crate::simd::numbers::{Float, MOST, Numbers};
 use crate::simd::tile::ACROSS;
-
-/// Registers of keys that are asked for before they are read.
-const AHEAD: usize = 2;
 
 /// Blocks one after the other, each with room for [`KEYS`] positions.
 #[derive(Debug, Default)]
@@ -113,48 +110,45 @@ pub(super) fn pack_transposed<T: Float, L: Numbers<T>>(lanes: L, rows: &[T], wid
         let to = &mut to[register / ACROSS * width * wide..][..width * wide];
         let (first, place) = (register * L::N, register % ACROSS * L::N);
         let there = L::N.min(n.saturating_sub(first));
-        for column in (0..width).step_by(L::N) {
-            let here = L::N.min(width - column);
-            if here == L::N && there == L::N {
-                let x = across(lanes, &rows[first * width + column..], width);
-                let to = &mut to[column * wide..][..L::N * wide];
-                for i in 0..L::N {
-                    lanes.store(x[i], &mut to[i * wide + place..]);
-                }
+        let rows = &rows[(first * width).min(rows.len())..];
+        let mut column = 0;
+        while column + 4 <= width {
+            let x = if there == L::N {
+                lanes.four_columns(rows, width, column)
             } else {
-                let from = &rows[(first * width + column).min(rows.len())..];
-                let x = part_across(lanes, from, width, there, here);
-                for i in 0..here {
-                    lanes.store(x[i], &mut to[(column + i) * wide + place..]);
-                }
+                some_columns(lanes, rows, width, column)
+            };
+            let to = &mut to[column * wide + place..];
+            for i in 0..4 {
+                lanes.store(x[i], &mut to[i * wide..]);
             }
+            column += 4;
+        }
+        while column < width {
+            lanes.store(column_of(lanes, rows, width, column), &mut to[column * wide + place..]);
+            column += 1;
         }
     }
 }
 
-/// Columns, in registers, of as many rows of `width` numbers.
+/// Four columns, from `column` on, of as many rows of `width` numbers as there are, and zeros beyond the last row.
 #[inline(always)]
-pub(super) fn across<T: Float, L: Numbers<T>>(lanes: L, rows: &[T], width: usize) -> [L::V; MOST] {
-    let mut x = lanes.load_rows(rows, width, AHEAD * L::N * width); // beyond the block lies the next one
-    transpose(lanes, &mut x);
-    x
+pub(super) fn some_columns<T: Float, L: Numbers<T>>(lanes: L, rows: &[T], width: usize, column: usize) -> [L::V; 4] {
+    let mut room = [T::ZERO; 4 * MOST];
+    for row in 0..L::N.min(rows.len() / width) {
+        room[4 * row..4 * row + 4].copy_from_slice(&rows[row * width + column..][..4]);
+    }
+    lanes.four_columns(&room, 4, 0)
 }
 
-/// The same for `n` rows and so many columns, and zeros beyond.
+/// A column of as many rows of `width` numbers as a register has lanes, and zeros beyond the last row.
 #[inline(always)]
-pub(super) fn part_across<T: Float, L: Numbers<T>>(
-    lanes: L,
-    rows: &[T],
-    width: usize,
-    n: usize,
-    columns: usize,
-) -> [L::V; MOST] {
-    let mut x = [lanes.splat(T::ZERO); MOST];
-    for i in 0..n {
-        x[i] = lanes.load_part(&rows[i * width..][..columns]);
+pub(super) fn column_of<T: Float, L: Numbers<T>>(lanes: L, rows: &[T], width: usize, column: usize) -> L::V {
+    let mut x = [T::ZERO; MOST];
+    for row in 0..L::N.min(rows.len() / width) {
+        x[row] = rows[row * width + column];
     }
-    transpose(lanes, &mut x);
-    x
+    lanes.load(&x)
 }
 
 /// Rows of `width` numbers as panels of columns, each with room for `most` rows; zeros beyond the last column. Tells whether

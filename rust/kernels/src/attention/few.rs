@@ -4,7 +4,8 @@
 //! values takes its terms in the same order.
 
 use super::KEYS;
-use super::block::{across, part_across};
+use super::block::{column_of, some_columns};
+use crate::simd::memory::Strips;
 use crate::simd::numbers::{Float, Numbers};
 use crate::simd::prefetch;
 use crate::simd::tile::{ACROSS, tiles};
@@ -12,8 +13,11 @@ use crate::simd::tile::{ACROSS, tiles};
 /// Queries for which packing does not pay.
 pub(super) const FEW: usize = 12;
 
-/// Positions of values that are asked for before they are read.
-const AHEAD: usize = 48;
+/// Keys, and values, that are asked for so many positions before they are read.
+const AHEAD: (usize, usize) = (64, 32);
+
+/// The width of nearly all heads: loops that know it need no pointer for each row, of which there are more than registers.
+const USUAL: usize = 64;
 
 /// Scores of `rows` queries with keys, all of `width` numbers.
 #[inline(always)]
@@ -25,49 +29,70 @@ pub(super) fn scores_of_few<T: Float, L: Numbers<T>>(
     width: usize,
     scores: &mut [T],
 ) {
-    let n = keys.len() / width;
-    let mut first = 0;
-    while first < n {
-        let pair = first + 2 * L::N <= n;
-        let mut column = 0;
-        while column < width {
-            let here = L::N.min(width - column);
-            let from = &keys[first * width + column..];
-            if pair && here == L::N {
-                // A chain waits for itself, so two go side by side.
-                let (x, y) = (across(lanes, from, width), across(lanes, &from[L::N * width..], width));
-                for row in 0..rows {
-                    let query = &query[row * width + column..][..L::N];
-                    let to = &mut scores[row * KEYS + first..][..2 * L::N];
-                    let mut sums = [lanes.splat(T::ZERO); 2];
-                    if column > 0 {
-                        sums = [lanes.load(to), lanes.load(&to[L::N..])];
-                    }
-                    for i in 0..L::N {
-                        let q = lanes.splat(query[i]);
-                        sums = [lanes.fused(q, x[i], sums[0]), lanes.fused(q, y[i], sums[1])];
-                    }
-                    lanes.store(sums[0], to);
-                    lanes.store(sums[1], &mut to[L::N..]);
-                }
-            } else {
-                for part in 0..1 + usize::from(pair) {
-                    let first = first + part * L::N;
-                    let x = part_across(lanes, &from[part * L::N * width..], width, L::N.min(n - first), here);
-                    for row in 0..rows {
-                        let query = &query[row * width + column..][..here];
-                        let to = &mut scores[row * KEYS + first..][..L::N];
-                        let mut sum = if column == 0 { lanes.splat(T::ZERO) } else { lanes.load(to) };
-                        for i in 0..here {
-                            sum = lanes.fused(lanes.splat(query[i]), x[i], sum);
-                        }
-                        lanes.store(sum, to);
-                    }
-                }
+    for first in (0..keys.len() / width).step_by(2 * L::N) {
+        let keys = &keys[first * width..];
+        tiles!(T, L, rows, |row, M| {
+            let scores = &mut scores[row * KEYS + first..];
+            match width {
+                USUAL => score_tile::<T, L, M, USUAL>(lanes, &query[row * width..], keys, width, scores),
+                _ => score_tile::<T, L, M, 0>(lanes, &query[row * width..], keys, width, scores),
             }
-            column += here;
+        });
+    }
+}
+
+/// M rows, and two registers of keys: a chain waits for itself, so two go side by side. W is the width, or 0.
+#[inline(always)]
+fn score_tile<T: Float, L: Numbers<T>, const M: usize, const W: usize>(
+    lanes: L,
+    query: &[T],
+    keys: &[T],
+    width: usize,
+    scores: &mut [T],
+) {
+    let width = if W == 0 { width } else { W };
+    let n = keys.len() / width;
+    let late = &keys[(L::N * width).min(keys.len())..];
+    let mut rows: [&[T]; M] = [&[]; M];
+    for m in 0..M {
+        rows[m] = &query[m * width..][..width];
+    }
+    let mut sums = [[lanes.splat(T::ZERO); 2]; M];
+    let mut column = 0;
+    while column + 4 <= width {
+        for i in 0..8 {
+            // What is ahead in the order it lies in, as much as is read here.
+            prefetch(keys, AHEAD.0 * width + (2 * column + i) * L::N);
         }
-        first += if pair { 2 * L::N } else { L::N };
+        let (x, y) = if n >= 2 * L::N {
+            (lanes.four_columns(keys, width, column), lanes.four_columns(late, width, column))
+        } else {
+            let x = some_columns(lanes, keys, width, column);
+            (x, if n > L::N { some_columns(lanes, late, width, column) } else { x })
+        };
+        for m in 0..M {
+            let q = &rows[m][column..column + 4];
+            for i in 0..4 {
+                let q = lanes.splat(q[i]);
+                sums[m] = [lanes.fused(q, x[i], sums[m][0]), lanes.fused(q, y[i], sums[m][1])];
+            }
+        }
+        column += 4;
+    }
+    while column < width {
+        let (x, y) = (column_of(lanes, keys, width, column), column_of(lanes, late, width, column));
+        for m in 0..M {
+            let q = lanes.splat(rows[m][column]);
+            sums[m] = [lanes.fused(q, x, sums[m][0]), lanes.fused(q, y, sums[m][1])];
+        }
+        column += 1;
+    }
+    for m in 0..M {
+        let to = &mut scores[m * KEYS..];
+        lanes.store(sums[m][0], to);
+        if n > L::N {
+            lanes.store(sums[m][1], &mut to[L::N..]);
+        }
     }
 }
 
@@ -90,22 +115,29 @@ pub(super) fn blend_few<T: Float, L: Numbers<T>>(
         let left = width - column;
         if left >= wide {
             tiles!(T, L, rows, |first, M| {
-                blend_tile::<T, L, M, ACROSS>(lanes, weights, first, values, width, column, factors, to, apart);
+                match width {
+                    USUAL => blend_tile::<T, L, M, ACROSS, USUAL>(
+                        lanes, weights, first, values, width, column, factors, to, apart,
+                    ),
+                    _ => blend_tile::<T, L, M, ACROSS, 0>(
+                        lanes, weights, first, values, width, column, factors, to, apart,
+                    ),
+                }
             });
             column += wide;
         } else {
             tiles!(T, L, rows, |first, M| {
-                blend_tile::<T, L, M, 1>(lanes, weights, first, values, width, column, factors, to, apart);
+                blend_tile::<T, L, M, 1, 0>(lanes, weights, first, values, width, column, factors, to, apart);
             });
             column += L::N;
         }
     }
 }
 
-/// M rows of U registers.
+/// M rows of U registers. W is the width, or 0.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-fn blend_tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
+fn blend_tile<T: Float, L: Numbers<T>, const M: usize, const U: usize, const W: usize>(
     lanes: L,
     weights: &[T],
     first: usize,
@@ -116,29 +148,28 @@ fn blend_tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     to: &mut [T],
     apart: usize,
 ) {
+    let width = if W == 0 { width } else { W };
     let n = values.len() / width;
     let mut x: [&[T]; M] = [&[]; M];
     for m in 0..M {
         x[m] = &weights[(first + m) * KEYS..][..n];
     }
     let mut sums = [[lanes.splat(T::ZERO); U]; M];
-    let ahead = AHEAD * width;
+    let mut strips = Strips::new(values, width, column, (U * L::N).min(width - column));
     let is_whole = column + U * L::N <= width;
-    let mut rest = &values[column..];
     for j in 0..n {
+        let Some(value) = strips.next() else { break };
         for u in 0..U {
-            prefetch(rest, ahead.wrapping_add(u * L::N));
+            prefetch(value, AHEAD.1 * width + u * L::N);
         }
         let mut v = [lanes.splat(T::ZERO); U];
         if is_whole {
-            let value = &rest[..U * L::N];
             for u in 0..U {
                 v[u] = lanes.load(&value[u * L::N..]);
             }
         } else {
-            v[0] = lanes.load_part(&rest[..width - column]);
+            v[0] = lanes.load_part(value);
         }
-        rest = rest.get(width..).unwrap_or_default();
         for m in 0..M {
             let x = lanes.splat(x[m][j]);
             for u in 0..U {

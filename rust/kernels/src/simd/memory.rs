@@ -61,3 +61,54 @@ dispatched!(
 fn lanes_run<L: Both, T: Float>(lanes: L, _: PhantomData<T>) -> usize {
     T::lanes(lanes).n()
 }
+
+/// The same columns of one row after the other.
+pub(crate) struct Strips<'a, T> {
+    at: *const T,
+    left: usize,
+    apart: usize,
+    wide: usize,
+    of: PhantomData<&'a [T]>,
+}
+
+impl<'a, T> Strips<'a, T> {
+    /// Of rows of `width` numbers, `wide` from `column` on.
+    #[inline(always)]
+    pub(crate) fn new(rows: &'a [T], width: usize, column: usize, wide: usize) -> Self {
+        assert!(column <= width && wide <= width - column);
+        let left = rows.len() / width;
+        Self { at: rows.as_ptr().wrapping_add(column), left, apart: width, wide, of: PhantomData }
+    }
+
+    /// The next one.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    pub(crate) fn next(&mut self) -> Option<&'a [T]> {
+        self.left = self.left.checked_sub(1)?;
+        // SAFETY: a row begins `column` numbers before, and `wide` numbers from here on are of it, by the assertion above.
+        let strip = unsafe { std::slice::from_raw_parts(self.at, self.wide) };
+        self.at = self.at.wrapping_add(self.apart);
+        Some(strip)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_are_columns_of_whole_rows() {
+        let rows: Vec<usize> = (0..17).collect(); // three rows, and a rest that is none
+        let mut strips = Strips::new(&rows, 5, 2, 3);
+        assert_eq!(strips.next(), Some(&[2, 3, 4][..]));
+        assert_eq!(strips.next(), Some(&[7, 8, 9][..]));
+        assert_eq!(strips.next(), Some(&[12, 13, 14][..]));
+        assert_eq!(strips.next(), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "assertion failed")]
+    fn strips_stay_inside_the_row() {
+        Strips::new(&[0; 10], 5, 3, 3);
+    }
+}

@@ -26,15 +26,17 @@ pub trait Numbers<T: Float>: Copy + Send + Sync {
     fn splat(self, x: T) -> Self::V;
     /// The first [`Numbers::N`] numbers of a slice.
     fn load(self, x: &[T]) -> Self::V;
-    /// Of as many rows of `width` numbers the first ones. What is so many numbers ahead of them is asked for, to be read soon:
-    /// so many streams at once are none to the processor.
+    /// Four columns, from `column` on, of as many rows of `width` numbers as a register has lanes.
     #[inline(always)]
-    fn load_rows(self, rows: &[T], width: usize, _ahead: usize) -> [Self::V; MOST] {
-        let mut x = [self.splat(T::ZERO); MOST];
-        for i in 0..Self::N {
-            x[i] = self.load(&rows[i * width..]);
+    fn four_columns(self, rows: &[T], width: usize, column: usize) -> [Self::V; 4] {
+        let mut x = [[T::ZERO; MOST]; 4];
+        for row in 0..Self::N {
+            let from = &rows[row * width + column..][..4];
+            for i in 0..4 {
+                x[i][row] = from[i];
+            }
         }
-        x
+        [self.load(&x[0]), self.load(&x[1]), self.load(&x[2]), self.load(&x[3])]
     }
     /// Writes them to the front of a slice.
     fn store(self, x: Self::V, to: &mut [T]);
@@ -370,6 +372,28 @@ mod tests {
         over_paths!(|lanes| {
             transposes::<f32>(lanes);
             transposes::<f64>(lanes);
+        });
+    }
+
+    #[test]
+    fn four_columns_are_those_of_the_rows() {
+        fn columns<T: Float + Into<f64>>(lanes: impl Numbers<T>) {
+            for width in [4, 7, 64] {
+                let rows: Vec<T> = (0..lanes.n() * width).map(|i| T::nearest(i as f64)).collect();
+                for column in 0..=width - 4 {
+                    for (i, x) in lanes.four_columns(&rows, width, column).into_iter().enumerate() {
+                        let mut lane = [T::ZERO; MOST];
+                        lanes.store(x, &mut lane);
+                        for row in 0..lanes.n() {
+                            assert_eq!(lane[row].into(), (row * width + column + i) as f64);
+                        }
+                    }
+                }
+            }
+        }
+        over_paths!(|lanes| {
+            columns::<f32>(lanes);
+            columns::<f64>(lanes);
         });
     }
 

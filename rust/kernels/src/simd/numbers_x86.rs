@@ -1,8 +1,34 @@
 //! [`Numbers`] in the registers of x86-64.
 
-use super::numbers::{Float, MOST, Numbers};
+use super::numbers::{Float, Numbers};
 use super::{Avx2Lanes, Avx512Lanes};
 use std::arch::x86_64::*;
+
+/// Four numbers each of the rows 0 and 4.
+#[inline(always)]
+unsafe fn fours_256(at: *const f32, width: usize) -> __m256 {
+    // SAFETY: the caller's.
+    unsafe { _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(_mm_loadu_ps(at)), _mm_loadu_ps(at.add(4 * width))) }
+}
+
+/// Four numbers each of the rows 0, 4, 8 and 12.
+#[inline(always)]
+unsafe fn fours_512(at: *const f32, width: usize) -> __m512 {
+    // SAFETY: the caller's.
+    unsafe {
+        let x = _mm512_castps128_ps512(_mm_loadu_ps(at));
+        let x = _mm512_mask_broadcast_f32x4(x, 0x00F0, _mm_loadu_ps(at.add(4 * width)));
+        let x = _mm512_mask_broadcast_f32x4(x, 0x0F00, _mm_loadu_ps(at.add(8 * width)));
+        _mm512_mask_broadcast_f32x4(x, 0xF000, _mm_loadu_ps(at.add(12 * width)))
+    }
+}
+
+/// Four numbers each of the rows 0 and 4.
+#[inline(always)]
+unsafe fn fours_512_double(at: *const f64, width: usize) -> __m512d {
+    // SAFETY: the caller's.
+    unsafe { _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(_mm256_loadu_pd(at)), _mm256_loadu_pd(at.add(4 * width))) }
+}
 
 // SAFETY of every block below: a value of the lanes' type exists only where the processor has the instructions, and the
 // slices are cut to the numbers that are read or written.
@@ -13,7 +39,8 @@ macro_rules! numbers {
         $and:ident $andnot:ident $or:ident,
         |$a:ident, $b:ident, $then:ident, $otherwise:ident| $if_less:expr,
         |$whole:ident, $one:ident| $power:expr,
-        |$early:ident, $late:ident, $step:ident| $exchange:expr $(,)?
+        |$early:ident, $late:ident, $step:ident| $exchange:expr,
+        |$at:ident, $width:ident| $columns:expr $(,)?
     ) => {
         impl Numbers<$t> for $lanes {
             type V = $v;
@@ -34,20 +61,13 @@ macro_rules! numbers {
             }
 
             #[inline(always)]
-            fn load_rows(self, rows: &[$t], width: usize, ahead: usize) -> [$v; MOST] {
-                let room = rows.len().saturating_sub($n);
-                assert!($n <= rows.len() && width <= room / ($n - 1));
-                let mut x = [<Self as Numbers<$t>>::splat(self, 0.0); MOST];
-                let mut row = rows.as_ptr();
-                for i in 0..$n {
-                    // SAFETY: see above; after the start of the last row there are N numbers, and a prefetch reads none.
-                    x[i] = unsafe {
-                        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(ahead).cast());
-                        $load(row)
-                    };
-                    row = row.wrapping_add(width);
+            fn four_columns(self, rows: &[$t], width: usize, column: usize) -> [$v; 4] {
+                assert!(width < 1 << 24 && column + 4 <= width && $n * width <= rows.len());
+                // SAFETY: see above; the assertion covers what is read, and no product is beyond the range.
+                unsafe {
+                    let ($at, $width) = (rows.as_ptr().add(column), width);
+                    $columns
                 }
-                x
             }
 
             #[inline(always)]
@@ -151,6 +171,18 @@ numbers!(
         2 => (_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xEE>(a, b)),
         _ => (_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b)),
     },
+    |at, width| {
+        let (a, b) = (fours_256(at, width), fours_256(at.add(width), width));
+        let (c, d) = (fours_256(at.add(2 * width), width), fours_256(at.add(3 * width), width));
+        let (e, f) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let (g, h) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        [
+            _mm256_shuffle_ps::<0x44>(e, g),
+            _mm256_shuffle_ps::<0xEE>(e, g),
+            _mm256_shuffle_ps::<0x44>(f, h),
+            _mm256_shuffle_ps::<0xEE>(f, h),
+        ]
+    },
 );
 
 numbers!(
@@ -166,6 +198,18 @@ numbers!(
     |a, b, step| match step {
         1 => (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)),
         _ => (_mm256_permute2f128_pd::<0x20>(a, b), _mm256_permute2f128_pd::<0x31>(a, b)),
+    },
+    |at, width| {
+        let (a, b) = (_mm256_loadu_pd(at), _mm256_loadu_pd(at.add(width)));
+        let (c, d) = (_mm256_loadu_pd(at.add(2 * width)), _mm256_loadu_pd(at.add(3 * width)));
+        let (e, f) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+        let (g, h) = (_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
+        [
+            _mm256_permute2f128_pd::<0x20>(e, g),
+            _mm256_permute2f128_pd::<0x20>(f, h),
+            _mm256_permute2f128_pd::<0x31>(e, g),
+            _mm256_permute2f128_pd::<0x31>(f, h),
+        ]
     },
 );
 
@@ -191,6 +235,18 @@ numbers!(
         ),
         _ => (_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xEE>(a, b)),
     },
+    |at, width| {
+        let (a, b) = (fours_512(at, width), fours_512(at.add(width), width));
+        let (c, d) = (fours_512(at.add(2 * width), width), fours_512(at.add(3 * width), width));
+        let (e, f) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+        let (g, h) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+        [
+            _mm512_shuffle_ps::<0x44>(e, g),
+            _mm512_shuffle_ps::<0xEE>(e, g),
+            _mm512_shuffle_ps::<0x44>(f, h),
+            _mm512_shuffle_ps::<0xEE>(f, h),
+        ]
+    },
 );
 
 numbers!(
@@ -210,5 +266,17 @@ numbers!(
             _mm512_mask_shuffle_f64x2::<0b11_11_01_01>(b, 0x33, a, a),
         ),
         _ => (_mm512_shuffle_f64x2::<0x44>(a, b), _mm512_shuffle_f64x2::<0xEE>(a, b)),
+    },
+    |at, width| {
+        let (a, b) = (fours_512_double(at, width), fours_512_double(at.add(width), width));
+        let (c, d) = (fours_512_double(at.add(2 * width), width), fours_512_double(at.add(3 * width), width));
+        let (e, f) = (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
+        let (g, h) = (_mm512_unpacklo_pd(c, d), _mm512_unpackhi_pd(c, d));
+        [
+            _mm512_mask_shuffle_f64x2::<0b10_10_00_00>(e, 0xCC, g, g),
+            _mm512_mask_shuffle_f64x2::<0b10_10_00_00>(f, 0xCC, h, h),
+            _mm512_mask_shuffle_f64x2::<0b11_11_01_01>(g, 0x33, e, e),
+            _mm512_mask_shuffle_f64x2::<0b11_11_01_01>(h, 0x33, f, f),
+        ]
     },
 );
