@@ -243,11 +243,11 @@ UNSAFE = {
 def test_the_extension_refuses(case):
     arrays, mask, message = UNSAFE[case]
     with pytest.raises((ValueError, TypeError), match=message):
-        _rust.attention_forward(*arrays, mask, False, 1.0, False, 1, None)
+        _rust.attention_forward(*arrays, mask, False, 1.0, False, False, 1, None)
 
 
 def test_the_extension_refuses_on_the_way_back():
-    output, maximum, total, _ = _rust.attention_forward(*ARRAYS, None, False, 1.0, False, 1, None)
+    output, maximum, total, _ = _rust.attention_forward(*ARRAYS, None, False, 1.0, False, True, 1, None)
     good = [output, maximum, total, output]
     for which, name in enumerate(("output", "maximum", "total", "d_output")):
         bad = list(good)

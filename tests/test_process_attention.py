@@ -112,6 +112,24 @@ print(in_child(lambda: all(map(np.array_equal, fit(), first))))
     assert int(out) == 0
 
 
+@with_fork
+def test_short_calls_of_many_threads_at_once_and_of_a_child():
+    out = alone(
+        PRELUDE
+        + FORKED
+        + """
+from concurrent.futures import ThreadPoolExecutor
+q = draw(600, 64)
+call = lambda _=None: attend(q, q, q, n_jobs=2)
+first = attend(q, q, q, n_jobs=1)
+with ThreadPoolExecutor(4) as pool:
+    print(all(np.array_equal(found, first) for found in pool.map(call, range(400))))
+print(in_child(lambda: np.array_equal(call(), first)))
+"""
+    )
+    assert out.split() == ["True", "0"]
+
+
 def test_progress_is_reported():
     out = alone(
         PRELUDE

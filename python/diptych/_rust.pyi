@@ -370,10 +370,11 @@ def attention_forward(
     is_causal: bool,
     scale: float,
     with_weights: bool,
+    keep: bool,
     n_threads: int,
     progress: _Progress,
     /,
-) -> tuple[_Floats, _Floats, _Floats, _Floats | None]: ...
+) -> tuple[_Floats, _Floats | None, _Floats | None, _Floats | None]: ...
 def attention_backward(
     query: _Floats,
     key: _Floats,

@@ -182,7 +182,7 @@ def scaled_dot_product_attention(
     )
     threads = resolve_n_jobs(n_jobs)
     output, maximum, total, weights = _rust.attention_forward(
-        *known, mask, causal, factor, with_weights, threads, _progress.current()
+        *known, mask, causal, factor, with_weights, keep, threads, _progress.current()
     )
     found: list[Any] = [output, weights] if with_weights else [output]
     if keep:

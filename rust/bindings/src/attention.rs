@@ -1,7 +1,7 @@
 //! Kernel: `diptych_kernels::attention`.
 
 use crate::arrays::{contiguous, in_precision};
-use crate::run::{detached, inline};
+use crate::run::{brief, detached, inline};
 use diptych_kernels::attention::{self as kernel, Attention, Mask, Tape};
 use diptych_kernels::recurrent::Float;
 use diptych_kernels::{Result, Task};
@@ -88,33 +88,38 @@ fn shaped<'py, T: Element>(py: Python<'py>, numbers: Vec<T>, shape: &[usize]) ->
     Ok(numbers.into_pyarray(py).reshape(shape)?.into_any())
 }
 
-/// Runs a kernel where it stands if it is small.
-fn run<R: Send>(
+/// Runs a kernel the way that suits its length.
+fn run<T: Float, R: Send>(
     py: Python<'_>,
-    is_small: bool,
+    of: &Attention<'_, T>,
     n_threads: usize,
     progress: Progress,
     work: impl FnOnce(&Task) -> Result<R> + Send,
 ) -> PyResult<R> {
-    if is_small && progress.is_none() { inline(|| work(&Task::new())) } else { detached(py, n_threads, progress, work) }
+    match progress {
+        None if of.is_small() => inline(|| work(&Task::new())),
+        None if of.is_short() => brief(py, n_threads, work),
+        progress => detached(py, n_threads, progress, work),
+    }
 }
 
 /// output, maximum, total, weights
-type Found<'py> = (Any<'py>, Any<'py>, Any<'py>, Option<Any<'py>>);
+type Found<'py> = (Any<'py>, Option<Any<'py>>, Option<Any<'py>>, Option<Any<'py>>);
 
 fn forward_of<'py, T: Element + Float>(
     py: Python<'py>,
     arrays: &Arrays<'py, T>,
     how: How,
     with_weights: bool,
+    keep: bool,
     progress: Progress,
 ) -> PyResult<Found<'py>> {
     let of = arrays.view(how)?;
-    let found = run(py, of.is_small(), how.n_threads, progress, |task| kernel::forward(&of, with_weights, task))?;
+    let found = run(py, &of, how.n_threads, progress, |task| kernel::forward(&of, with_weights, task))?;
     let mut shape = arrays.query.shape().to_vec();
     shape.pop();
-    let maximum = shaped(py, found.maximum, &shape)?;
-    let total = shaped(py, found.total, &shape)?;
+    let kept = |numbers| if keep { shaped(py, numbers, &shape).map(Some) } else { Ok(None) };
+    let (maximum, total) = (kept(found.maximum)?, kept(found.total)?);
     shape.push(of.width);
     let output = shaped(py, found.output, &shape)?;
     shape.pop();
@@ -124,7 +129,7 @@ fn forward_of<'py, T: Element + Float>(
 
 /// Kernel: `attention::forward`.
 #[pyfunction]
-#[pyo3(signature = (query, key, value, mask, is_causal, scale, with_weights, n_threads, progress, /))]
+#[pyo3(signature = (query, key, value, mask, is_causal, scale, with_weights, keep, n_threads, progress, /))]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn attention_forward<'py>(
     query: &Any<'py>,
@@ -134,12 +139,13 @@ pub(crate) fn attention_forward<'py>(
     is_causal: bool,
     scale: f64,
     with_weights: bool,
+    keep: bool,
     n_threads: usize,
     progress: Progress,
 ) -> PyResult<Found<'py>> {
     let how = How { is_causal, scale, n_threads };
     in_precision!(query, "query", |T| {
-        forward_of(query.py(), &Arrays::<T>::new(query, key, value, mask)?, how, with_weights, progress)
+        forward_of(query.py(), &Arrays::<T>::new(query, key, value, mask)?, how, with_weights, keep, progress)
     })
 }
 
@@ -165,7 +171,7 @@ fn backward_of<'py, T: Element + Float>(
         total: contiguous(&left.total, "total")?,
     };
     let d_output = contiguous(&left.d_output, "d_output")?;
-    let found = run(py, of.is_small(), how.n_threads, progress, |task| kernel::backward(&of, &tape, d_output, task))?;
+    let found = run(py, &of, how.n_threads, progress, |task| kernel::backward(&of, &tape, d_output, task))?;
     Ok((
         shaped(py, found.query, arrays.query.shape())?,
         shaped(py, found.key, arrays.key.shape())?,

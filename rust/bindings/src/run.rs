@@ -2,7 +2,7 @@
 
 use crate::error::{exception, from_panic};
 use arc_swap::{ArcSwapOption, Guard};
-use diptych_kernels::{Result, Task, cores};
+use diptych_kernels::{Crew, Result, Task, cores};
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::HashMap;
@@ -18,17 +18,18 @@ const POLL: Duration = Duration::from_millis(50);
 struct Pools {
     process: u32,
     by_size: Mutex<HashMap<usize, Arc<ThreadPool>>>,
+    /// And the crews, likewise.
+    crews: Mutex<HashMap<usize, Arc<Crew>>>,
 }
 
 static POOLS: ArcSwapOption<Pools> = ArcSwapOption::const_empty();
 
-/// The pool of this process with `threads` threads, built on first use. A forked child has none of its parent's
-/// threads, so it starts with pools of its own.
-fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
+/// The pools of this process. A forked child has none of its parent's threads, so it starts with pools of its own.
+fn pools() -> Arc<Pools> {
     let process = std::process::id();
     let mut pools = POOLS.load_full();
     while pools.as_ref().is_none_or(|pools| pools.process != process) {
-        let fresh = Arc::new(Pools { process, by_size: Mutex::default() });
+        let fresh = Arc::new(Pools { process, by_size: Mutex::default(), crews: Mutex::default() });
         // Of several threads that come first, one puts its pools there. Dropping those of the parent would wait for
         // threads that do not exist here.
         let before = Guard::into_inner(POOLS.compare_and_swap(&pools, Some(fresh)));
@@ -38,6 +39,12 @@ fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
         std::mem::forget(std::mem::replace(&mut pools, POOLS.load_full()));
     }
     let Some(pools) = pools else { unreachable!("set above") };
+    pools
+}
+
+/// The pool with `threads` threads, built on first use.
+fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
+    let pools = pools();
     let mut by_size = pools.by_size.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(pool) = by_size.get(&threads) {
         return Ok(Arc::clone(pool));
@@ -48,12 +55,26 @@ fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
         .thread_name(|index| format!("diptych-{index}"))
         .start_handler(move |index| cores.iter().for_each(|cores| cores::stay_on(cores[index])))
         .build()
-        .map_err(|error| {
-            pyo3::exceptions::PyRuntimeError::new_err(format!("cannot start {threads} threads: {error}"))
-        })?;
+        .map_err(|error| cannot_start(threads, &error))?;
     let pool = Arc::new(built);
     by_size.insert(threads, Arc::clone(&pool));
     Ok(pool)
+}
+
+/// The crew of so many threads, the caller's included, brought together on first use.
+fn crew(threads: usize) -> PyResult<Arc<Crew>> {
+    let pools = pools();
+    let mut crews = pools.crews.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(crew) = crews.get(&threads) {
+        return Ok(Arc::clone(crew));
+    }
+    let crew = Arc::new(Crew::new(threads).map_err(|error| cannot_start(threads, &error))?);
+    crews.insert(threads, Arc::clone(&crew));
+    Ok(crew)
+}
+
+fn cannot_start(threads: usize, error: &dyn std::error::Error) -> PyErr {
+    pyo3::exceptions::PyRuntimeError::new_err(format!("cannot start {threads} threads: {error}"))
 }
 
 /// Runs a kernel in the pool, outside the interpreter.
@@ -120,6 +141,19 @@ fn look(py: Python<'_>, task: &Task, progress: Option<&Py<PyAny>>) -> PyResult<(
             Err(_) => Ok(()), // where none can be started nobody is told
         })
     })
+}
+
+/// Runs work of some milliseconds at most on this thread and its crew, outside the interpreter: no pool, no signals.
+///
+/// # Errors
+/// That of the kernel; panics become `InternalError`.
+pub(crate) fn brief<T: Send>(
+    py: Python<'_>,
+    threads: usize,
+    work: impl FnOnce(&Task) -> Result<T> + Send,
+) -> PyResult<T> {
+    let task = Task::of(crew(threads.max(1))?);
+    py.detach(|| inline(|| work(&task)))
 }
 
 /// Runs work of a few microseconds where it stands: no pool, no signals, the interpreter stays attached.

@@ -3,6 +3,8 @@
 //! A system may wake two threads on one core and leave them there for milliseconds, longer than many a kernel runs: then
 //! two threads are no quicker than one.
 
+use std::sync::atomic::{AtomicI32, Ordering};
+
 /// The cores this process may use, where there are just so many of them; only Linux tells. Fewer threads than cores are left
 /// to the system, which knows who else is running.
 pub fn one_for_each(threads: usize) -> Option<Vec<usize>> {
@@ -30,17 +32,56 @@ fn allowed() -> Option<Vec<usize>> {
 }
 
 /// Keeps this thread on a core, if the system allows it.
-#[allow(unsafe_code, unused_variables)]
 pub fn stay_on(core: usize) {
+    stay(0, core);
+}
+
+/// The core this thread runs on now; only Linux tells.
+#[allow(unsafe_code)]
+pub(crate) fn this() -> Option<usize> {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: takes nothing and touches no memory of ours.
+        usize::try_from(unsafe { libc::sched_getcpu() }).ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+/// A thread that others may keep on a core, once it has said who it is.
+#[derive(Debug, Default)]
+pub(crate) struct Thread(AtomicI32);
+
+impl Thread {
+    /// Says that it is the calling one.
+    #[allow(unsafe_code)]
+    pub(crate) fn is_this(&self) {
+        #[cfg(target_os = "linux")]
+        // SAFETY: takes nothing and touches no memory of ours.
+        self.0.store(unsafe { libc::gettid() }, Ordering::Release);
+    }
+
+    /// Keeps it on a core. Tells whether it will stay there.
+    pub(crate) fn stay_on(&self, core: usize) -> bool {
+        let thread = self.0.load(Ordering::Acquire);
+        thread != 0 && stay(thread, core)
+    }
+}
+
+/// Keeps a thread of the system on a core, 0 this one.
+#[allow(unsafe_code, unused_variables)]
+fn stay(thread: i32, core: usize) -> bool {
     #[cfg(target_os = "linux")]
     {
         // SAFETY: as in `allowed`; the core is one of a set, so its bit is below the size, and the call reads the set.
         unsafe {
             let mut set: libc::cpu_set_t = std::mem::zeroed();
             libc::CPU_SET(core, &mut set);
-            libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
+            libc::sched_setaffinity(thread, size_of::<libc::cpu_set_t>(), &raw const set) == 0
         }
     }
+    #[cfg(not(target_os = "linux"))]
+    false
 }
 
 #[cfg(test)]

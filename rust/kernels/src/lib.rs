@@ -5,11 +5,12 @@
 //! `diptych.reference`; the comments here say how it is fast.
 //!
 //! Every kernel gives the same answer for any number of threads and on every SIMD path. Work runs on the rayon
-//! pool the caller has installed, and polls a [`Task`] between blocks.
+//! pool the caller has installed or on the [`Crew`] of its [`Task`], and polls that between blocks.
 
 pub mod attention;
 pub mod clustering;
 pub mod cores;
+mod crew;
 pub mod csr;
 mod error;
 pub mod metapath;
@@ -20,5 +21,6 @@ pub mod simd;
 pub mod skipgram;
 pub mod walks;
 
+pub use crew::Crew;
 pub use error::{Error, Result};
 pub use parallel::Task;

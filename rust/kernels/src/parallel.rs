@@ -1,10 +1,11 @@
 //! What every kernel needs to run on several threads: a handle to be stopped by, and vectors that may be refused.
 
+use crate::crew::Crew;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One running kernel, seen from outside: it can be interrupted, and it tells how far it is.
 #[derive(Debug, Default)]
@@ -12,12 +13,23 @@ pub struct Task {
     stop: AtomicBool,
     done: AtomicU64,
     total: AtomicU64,
+    crew: Option<Arc<Crew>>,
 }
 
 impl Task {
     /// A task that nobody has interrupted.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A task that is too short for a pool, nor to be interrupted.
+    pub fn of(crew: Arc<Crew>) -> Self {
+        Self { crew: Some(crew), ..Self::default() }
+    }
+
+    /// How many threads there are for it.
+    pub(crate) fn threads(&self) -> usize {
+        self.crew.as_ref().map_or_else(rayon::current_num_threads, |crew| crew.members())
     }
 
     /// Asks the kernel to stop; it answers at its next block.
@@ -244,12 +256,13 @@ pub(crate) fn each<U: Send>(mut pieces: Vec<U>, work: impl Fn(U) -> Result<()> +
     }
 }
 
-/// Does pieces of work, in order where `threads` is 1; else that many threads of the pool take one after the other. `make`
-/// gives each thread room of its own.
+/// Does pieces of work, in order where `threads` is 1; else that many threads of the pool, or the crew of the task, take one
+/// after the other. `make` gives each thread room of its own.
 ///
 /// # Errors
 /// Those of `make` and of `work`.
 pub(crate) fn share<U: Send, S>(
+    task: &Task,
     threads: usize,
     pieces: Vec<U>,
     make: impl Fn() -> Result<S> + Sync,
@@ -257,7 +270,7 @@ pub(crate) fn share<U: Send, S>(
 ) -> Result<()> {
     let count = pieces.len();
     let queue = Mutex::new(pieces.into_iter());
-    let run = |_| {
+    let run = || {
         let mut room = None;
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -269,10 +282,19 @@ pub(crate) fn share<U: Send, S>(
             work(room, piece)?;
         }
     };
-    match threads.min(count) {
-        0 => Ok(()),
-        1 => run(0),
-        threads => (0..threads).into_par_iter().try_for_each(run),
+    match (threads.min(count), &task.crew) {
+        (0, _) => Ok(()),
+        (1, _) => run(),
+        (_, Some(crew)) => {
+            let first = Mutex::new(Ok(()));
+            crew.run(&|| {
+                if let Err(error) = run() {
+                    *first.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
+                }
+            });
+            first.into_inner().unwrap_or_else(PoisonError::into_inner)
+        }
+        (threads, None) => (0..threads).into_par_iter().try_for_each(|_| run()),
     }
 }
 

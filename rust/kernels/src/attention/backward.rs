@@ -119,7 +119,7 @@ pub fn backward<T: Float>(
         key: zeros(of.key.len(), "the derivative by the key")?,
         value: zeros(of.value.len(), "the derivative by the value")?,
     };
-    let threads = if of.is_small() { 1 } else { rayon::current_num_threads() };
+    let threads = if of.is_small() { 1 } else { task.threads() };
     let wide = ACROSS * lanes_of::<T>(PhantomData);
     let job = Job { of, tape, d_output };
     let (heads, rows) = (of.key_heads(), of.group * of.queries);
@@ -158,7 +158,7 @@ pub fn backward<T: Float>(
                 }
             }
         }
-        share(threads, pieces, || Scratch::new(of, wide), |room, piece| back(&job, piece, room, task))?;
+        share(task, threads, pieces, || Scratch::new(of, wide), |room, piece| back(&job, piece, room, task))?;
     }
     Ok(found)
 }

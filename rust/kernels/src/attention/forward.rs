@@ -115,7 +115,7 @@ pub fn forward<T: Float>(of: &Attention<'_, T>, with_weights: bool, task: &Task)
         total: &mut found.total,
         weights: found.weights.as_deref_mut().unwrap_or_default(),
     };
-    let threads = if of.is_small() { 1 } else { rayon::current_num_threads() };
+    let threads = if of.is_small() { 1 } else { task.threads() };
     let wide = ACROSS * lanes_of::<T>(PhantomData);
     if of.group.saturating_mul(of.queries) <= QUERIES && !with_weights {
         few_queries(of, wide, threads, &mut out, task)?;
@@ -153,6 +153,7 @@ fn many_queries<T: Float>(
         let mut places = reserve(heads * blocks, "the blocks")?;
         places.extend(packed.places().take(heads * blocks).enumerate());
         share(
+            task,
             threads,
             places,
             || Ok(()),
@@ -175,6 +176,7 @@ fn many_queries<T: Float>(
             pieces.reverse(); // the longest first
         }
         share(
+            task,
             threads,
             pieces,
             || Scratch::new(of, wide, QUERIES, 0),
@@ -217,6 +219,7 @@ fn whole_heads<T: Float>(
         }
     }
     share(
+        task,
         threads,
         pieces,
         || Scratch::new(of, wide, QUERIES, of.keys.div_ceil(KEYS)),
@@ -272,6 +275,7 @@ fn few_queries<T: Float>(
             parts.push(Part { key_head: at / spans, keys: first..reach.min(first + SPAN), state });
         }
         share(
+            task,
             threads,
             parts,
             || Scratch::new(of, wide, rows.n, usize::from(rows.n > FEW)),

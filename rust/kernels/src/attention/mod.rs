@@ -111,6 +111,11 @@ impl<T: Float> Attention<'_, T> {
         self.work().saturating_add((self.key_heads() * self.keys.max(KEYS)).saturating_mul(self.features)) <= 1 << 20
     }
 
+    /// Whether this is some milliseconds of work at most.
+    pub fn is_short(&self) -> bool {
+        self.work() <= 1 << 28
+    }
+
     /// Bytes of the packed keys and values of a head, for panels of so many numbers.
     pub(crate) fn bytes_of_head(&self, wide: usize) -> usize {
         let widths = self.features.saturating_add(self.width.saturating_add(wide));
