@@ -8,14 +8,14 @@
 use super::block::{is_strange, pack_rows, pack_transposed, padded};
 use super::mask::OfHead;
 use super::rows::{Strides, blend, blend_seen};
-use super::softmax::{Block, total_of};
+use super::softmax::{Block, totals_of};
 use super::span::{make_scores, masks_of, scale_queries, what_is_seen};
 use super::{Attention, KEYS, QUERIES, SUMS, expect};
 use crate::parallel::{filled, reserve, share, zeros};
 use crate::simd::dispatched;
 use crate::simd::exp::exp;
 use crate::simd::memory::{Aligned, lanes_of, size};
-use crate::simd::numbers::{Both, Float, Numbers};
+use crate::simd::numbers::{Both, Float, MOST, Numbers};
 use crate::simd::product::{To, add_transposed, multiply};
 use crate::simd::tile::ACROSS;
 use crate::{Result, Task};
@@ -312,13 +312,21 @@ fn weights_and_slopes<T: Float, L: Numbers<T>>(
 ) {
     let v = job.of.width;
     let (zero, lowest) = (lanes.splat(T::ZERO), lanes.splat(T::LOWEST));
+    let (mut deltas, mut sums) = ([T::ZERO; QUERIES], [T::ZERO; MOST * SUMS]);
+    for first in (0..rows).step_by(L::N) {
+        let here = L::N.min(rows - first);
+        for at in 0..here {
+            let place = (row + first + at) * v;
+            let (a, b) = (&job.d_output[place..place + v], &job.tape.output[place..place + v]);
+            dot(lanes, a, b, &mut sums[at * SUMS..][..SUMS]);
+        }
+        lanes.store_part(totals_of(lanes, &sums[..here * SUMS]), &mut deltas[first..first + here]);
+    }
     for at in 0..rows {
-        let place = (row + at) * v;
-        let delta = dot(lanes, &job.d_output[place..place + v], &job.tape.output[place..place + v]);
         let total = job.tape.total[row + at];
         let total = if total == T::ZERO { T::ONE } else { total };
         let (maximum, part) = (lanes.splat(job.tape.maximum[row + at]), lanes.splat(T::ONE / total));
-        let delta = lanes.splat(delta);
+        let delta = lanes.splat(deltas[at]);
         let scores = &mut scores[at * KEYS..][..n.next_multiple_of(SUMS)];
         let by_scores = &mut by_scores[at * KEYS..][..n.next_multiple_of(SUMS)];
         let mut at = 0;
@@ -333,9 +341,9 @@ fn weights_and_slopes<T: Float, L: Numbers<T>>(
     }
 }
 
-/// Σ a · b, in [`SUMS`] partial sums.
+/// Σ a · b, in as many parts as there is room for.
 #[inline(always)]
-fn dot<T: Float, L: Numbers<T>>(lanes: L, a: &[T], b: &[T]) -> T {
+fn dot<T: Float, L: Numbers<T>>(lanes: L, a: &[T], b: &[T], to: &mut [T]) {
     let mut sums = [lanes.splat(T::ZERO); 4];
     let mut at = 0;
     while at < a.len() {
@@ -345,9 +353,7 @@ fn dot<T: Float, L: Numbers<T>>(lanes: L, a: &[T], b: &[T]) -> T {
         }
         at += SUMS;
     }
-    let mut all = [T::ZERO; SUMS];
     for part in 0..SUMS / L::N {
-        lanes.store(sums[part], &mut all[part * L::N..]);
+        lanes.store(sums[part], &mut to[part * L::N..]);
     }
-    total_of(&all)
 }

@@ -106,9 +106,9 @@ impl<T: Float> Attention<'_, T> {
         [self.heads, self.queries, self.keys].iter().fold(self.features + self.width, |a, &b| a.saturating_mul(b))
     }
 
-    /// Whether this is so little work, a few dozen microseconds, that it should run where it stands.
+    /// Whether this is so little work, some ten microseconds, that it should run where it stands.
     pub fn is_small(&self) -> bool {
-        self.work().saturating_add((self.key_heads() * self.keys.max(KEYS)).saturating_mul(self.features)) <= 1 << 20
+        self.work().saturating_add((self.key_heads() * self.keys.max(KEYS)).saturating_mul(self.features)) <= 1 << 18
     }
 
     /// Whether this is some milliseconds of work at most.

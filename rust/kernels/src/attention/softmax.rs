@@ -200,15 +200,25 @@ pub(super) fn merge<T: Float, L: Numbers<T>>(lanes: L, into: &mut State<T>, from
     }
 }
 
-/// The sum of [`SUMS`] numbers: halves are added until one is left.
+/// The sums of [`SUMS`] numbers each, of as many queries as a register has lanes or fewer: halves are added until one is left.
 #[inline(always)]
-pub(super) fn total_of<T: Float>(sums: &[T]) -> T {
-    let mut all = [T::ZERO; SUMS];
-    all.copy_from_slice(&sums[..SUMS]);
+pub(super) fn totals_of<T: Float, L: Numbers<T>>(lanes: L, sums: &[T]) -> L::V {
+    let zero = lanes.splat(T::ZERO);
+    let mut all = [zero; SUMS];
+    for part in 0..SUMS / L::N {
+        let mut x = [zero; MOST];
+        for (row, sums) in sums.chunks_exact(SUMS).enumerate() {
+            x[row] = lanes.load(&sums[part * L::N..]);
+        }
+        transpose(lanes, &mut x);
+        for i in 0..L::N {
+            all[part * L::N + i] = x[i];
+        }
+    }
     let mut half = SUMS / 2;
     while half > 0 {
         for i in 0..half {
-            all[i] += all[i + half];
+            all[i] = lanes.add(all[i], all[i + half]);
         }
         half /= 2;
     }
@@ -225,12 +235,15 @@ pub(super) fn finish<T: Float, L: Numbers<T>>(
     maximum: &mut [T],
     totals: &mut [T],
 ) {
+    let rows = totals.len();
+    for first in (0..rows).step_by(L::N) {
+        let end = rows.min(first + L::N);
+        lanes.store_part(totals_of(lanes, &state.totals[first * SUMS..end * SUMS]), &mut totals[first..end]);
+    }
     for (row, to) in output.chunks_exact_mut(width).enumerate() {
-        let total = total_of(&state.totals[row * SUMS..]);
-        let none = total == T::ZERO;
+        let none = totals[row] == T::ZERO;
         maximum[row] = if none { T::ZERO } else { state.maximum[row] };
-        totals[row] = total;
-        let by = lanes.splat(if none { T::ONE } else { total });
+        let by = lanes.splat(if none { T::ONE } else { totals[row] });
         let sums = &state.sums[row * state.apart..][..state.apart];
         let mut at = 0;
         while at < width {
