@@ -22,6 +22,7 @@ mod forward;
 mod gradients;
 mod order;
 mod pack;
+mod phases;
 mod recur;
 mod spectrum;
 mod step;
