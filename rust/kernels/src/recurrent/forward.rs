@@ -19,6 +19,9 @@ use crate::{Error, Result, Task};
 use rayon::prelude::*;
 use std::ops::Range;
 
+/// Rows from which the tiles of a step are high enough by themselves.
+const MANY: usize = 6;
+
 /// Bytes of the pre-activations of a stretch, about.
 const STRETCH: usize = 256 << 10;
 
@@ -90,7 +93,9 @@ pub(super) struct Part<'a, T> {
     /// Rows of its own units, padded: h after a step, and c.
     pub next: Aligned<T>,
     pub c: Aligned<T>,
-    /// The pre-activations of a stretch: by row and panel.
+    /// Whether a tile adds what x gives and what h gives, one after the other.
+    pub at_once: bool,
+    /// Else what x gives to the pre-activations of a stretch: by row and panel.
     pub pre: Aligned<T>,
     /// Rows of a stretch, at most.
     room: usize,
@@ -251,9 +256,10 @@ impl<'a, T: Float> Part<'a, T> {
         let offsets = order.offsets()?;
         let of_row = panels.len() * cell.wide();
         let room = (STRETCH / size_of::<T>() / of_row).min(offsets[order.steps()]).max(rows);
-        let pre = size(&[room, of_row], "the pre-activations", size_of::<T>())?;
+        let at_once = rows >= MANY;
+        let pre = size(&[if at_once { 0 } else { room }, of_row], "the pre-activations", size_of::<T>())?;
         let pre = Aligned::zeros(pre, "the pre-activations")?;
-        Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, pre, room, last })
+        Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, at_once, pre, room, last })
     }
 }
 
@@ -272,22 +278,24 @@ fn part_run<L: Both, T: Float>(
     let lanes = T::lanes(lanes);
     let n = part.units.len();
     let own = part.panels.len() * cell.units();
-    let mut x_rows = reserve(part.room, "the rows of x")?;
+    let mut x_rows = reserve(if part.at_once { 0 } else { part.room }, "the rows of x")?;
     let mut first = 0;
     while first < part.order.steps() {
         let (steps, held) = part.order.stretch(first, part.room);
-        x_rows.clear();
-        for step in steps.clone() {
-            for row in 0..part.order.running(step) {
-                let at = part.order.place(row, step, sequence.batch) * cell.inputs;
-                x_rows.push(&sequence.x[at..at + cell.inputs]);
+        if !part.at_once {
+            x_rows.clear();
+            for step in steps.clone() {
+                for row in 0..part.order.running(step) {
+                    let at = part.order.place(row, step, sequence.batch) * cell.inputs;
+                    x_rows.push(&sequence.x[at..at + cell.inputs]);
+                }
             }
+            project(lanes, cell, part.panels.clone(), &x_rows, &mut part.pre);
         }
-        project(lanes, cell, part.panels.clone(), &x_rows, &mut part.pre);
         let mut done = 0;
         for step in steps.clone() {
             let running = part.order.running(step);
-            recur(lanes, cell, part, At { step, done, running, keep });
+            recur(lanes, cell, sequence, part, At { step, done, running, keep });
             done += running;
             for row in part.order.running(step + 1)..running {
                 part.last[row * n..][..n].copy_from_slice(&part.next[row * own..][..n]);
