@@ -151,6 +151,22 @@ pub fn backward<T: Float>(
     signals: &Signals<'_, T>,
     task: &Task,
 ) -> Result<Gradients<T>> {
+    backward_on(rayon::current_num_threads(), kind, weights, sequence, tape, signals, task)
+}
+
+/// [`backward`] on so many threads of the pool.
+///
+/// # Errors
+/// As there.
+pub fn backward_on<T: Float>(
+    threads: usize,
+    kind: Kind,
+    weights: &Weights<'_, T>,
+    sequence: &Sequence<'_, T>,
+    tape: &Tape<'_, T>,
+    signals: &Signals<'_, T>,
+    task: &Task,
+) -> Result<Gradients<T>> {
     let Weights { inputs, hidden, w_ih, w_hh, .. } = *weights;
     let Sequence { times, batch, lengths, reverse, .. } = *sequence;
     sequence.check(kind, inputs, hidden)?;
@@ -182,7 +198,7 @@ pub fn backward<T: Float>(
     let job = Job { kind, inputs, hidden, sequence, tape, dy: signals.dy, hh, ih, wide };
     let total = order.rows.iter().map(|row| row.length).fold(0, usize::saturating_add);
     let alone = total.saturating_mul(outputs).saturating_mul(inputs + hidden) <= 1 << 18;
-    let n_parts = if alone { 1 } else { rayon::current_num_threads().clamp(1, batch.max(1)) };
+    let n_parts = if alone { 1 } else { threads.clamp(1, batch.max(1)) };
     let mut stretches = Vec::new();
     let mut first = 0;
     while first < order.steps() {

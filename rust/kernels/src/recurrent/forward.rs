@@ -111,6 +111,20 @@ struct Places<'a, T>(Vec<&'a mut [T]>, Vec<&'a mut [T]>, Vec<&'a mut [T]>);
 /// # Errors
 /// [`Error::Invalid`], [`Error::OutOfMemory`], [`Error::Interrupted`].
 pub fn run<T: Float>(cell: &Cell<T>, sequence: &Sequence<'_, T>, keep: bool, task: &Task) -> Result<Run<T>> {
+    run_on(rayon::current_num_threads(), cell, sequence, keep, task)
+}
+
+/// [`run`] on so many threads of the pool.
+///
+/// # Errors
+/// As there.
+pub fn run_on<T: Float>(
+    threads: usize,
+    cell: &Cell<T>,
+    sequence: &Sequence<'_, T>,
+    keep: bool,
+    task: &Task,
+) -> Result<Run<T>> {
     sequence.check(cell.kind, cell.inputs, cell.hidden)?;
     let Sequence { times, batch, lengths, reverse, .. } = *sequence;
     let order = Order::new(times, batch, lengths, reverse)?;
@@ -122,7 +136,7 @@ pub fn run<T: Float>(cell: &Cell<T>, sequence: &Sequence<'_, T>, keep: bool, tas
     let mut gates = zeros(if keep { room(ACROSS, "the gates")? } else { 0 }, "the gates")?;
     let mut cells = zeros(if keep { room(1, "the cells")? } else { 0 }, "the cells")?;
     task.expect(total);
-    let threads = if cell.is_small(total) { 1 } else { rayon::current_num_threads() };
+    let threads = if cell.is_small(total) { 1 } else { threads };
     let run = Running { cell, sequence, keep, task };
     let parts = if threads > 1 && batch < 2 * threads && cell.hidden >= LEAST_UNITS {
         run.by_units(order, threads.min(cell.panels), &mut y, &mut gates, &mut cells)?
