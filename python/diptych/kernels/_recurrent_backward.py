@@ -175,16 +175,17 @@ def lstm_backward(
 
 
 def backward_both(tapes: Any, dys: Any, lasts: Any, n_jobs: int | None) -> tuple[Any, Any]:
-    """Go back through two directions at once; return what :func:`rnn_backward` or its like returns, of each."""
+    """Go back through two directions at once; return the gradients of each, of either kind of net."""
     of_lstm = _check.is_lstm_tape(tapes[0])
     check, names = (_check.lstm_tape, ("dh", "dc")) if of_lstm else (_check.rnn_tape, ("dh",))
     known = [check(tape) for tape in tapes]
-    ways = [
+    first, second = (
         _way(tape, *_signals(tape, dy, **dict(zip(names, last, strict=True))))
         for tape, dy, last in zip(known, dys, lasts, strict=True)
-    ]
+    )
+    kind, ends = known[0].nonlinearity or "lstm", known[0].lengths
     found = _rust.recurrent_backward_both(
-        known[0].nonlinearity or "lstm", *ways, known[0].lengths, resolve_n_jobs(n_jobs), _progress.current()
+        kind, first, second, ends, resolve_n_jobs(n_jobs), _progress.current()
     )
     return _gradients(known[0], found[0]), _gradients(known[1], found[1])
 

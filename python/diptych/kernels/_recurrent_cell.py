@@ -24,11 +24,12 @@ class _Cell:
     ) -> tuple[Any, Any]:
         """Return what `run` returns, of this cell and of another, which reads in reverse."""
         first, second = states
+        (h0, *c0), (h0_back, *c0_back) = states
         ran = _rust.recurrent_run_both(
             self._packed,
             other._packed,
             x,
-            ((first + (None,))[:2], (second + (None,))[:2]),
+            ((h0, *c0, None)[:2], (h0_back, *c0_back, None)[:2]),
             lengths,
             keep,
             resolve_n_jobs(n_jobs),
@@ -61,9 +62,8 @@ class LSTMCell(_Cell):
         self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, n_jobs: int | None
     ) -> tuple[Any, ...]:
         """Return y, the last states, and a tape if it is to be kept."""
-        ran = self._packed.run(
-            x, *states, lengths, reverse, keep, resolve_n_jobs(n_jobs), _progress.current()
-        )
+        h0, c0 = states
+        ran = self._packed.run(x, h0, c0, lengths, reverse, keep, resolve_n_jobs(n_jobs), _progress.current())
         return self._taken(x, states, lengths, reverse, keep, ran)
 
     def _taken(
@@ -93,8 +93,9 @@ class RNNCell(_Cell):
         self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, n_jobs: int | None
     ) -> tuple[Any, ...]:
         """Return y, the last state, and a tape if it is to be kept."""
+        (h0,) = states
         ran = self._packed.run(
-            x, *states, None, lengths, reverse, keep, resolve_n_jobs(n_jobs), _progress.current()
+            x, h0, None, lengths, reverse, keep, resolve_n_jobs(n_jobs), _progress.current()
         )
         return self._taken(x, states, lengths, reverse, keep, ran)
 

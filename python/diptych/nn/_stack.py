@@ -254,7 +254,8 @@ class Stack(Layer):
         """Read layer by layer; return the output, the last states and the tapes of the cells."""
         directions = 1 + self.bidirectional
         cells = self._packed()
-        last, tapes = [], []
+        last: list[Any] = []
+        tapes: list[Any] = []
         for layer in range(self.num_layers):
             if layer > 0:
                 y = self._between[layer - 1](y, training=keep)
