@@ -2,9 +2,10 @@
 //!
 //! The rows of a batch are dealt to as many parts as there are threads, longest first, and a part runs for the whole
 //! sequence without a word to the others. Where rows are fewer and the weights larger than the first cache, the parts are
-//! units of all rows instead, and exchange h after each step (`team`). A part goes through the time in stretches of steps that are bounded by the room for
-//! their pre-activations, which then stay in the cache: first what x gives, in tiles of six rows whatever their step, then
-//! step by step what h gives, and the cell.
+//! units of all rows instead, and exchange h after each step (`team`). A part
+//! that has rows enough for high tiles adds what x and what h give in one tile, step by step. Another goes through the time in
+//! stretches of steps that are bounded by the room for their pre-activations, which then stay in the cache: first what x
+//! gives, in tiles of six rows whatever their step, then step by step what h gives, and the cell.
 
 use super::order::{Order, slots, unit_slots};
 use super::pack::{Aligned, Cell, size};

@@ -5,8 +5,8 @@
 //! batch that row alone, bit for bit, for any number of threads and on every SIMD path.
 //!
 //! Weights are packed so that a register tile holds i, f, g and o of the same units; the cell is updated where the sums stand,
-//! and in inference no gate goes to memory. What x gives is computed for a stretch of steps at once: there rows are many,
-//! though the batch be small. O(T · B · H · (I + H)) time.
+//! and in inference no gate goes to memory. Where the batch is small, what x gives is computed for a stretch of
+//! steps at once: there rows are many. O(T · B · H · (I + H)) time.
 //!
 //! Threads share the rows of the batch, each for the whole sequence; where rows are fewer than threads and the weights large,
 //! they share the units. Small work runs on one.
