@@ -288,9 +288,29 @@ def calls():
         _rust.recurrent_lstm_jacobian_norms,
         [lstm_tape.gates, lstm_tape.c, c0, weights[1], ends, False, 1, None],
     )
+    cells = [_rust.RecurrentCell("lstm", *weights) for _ in range(2)]
+    yield _rust.recurrent_run_both, [*cells, x, ((h0, c0), (h0, c0)), ends, True, 2, None]
+    way = x, h0, c0, lstm_tape.h, lstm_tape.gates, lstm_tape.c, *back
+    ways = [(*way, reverse, dy, dy[0], dy[0]) for reverse in (False, True)]
+    yield _rust.recurrent_backward_both, ["lstm", *ways, ends, 2, None]
+    way = x, h0, None, rnn_tape.h, None, None, W, U
+    yield _rust.recurrent_backward_both, ["relu", *[(*way, True, dy, dy[0], None)] * 2, ends, 2, None]
 
 
-@pytest.mark.parametrize("k", range(10))
+def with_bad_parts(value):
+    """Tuples of arrays, however deep, with one array at a time that is not what the binding takes."""
+    for place, part in enumerate(value):
+        if isinstance(part, tuple):
+            bad = with_bad_parts(part)
+        elif isinstance(part, np.ndarray):
+            bad = hostile(part)
+        else:
+            continue
+        for other in bad:
+            yield (*value[:place], other, *value[place + 1 :])
+
+
+@pytest.mark.parametrize("k", range(13))
 def test_the_binding_is_safe_on_its_own(k):
     function, arguments = list(calls())[k]
     function(*arguments)
@@ -298,6 +318,10 @@ def test_the_binding_is_safe_on_its_own(k):
         if isinstance(value, np.ndarray) and value.dtype == np.float64:
             unread = function is _rust.recurrent_lstm_jacobian_norms and place == 2  # c0: checked, not read
             for bad in [b for b in hostile(value) if not (unread and np.shape(b) == value.shape)]:
+                with pytest.raises(refusal):
+                    function(*arguments[:place], bad, *arguments[place + 1 :])
+        if isinstance(value, tuple):
+            for bad in [*with_bad_parts(value), value[:-1], None]:
                 with pytest.raises(refusal):
                     function(*arguments[:place], bad, *arguments[place + 1 :])
         if isinstance(value, np.ndarray) and value.dtype == np.int64:

@@ -28,6 +28,7 @@ __all__ = [
     "metapath_pathsim",
     "metapath_top_k",
     "random_walks",
+    "recurrent_backward_both",
     "recurrent_lstm",
     "recurrent_lstm_backward",
     "recurrent_lstm_jacobian_norms",
@@ -38,6 +39,7 @@ __all__ = [
     "recurrent_rnn_jacobian_norms",
     "recurrent_rnn_memory_terms",
     "recurrent_rnn_step",
+    "recurrent_run_both",
     "recurrent_sigmoid",
     "recurrent_tanh",
     "sample_alias",
@@ -55,6 +57,15 @@ __all__ = [
 _Floats: TypeAlias = NDArray[np.float64] | NDArray[np.float32]
 _Indices: TypeAlias = NDArray[np.int64] | NDArray[np.int32]
 _Progress: TypeAlias = Callable[[int, int], None] | None
+# y, h, c, gates, cells
+_Ran: TypeAlias = tuple[_Floats, _Floats, _Floats | None, _Floats | None, _Floats | None]
+# x, h0, c0, y, gates, cells, w_ih, w_hh, reverse, dy, dh, dc
+_Way: TypeAlias = tuple[
+    _Floats, _Floats, _Floats | None, _Floats, _Floats | None, _Floats | None,
+    _Floats, _Floats, bool, _Floats, _Floats | None, _Floats | None,
+]  # fmt: skip
+# by x, h0, c0, w_ih, w_hh and either bias
+_Back: TypeAlias = tuple[_Floats, _Floats, _Floats | None, _Floats, _Floats, _Floats]
 _Tables: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 # dimensions, window, negative, exponent, shrink, epochs, learning_rate, min_learning_rate, key,
 # (batch, visits, share, pool)
@@ -325,6 +336,26 @@ def recurrent_lstm_backward(
     progress: _Progress,
     /,
 ) -> tuple[_Floats, _Floats, _Floats, _Floats, _Floats, _Floats]: ...
+def recurrent_backward_both(
+    kind: str,
+    first: _Way,
+    second: _Way,
+    lengths: NDArray[np.int64] | None,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[_Back, _Back]: ...
+def recurrent_run_both(
+    first: RecurrentCell,
+    second: RecurrentCell,
+    x: _Floats,
+    states: tuple[tuple[_Floats, _Floats | None], tuple[_Floats, _Floats | None]],
+    lengths: NDArray[np.int64] | None,
+    keep: bool,
+    n_threads: int,
+    progress: _Progress,
+    /,
+) -> tuple[_Ran, _Ran]: ...
 def recurrent_lstm_memory_terms(
     gates: _Floats, c0: _Floats, lengths: NDArray[np.int64] | None, reverse: bool, /
 ) -> _Floats: ...

@@ -30,9 +30,8 @@ def sentence(given: Any, name: str) -> list[str]:
 
 
 def _refuse_empty_words(row: list[str], name: str) -> None:
-    for j, word in enumerate(row):
-        if not word:
-            raise ValueError(f"{name}[{j}] is '': a word has at least one character.")
+    if not all(row):
+        raise ValueError(f"{name}[{row.index('')}] is '': a word has at least one character.")
 
 
 def tags(given: Any, name: str, words: list[list[str]], words_name: str) -> list[list[str]]:
@@ -52,7 +51,9 @@ def tags(given: Any, name: str, words: list[list[str]], words_name: str) -> list
 
 def check_shape(rows: list[list[str]], name: str) -> None:
     """Refuse what is no tag at all."""
-    _refuse_first(rows, name, misshapen)
+    every: set[str] = set().union(*rows)
+    if misshapen(list(every)) is not None:
+        _refuse_first(rows, name, misshapen)
 
 
 def check_sequences(rows: list[list[str]], name: str) -> None:
@@ -117,6 +118,8 @@ def _rows(given: Any, name: str, kind: str) -> list[list[str]]:
 def _row(given: Any, name: str, kind: str) -> list[str]:
     _refuse_string(given, name, f"a list of {kind}")
     found = list(_iterated(given, name, f"a list of {kind}"))
+    if set(map(type, found)) <= {str}:
+        return found
     for j, item in enumerate(found):
         if not isinstance(item, str):
             raise DtypeError(f"{name}[{j}]={item!r}: a string is needed.")

@@ -21,14 +21,19 @@ class Vocabulary:
     @classmethod
     def of(cls, sentences: list[list[str]]) -> "Vocabulary":
         """Return the words of sentences."""
-        return cls(sorted({folded(word) for sentence in sentences for word in sentence}))
+        written: set[str] = set().union(*sentences)
+        return cls(sorted(set(map(folded, written))))
 
     def __len__(self) -> int:
         return 1 + len(self.words)
 
     def numbers(self, sentence: list[str]) -> NDArray[np.int64]:
         """Return the number of each word: as it is written, else in small letters, else unknown."""
-        return np.array([self._number(folded(word)) for word in sentence], dtype=np.int64)
+        known = self._numbers.get  # what is known is folded already
+        found = [known(word) for word in sentence]
+        if None in found:
+            found = [self._number(folded(word)) for word in sentence]
+        return np.array(found, dtype=np.int64)
 
     def _number(self, word: str) -> int:
         found = self._numbers.get(word)

@@ -166,12 +166,43 @@ def lstm_backward(
     """
     known = _check.lstm_tape(tape)
     by_y, by_h, by_c = _signals(known, dy, dh=dh, dc=dc)
-    W, U, *b = known.weights
-    dx, dh0, dc0, dw_ih, dw_hh, db = _rust.recurrent_lstm_backward(
+    W, U, *_ = known.weights
+    found = _rust.recurrent_lstm_backward(
         known.x, known.h0, known.c0, known.h, known.gates, known.c, W, U, known.lengths, known.reverse,
         by_y, by_h, by_c, resolve_n_jobs(n_jobs), _progress.current(),
     )  # fmt: skip
-    return LSTMGradients(dx, dh0, dc0, dw_ih, dw_hh, *_biases(db, *b))
+    return _gradients(known, found)  # type: ignore[return-value]
+
+
+def backward_both(tapes: Any, dys: Any, lasts: Any, n_jobs: int | None) -> tuple[Any, Any]:
+    """Go back through two directions at once; return the gradients of each, of either kind of net."""
+    of_lstm = _check.is_lstm_tape(tapes[0])
+    check, names = (_check.lstm_tape, ("dh", "dc")) if of_lstm else (_check.rnn_tape, ("dh",))
+    known = [check(tape) for tape in tapes]
+    first, second = (
+        _way(tape, *_signals(tape, dy, **dict(zip(names, last, strict=True))))
+        for tape, dy, last in zip(known, dys, lasts, strict=True)
+    )
+    kind, ends = known[0].nonlinearity or "lstm", known[0].lengths
+    found = _rust.recurrent_backward_both(
+        kind, first, second, ends, resolve_n_jobs(n_jobs), _progress.current()
+    )
+    return _gradients(known[0], found[0]), _gradients(known[1], found[1])
+
+
+def _way(known: _check.Tape, dy: FloatArray, dh: Any, dc: Any = None) -> Any:
+    W, U, *_ = known.weights
+    memory = (None, None, None) if known.nonlinearity else (known.c0, known.gates, known.c)
+    c0, gates, c = memory
+    return known.x, known.h0, c0, known.h, gates, c, W, U, known.reverse, dy, dh, dc
+
+
+def _gradients(known: _check.Tape, found: Any) -> RNNGradients | LSTMGradients:
+    dx, dh0, dc0, dw_ih, dw_hh, db = found
+    biases = _biases(db, *known.weights[2:])
+    if dc0 is None:
+        return RNNGradients(dx, dh0, dw_ih, dw_hh, *biases)
+    return LSTMGradients(dx, dh0, dc0, dw_ih, dw_hh, *biases)
 
 
 def _signals(known: _check.Tape, dy: ArrayLike, **last: ArrayLike | None) -> Any:

@@ -8,13 +8,48 @@ from typing import Any
 from diptych import _progress, _rust
 from diptych._threads import resolve_n_jobs
 from diptych._validate import FloatArray
-from diptych.kernels._recurrent_backward import lstm_backward, rnn_backward
+from diptych.kernels._recurrent_backward import backward_both, lstm_backward, rnn_backward
 from diptych.kernels._recurrent_tapes import LSTMGradients, LSTMTape, RNNGradients, RNNTape
 
 Weights = tuple[FloatArray, FloatArray, FloatArray | None, FloatArray | None]
 
 
-class LSTMCell:
+class _Cell:
+    """What two directions of a layer do at once: no thread of one waits for a thread of the other."""
+
+    _packed: _rust.RecurrentCell
+
+    def run_both(
+        self, other: Any, x: Any, states: Any, lengths: Any, keep: bool, n_jobs: int | None
+    ) -> tuple[Any, Any]:
+        """Return what `run` returns, of this cell and of another, which reads in reverse."""
+        first, second = states
+        (h0, *c0), (h0_back, *c0_back) = states
+        ran = _rust.recurrent_run_both(
+            self._packed,
+            other._packed,
+            x,
+            ((h0, *c0, None)[:2], (h0_back, *c0_back, None)[:2]),
+            lengths,
+            keep,
+            resolve_n_jobs(n_jobs),
+            _progress.current(),
+        )
+        return (
+            self._taken(x, first, lengths, False, keep, ran[0]),
+            other._taken(x, second, lengths, True, keep, ran[1]),
+        )
+
+    @staticmethod
+    def backward_both(tapes: Any, dys: Any, lasts: Any, n_jobs: int | None) -> tuple[Any, Any]:
+        """Return what `backward` returns, of both."""
+        return backward_both(tapes, dys, lasts, n_jobs)
+
+    def _taken(self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, ran: Any) -> Any:
+        raise NotImplementedError
+
+
+class LSTMCell(_Cell):
     """One layer, in one direction, of an LSTM."""
 
     def __init__(self, weights: Weights) -> None:
@@ -28,9 +63,13 @@ class LSTMCell:
     ) -> tuple[Any, ...]:
         """Return y, the last states, and a tape if it is to be kept."""
         h0, c0 = states
-        y, h, c, gates, cells = self._packed.run(
-            x, h0, c0, lengths, reverse, keep, resolve_n_jobs(n_jobs), _progress.current()
-        )
+        ran = self._packed.run(x, h0, c0, lengths, reverse, keep, resolve_n_jobs(n_jobs), _progress.current())
+        return self._taken(x, states, lengths, reverse, keep, ran)
+
+    def _taken(
+        self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, ran: Any
+    ) -> tuple[Any, ...]:
+        (h0, c0), (y, h, c, gates, cells) = states, ran
         if gates is None or cells is None:
             return y, (h, c), None
         return y, (h, c), LSTMTape(x, h0, c0, *self._weights, gates, cells, y, lengths, reverse)
@@ -41,7 +80,7 @@ class LSTMCell:
         return lstm_backward(tape, dy, *last, n_jobs=n_jobs)
 
 
-class RNNCell:
+class RNNCell(_Cell):
     """One layer, in one direction, of an RNN."""
 
     def __init__(self, weights: Weights, nonlinearity: str) -> None:
@@ -55,9 +94,15 @@ class RNNCell:
     ) -> tuple[Any, ...]:
         """Return y, the last state, and a tape if it is to be kept."""
         (h0,) = states
-        y, h, *_ = self._packed.run(
+        ran = self._packed.run(
             x, h0, None, lengths, reverse, keep, resolve_n_jobs(n_jobs), _progress.current()
         )
+        return self._taken(x, states, lengths, reverse, keep, ran)
+
+    def _taken(
+        self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, ran: Any
+    ) -> tuple[Any, ...]:
+        (h0,), (y, h, *_) = states, ran
         tape = RNNTape(x, h0, *self._weights, self._nonlinearity, y, lengths, reverse) if keep else None
         return y, (h,), tape
 

@@ -1,7 +1,8 @@
 """The two panels as cells: one layer in one direction, its weights at hand.
 
 A cell has ``step(x, *states)``, ``run(x, states, lengths, reverse, keep, n_jobs) -> y, states, tape`` and
-``backward(tape, dy, last, n_jobs)``.
+``backward(tape, dy, last, n_jobs)``; and for two directions of a layer ``run_both(other, x, states, lengths,
+keep, n_jobs)`` and ``backward_both(tapes, dys, lasts, n_jobs)``, which return what each returns.
 """
 
 from importlib import import_module
@@ -27,7 +28,24 @@ def _kernels() -> Any:
     return import_module("diptych.kernels._recurrent_cell")
 
 
-class _ReferenceLSTM:
+class _Reference:
+    def run_both(self, other: Any, x: Any, states: Any, lengths: Any, keep: bool, n_jobs: Any) -> Any:
+        return (
+            self.run(x, states[0], lengths, False, keep, n_jobs),
+            other.run(x, states[1], lengths, True, keep, n_jobs),
+        )
+
+    def backward_both(self, tapes: Any, dys: Any, lasts: Any, n_jobs: Any) -> Any:
+        return tuple(
+            self.backward(*of, n_jobs)  # type: ignore[attr-defined]
+            for of in zip(tapes, dys, lasts, strict=True)
+        )
+
+    def run(self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, n_jobs: Any) -> Any:
+        raise NotImplementedError
+
+
+class _ReferenceLSTM(_Reference):
     def __init__(self, weights: Any) -> None:
         self._weights = weights
 
@@ -45,7 +63,7 @@ class _ReferenceLSTM:
         return recurrent.lstm_backward(tape, dy, *last)
 
 
-class _ReferenceRNN:
+class _ReferenceRNN(_Reference):
     def __init__(self, weights: Any, nonlinearity: str) -> None:
         self._weights, self._nonlinearity = weights, nonlinearity
 

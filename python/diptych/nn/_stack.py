@@ -253,19 +253,21 @@ class Stack(Layer):
     def _through(self, y: Any, first: Any, ends: Any, keep: bool) -> Any:
         """Read layer by layer; return the output, the last states and the tapes of the cells."""
         directions = 1 + self.bidirectional
-        last, tapes = [], []
+        cells = self._packed()
+        last: list[Any] = []
+        tapes: list[Any] = []
         for layer in range(self.num_layers):
             if layer > 0:
                 y = self._between[layer - 1](y, training=keep)
-            said = []
-            for way in range(directions):
-                at = layer * directions + way
-                part, states, tape = self._packed()[at].run(
-                    y, [s[at] for s in first], ends, way == 1, keep, self.n_jobs
-                )
-                said.append(part)
-                last.append(states)
-                tapes.append(tape)
+            at = layer * directions
+            states = [tuple(s[cell] for s in first) for cell in range(at, at + directions)]
+            if directions == 1:
+                ran = (cells[at].run(y, *states, ends, False, keep, self.n_jobs),)
+            else:
+                ran = cells[at].run_both(cells[at + 1], y, states, ends, keep, self.n_jobs)
+            said, after, kept = zip(*ran, strict=True)
+            last += after
+            tapes += kept
             y = said[0] if directions == 1 else np.concatenate(said, axis=2)
         return y, tuple(np.stack(part) for part in zip(*last, strict=True)), tapes
 
@@ -320,11 +322,16 @@ class Stack(Layer):
         weights: dict[str, FloatArray] = {}
         states: list[Any] = [None] * len(cells)
         for layer in reversed(range(self.num_layers)):
+            first = layer * directions
+            of = range(first, first + directions)
+            parts = [np.ascontiguousarray(dy[:, :, way * H : (way + 1) * H]) for way in range(directions)]
+            by_last = [tuple(s[at] for s in last) for at in of]
+            if directions == 1:
+                found = (cells[first].backward(tapes[first], *parts, *by_last, self.n_jobs),)
+            else:
+                found = cells[first].backward_both([tapes[at] for at in of], parts, by_last, self.n_jobs)
             dx: Any = None
-            for way in range(directions):
-                at = layer * directions + way
-                part = np.ascontiguousarray(dy[:, :, way * H : (way + 1) * H])
-                by = cells[at].backward(tapes[at], part, [s[at] for s in last], self.n_jobs)
+            for at, by in zip(of, found, strict=True):
                 for name, key in zip(_NAMES, ("w_ih", "w_hh", "b_ih", "b_hh"), strict=True):
                     if name + suffixes[at] in self._weights:
                         weights[name + suffixes[at]] = getattr(by, key)

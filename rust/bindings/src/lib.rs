@@ -33,10 +33,10 @@ mod _rust {
     };
     #[pymodule_export]
     use super::recurrent::{
-        RecurrentCell, recurrent_lstm, recurrent_lstm_backward, recurrent_lstm_jacobian_norms,
+        RecurrentCell, recurrent_backward_both, recurrent_lstm, recurrent_lstm_backward, recurrent_lstm_jacobian_norms,
         recurrent_lstm_memory_terms, recurrent_lstm_step, recurrent_rnn, recurrent_rnn_backward,
-        recurrent_rnn_jacobian_norms, recurrent_rnn_memory_terms, recurrent_rnn_step, recurrent_sigmoid,
-        recurrent_tanh,
+        recurrent_rnn_jacobian_norms, recurrent_rnn_memory_terms, recurrent_rnn_step, recurrent_run_both,
+        recurrent_sigmoid, recurrent_tanh,
     };
     #[pymodule_export]
     use super::rng::splitmix64;

@@ -17,7 +17,7 @@ type Lengths<'py> = Option<PyReadonlyArray<'py, i64, Ix1>>;
 mod cell;
 mod contribution;
 
-pub(crate) use cell::RecurrentCell;
+pub(crate) use cell::*;
 pub(crate) use contribution::*;
 
 /// An array of one dtype and number of dimensions.
@@ -77,6 +77,11 @@ impl<'py, T: Element> Arrays<'py, T> {
     }
 }
 
+/// lstm, or the nonlinearity of a plain net.
+fn kind_of(kind: &str) -> PyResult<Kind> {
+    if kind == "lstm" { Ok(Kind::Lstm) } else { rnn_kind(kind) }
+}
+
 fn rnn_kind(nonlinearity: &str) -> PyResult<Kind> {
     Nonlinearity::from_name(nonlinearity).map(Kind::Rnn).map_err(exception)
 }
@@ -128,6 +133,31 @@ struct How {
     progress: Progress,
 }
 
+/// What a cell is to run over.
+struct Given<'py, T: Element> {
+    x: PyReadonlyArray<'py, T, Ix3>,
+    h0: PyReadonlyArray<'py, T, Ix2>,
+    c0: Option<PyReadonlyArray<'py, T, Ix2>>,
+}
+
+impl<'py, T: Element> Given<'py, T> {
+    fn new(x: &Any<'py>, h0: &Any<'py>, c0: Option<&Any<'py>>) -> PyResult<Self> {
+        Ok(Self { x: array(x, "x")?, h0: array(h0, "h0")?, c0: optional(c0, "c0")? })
+    }
+
+    fn sequence<'a>(&'a self, lengths: &'a Lengths<'_>, reverse: bool) -> PyResult<Sequence<'a, T>> {
+        Ok(Sequence {
+            times: self.x.shape()[0],
+            batch: self.x.shape()[1],
+            x: contiguous(&self.x, "x")?,
+            h0: contiguous(&self.h0, "h0")?,
+            c0: slice(&self.c0, "c0")?,
+            lengths: slice(lengths, "lengths")?,
+            reverse,
+        })
+    }
+}
+
 fn run_of<'py, T: Element + kernel::Float>(
     cell: &Cell<T>,
     x: &Any<'py>,
@@ -137,23 +167,25 @@ fn run_of<'py, T: Element + kernel::Float>(
     how: How,
 ) -> PyResult<Ran<'py>> {
     let py = x.py();
-    let (x, h0, c0) = (array::<T, Ix3>(x, "x")?, array::<T, Ix2>(h0, "h0")?, optional::<T, Ix2>(c0, "c0")?);
-    let (times, batch, hidden) = (x.shape()[0], x.shape()[1], cell.hidden());
-    let sequence = Sequence {
-        times,
-        batch,
-        x: contiguous(&x, "x")?,
-        h0: contiguous(&h0, "h0")?,
-        c0: slice(&c0, "c0")?,
-        lengths: slice(lengths, "lengths")?,
-        reverse: how.reverse,
-    };
+    let given = Given::<T>::new(x, h0, c0)?;
+    let sequence = given.sequence(lengths, how.reverse)?;
     let work = |task: &Task| kernel::run(cell, &sequence, how.keep, task);
-    let ran = if how.progress.is_none() && cell.is_small(times.saturating_mul(batch)) {
+    let ran = if how.progress.is_none() && cell.is_small(sequence.times.saturating_mul(sequence.batch)) {
         inline(|| work(&Task::new()))
     } else {
         detached(py, how.n_threads, how.progress, work)
     }?;
+    ran_of(py, ran, &sequence, cell.hidden())
+}
+
+/// The arrays of what came out.
+fn ran_of<'py, T: Element>(
+    py: Python<'py>,
+    ran: kernel::Run<T>,
+    of: &Sequence<'_, T>,
+    hidden: usize,
+) -> PyResult<Ran<'py>> {
+    let (times, batch) = (of.times, of.batch);
     let state = |numbers| shaped(py, numbers, [batch, hidden]);
     let (gates, cells) = ran.tape.unzip();
     Ok((
@@ -168,56 +200,112 @@ fn run_of<'py, T: Element + kernel::Float>(
 /// dx, dh0, dc0, dw_ih, dw_hh, db
 type Back<'py> = (Any<'py>, Any<'py>, Option<Any<'py>>, Any<'py>, Any<'py>, Any<'py>);
 
-/// What goes back: x, h0, c0, y, (gates, cells), dy, dh, dc.
-struct Backward<'a, 'py> {
-    states: [&'a Any<'py>; 3],
-    c0: Option<&'a Any<'py>>,
-    tape: Option<(&'a Any<'py>, &'a Any<'py>)>,
-    dy: &'a Any<'py>,
-    dh: Option<&'a Any<'py>>,
-    dc: Option<&'a Any<'py>>,
+/// What goes back, as it comes: x, h0, c0, y, gates, cells, w_ih, w_hh, reverse, dy, dh, dc.
+#[derive(FromPyObject)]
+pub(crate) struct Way<'py>(
+    Any<'py>,
+    Any<'py>,
+    Option<Any<'py>>,
+    Any<'py>,
+    Option<Any<'py>>,
+    Option<Any<'py>>,
+    Any<'py>,
+    Any<'py>,
+    bool,
+    Any<'py>,
+    Option<Any<'py>>,
+    Option<Any<'py>>,
+);
+
+/// And as arrays.
+struct Kept<'py, T: Element> {
+    kind: Kind,
+    weights: Arrays<'py, T>,
+    given: Given<'py, T>,
+    reverse: bool,
+    y: PyReadonlyArray<'py, T, Ix3>,
+    gates: Option<PyReadonlyArray<'py, T, Ix4>>,
+    cells: Option<PyReadonlyArray<'py, T, Ix3>>,
+    dy: PyReadonlyArray<'py, T, Ix3>,
+    dh: Option<PyReadonlyArray<'py, T, Ix2>>,
+    dc: Option<PyReadonlyArray<'py, T, Ix2>>,
 }
 
-fn back_of<'py, T: Element + kernel::Float>(
+/// And as the kernel takes it.
+struct Views<'a, T> {
     kind: Kind,
-    weights: &Arrays<'py, T>,
-    of: &Backward<'_, 'py>,
+    weights: Weights<'a, T>,
+    sequence: Sequence<'a, T>,
+    tape: kernel::Tape<'a, T>,
+    signals: kernel::Signals<'a, T>,
+}
+
+impl<'py, T: Element> Kept<'py, T> {
+    fn new(kind: Kind, way: &Way<'py>) -> PyResult<Self> {
+        let Way(x, h0, c0, y, gates, cells, w_ih, w_hh, reverse, dy, dh, dc) = way;
+        Ok(Self {
+            kind,
+            weights: Arrays::new(w_ih, w_hh, None, None)?,
+            given: Given::new(x, h0, c0.as_ref())?,
+            reverse: *reverse,
+            y: array(y, "y")?,
+            gates: optional(gates.as_ref(), "gates")?,
+            cells: optional(cells.as_ref(), "cells")?,
+            dy: array(dy, "dy")?,
+            dh: optional(dh.as_ref(), "dh")?,
+            dc: optional(dc.as_ref(), "dc")?,
+        })
+    }
+
+    fn views<'a>(&'a self, lengths: &'a Lengths<'_>) -> PyResult<Views<'a, T>> {
+        let lstm = slice(&self.gates, "gates")?.zip(slice(&self.cells, "cells")?);
+        Ok(Views {
+            kind: self.kind,
+            weights: self.weights.view()?,
+            sequence: self.given.sequence(lengths, self.reverse)?,
+            tape: kernel::Tape { y: contiguous(&self.y, "y")?, lstm },
+            signals: kernel::Signals {
+                dy: contiguous(&self.dy, "dy")?,
+                dh: slice(&self.dh, "dh")?,
+                dc: slice(&self.dc, "dc")?,
+            },
+        })
+    }
+}
+
+impl<T: Element + kernel::Float> Views<'_, T> {
+    fn back(&self, threads: usize, task: &Task) -> Result<kernel::Gradients<T>> {
+        kernel::backward_on(threads, self.kind, &self.weights, &self.sequence, &self.tape, &self.signals, task)
+    }
+
+    fn returned<'py>(&self, py: Python<'py>, back: kernel::Gradients<T>) -> PyResult<Back<'py>> {
+        let Sequence { times, batch, .. } = self.sequence;
+        let (inputs, hidden, outputs) = (self.weights.inputs, self.weights.hidden, back.b.len());
+        Ok((
+            shaped(py, back.x, [times, batch, inputs])?,
+            shaped(py, back.h0, [batch, hidden])?,
+            back.c0.map(|c0| shaped(py, c0, [batch, hidden])).transpose()?,
+            shaped(py, back.w_ih, [outputs, inputs])?,
+            shaped(py, back.w_hh, [outputs, hidden])?,
+            back.b.into_pyarray(py).into_any(),
+        ))
+    }
+}
+
+fn back_of<'py>(
+    kind: Kind,
+    way: &Way<'py>,
     lengths: &Lengths<'py>,
-    how: How,
+    n_threads: usize,
+    progress: Progress,
 ) -> PyResult<Back<'py>> {
-    let py = of.dy.py();
-    let weights = weights.view()?;
-    let [x, h0, y] = of.states;
-    let (x, h0, y) = (array::<T, Ix3>(x, "x")?, array::<T, Ix2>(h0, "h0")?, array::<T, Ix3>(y, "y")?);
-    let c0 = optional::<T, Ix2>(of.c0, "c0")?;
-    let (gates, cells) = of.tape.unzip();
-    let (gates, cells) = (optional::<T, Ix4>(gates, "gates")?, optional::<T, Ix3>(cells, "cells")?);
-    let dy = array::<T, Ix3>(of.dy, "dy")?;
-    let (dh, dc) = (optional::<T, Ix2>(of.dh, "dh")?, optional::<T, Ix2>(of.dc, "dc")?);
-    let (times, batch) = (x.shape()[0], x.shape()[1]);
-    let sequence = Sequence {
-        times,
-        batch,
-        x: contiguous(&x, "x")?,
-        h0: contiguous(&h0, "h0")?,
-        c0: slice(&c0, "c0")?,
-        lengths: slice(lengths, "lengths")?,
-        reverse: how.reverse,
-    };
-    let tape = kernel::Tape { y: contiguous(&y, "y")?, lstm: slice(&gates, "gates")?.zip(slice(&cells, "cells")?) };
-    let signals = kernel::Signals { dy: contiguous(&dy, "dy")?, dh: slice(&dh, "dh")?, dc: slice(&dc, "dc")? };
-    let work = |task: &Task| -> Result<_> { kernel::backward(kind, &weights, &sequence, &tape, &signals, task) };
-    let back = detached(py, how.n_threads, how.progress, work)?;
-    let (inputs, hidden) = (weights.inputs, weights.hidden);
-    let outputs = back.b.len();
-    Ok((
-        shaped(py, back.x, [times, batch, inputs])?,
-        shaped(py, back.h0, [batch, hidden])?,
-        back.c0.map(|c0| shaped(py, c0, [batch, hidden])).transpose()?,
-        shaped(py, back.w_ih, [outputs, inputs])?,
-        shaped(py, back.w_hh, [outputs, hidden])?,
-        back.b.into_pyarray(py).into_any(),
-    ))
+    let x = &way.0;
+    in_precision!(x, "x", |T| {
+        let kept = Kept::<T>::new(kind, way)?;
+        let views = kept.views(lengths)?;
+        let back = detached(x.py(), n_threads, progress, |task| views.back(n_threads, task))?;
+        views.returned(x.py(), back)
+    })
 }
 
 /// h after a step of a plain net.
@@ -315,24 +403,22 @@ pub(crate) fn recurrent_lstm<'py>(
 #[pyo3(signature = (x, h0, y, w_ih, w_hh, nonlinearity, lengths, reverse, dy, dh, n_threads, progress, /))]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn recurrent_rnn_backward<'py>(
-    x: &Any<'py>,
-    h0: &Any<'py>,
-    y: &Any<'py>,
-    w_ih: &Any<'py>,
-    w_hh: &Any<'py>,
+    x: Any<'py>,
+    h0: Any<'py>,
+    y: Any<'py>,
+    w_ih: Any<'py>,
+    w_hh: Any<'py>,
     nonlinearity: &str,
     lengths: Lengths<'py>,
     reverse: bool,
-    dy: &Any<'py>,
-    dh: Option<&Any<'py>>,
+    dy: Any<'py>,
+    dh: Option<Any<'py>>,
     n_threads: usize,
     progress: Progress,
 ) -> PyResult<(Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>)> {
     let kind = rnn_kind(nonlinearity)?;
-    let of = Backward { states: [x, h0, y], c0: None, tape: None, dy, dh, dc: None };
-    let how = How { reverse, keep: false, n_threads, progress };
-    let (x, h0, _, w_ih, w_hh, b) =
-        in_precision!(x, "x", |T| back_of(kind, &Arrays::<T>::new(w_ih, w_hh, None, None)?, &of, &lengths, how))?;
+    let way = Way(x, h0, None, y, None, None, w_ih, w_hh, reverse, dy, dh, None);
+    let (x, h0, _, w_ih, w_hh, b) = back_of(kind, &way, &lengths, n_threads, progress)?;
     Ok((x, h0, w_ih, w_hh, b))
 }
 
@@ -343,25 +429,46 @@ pub(crate) fn recurrent_rnn_backward<'py>(
 ))]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn recurrent_lstm_backward<'py>(
-    x: &Any<'py>,
-    h0: &Any<'py>,
-    c0: &Any<'py>,
-    y: &Any<'py>,
-    gates: &Any<'py>,
-    cells: &Any<'py>,
-    w_ih: &Any<'py>,
-    w_hh: &Any<'py>,
+    x: Any<'py>,
+    h0: Any<'py>,
+    c0: Any<'py>,
+    y: Any<'py>,
+    gates: Any<'py>,
+    cells: Any<'py>,
+    w_ih: Any<'py>,
+    w_hh: Any<'py>,
     lengths: Lengths<'py>,
     reverse: bool,
-    dy: &Any<'py>,
-    dh: Option<&Any<'py>>,
-    dc: Option<&Any<'py>>,
+    dy: Any<'py>,
+    dh: Option<Any<'py>>,
+    dc: Option<Any<'py>>,
     n_threads: usize,
     progress: Progress,
 ) -> PyResult<Back<'py>> {
-    let of = Backward { states: [x, h0, y], c0: Some(c0), tape: Some((gates, cells)), dy, dh, dc };
-    let how = How { reverse, keep: false, n_threads, progress };
-    in_precision!(x, "x", |T| back_of(Kind::Lstm, &Arrays::<T>::new(w_ih, w_hh, None, None)?, &of, &lengths, how))
+    let way = Way(x, h0, Some(c0), y, Some(gates), Some(cells), w_ih, w_hh, reverse, dy, dh, dc);
+    back_of(Kind::Lstm, &way, &lengths, n_threads, progress)
+}
+
+/// What `recurrent_rnn_backward` and, where `kind` is lstm, `recurrent_lstm_backward` return, of two directions at once.
+#[pyfunction]
+#[pyo3(signature = (kind, first, second, lengths, n_threads, progress, /))]
+pub(crate) fn recurrent_backward_both<'py>(
+    py: Python<'py>,
+    kind: &str,
+    first: Way<'py>,
+    second: Way<'py>,
+    lengths: Lengths<'py>,
+    n_threads: usize,
+    progress: Progress,
+) -> PyResult<(Back<'py>, Back<'py>)> {
+    let kind = kind_of(kind)?;
+    in_precision!(&first.0, "x", |T| {
+        let (first, second) = (Kept::<T>::new(kind, &first)?, Kept::<T>::new(kind, &second)?);
+        let (first, second) = (first.views(&lengths)?, second.views(&lengths)?);
+        let work = |task: &Task| kernel::both(|n| first.back(n, task), |n| second.back(n, task));
+        let (one, other) = detached(py, n_threads, progress, work)?;
+        Ok((first.returned(py, one)?, second.returned(py, other)?))
+    })
 }
 
 /// σ of each number.

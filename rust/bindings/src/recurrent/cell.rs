@@ -37,7 +37,7 @@ impl RecurrentCell {
         b_ih: Option<&Any<'py>>,
         b_hh: Option<&Any<'py>>,
     ) -> PyResult<Self> {
-        let kind = if kind == "lstm" { Kind::Lstm } else { rnn_kind(kind)? };
+        let kind = kind_of(kind)?;
         in_precision!(w_ih, "w_ih", |T| Ok(Self(packed(kind, &Arrays::<T>::new(w_ih, w_hh, b_ih, b_hh)?)?.into())))
     }
 
@@ -84,6 +84,61 @@ impl RecurrentCell {
             Packed::Double(cell) => run_of(cell, x, h0, c0, &lengths, how),
         }
     }
+}
+
+/// What each of two directions starts from: h0, and c0 of an LSTM.
+type States<'py> = (Any<'py>, Option<Any<'py>>);
+
+/// As `RecurrentCell.run` of two directions at once, of which the second reads in reverse.
+#[pyfunction]
+#[pyo3(signature = (first, second, x, states, lengths, keep, n_threads, progress, /))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn recurrent_run_both<'py>(
+    first: &RecurrentCell,
+    second: &RecurrentCell,
+    x: &Any<'py>,
+    states: (States<'py>, States<'py>),
+    lengths: Lengths<'py>,
+    keep: bool,
+    n_threads: usize,
+    progress: Progress,
+) -> PyResult<(Ran<'py>, Ran<'py>)> {
+    let how = How { reverse: false, keep, n_threads, progress };
+    match (&first.0, &second.0) {
+        (Packed::Single(first), Packed::Single(second)) => both_of(first, second, x, &states, &lengths, how),
+        (Packed::Double(first), Packed::Double(second)) => both_of(first, second, x, &states, &lengths, how),
+        _ => Err(PyTypeError::new_err("both cells must be of one dtype.")),
+    }
+}
+
+fn both_of<'py, T: Element + kernel::Float>(
+    first: &Cell<T>,
+    second: &Cell<T>,
+    x: &Any<'py>,
+    (states, reversed): &(States<'py>, States<'py>),
+    lengths: &Lengths<'py>,
+    how: How,
+) -> PyResult<(Ran<'py>, Ran<'py>)> {
+    let py = x.py();
+    let there = Given::<T>::new(x, &states.0, states.1.as_ref())?;
+    let back = Given::<T>::new(x, &reversed.0, reversed.1.as_ref())?;
+    let (there, back) = (there.sequence(lengths, false)?, back.sequence(lengths, true)?);
+    let work = |task: &Task| {
+        kernel::both(
+            |n| kernel::run_on(n, first, &there, how.keep, task),
+            |n| kernel::run_on(n, second, &back, how.keep, task),
+        )
+    };
+    let rows = there.times.saturating_mul(there.batch);
+    let (one, other) = if how.progress.is_none() && first.is_small(rows.saturating_mul(2)) {
+        inline(|| {
+            let task = Task::new();
+            Ok((kernel::run_on(1, first, &there, how.keep, &task)?, kernel::run_on(1, second, &back, how.keep, &task)?))
+        })
+    } else {
+        detached(py, how.n_threads, how.progress, work)
+    }?;
+    Ok((ran_of(py, one, &there, first.hidden())?, ran_of(py, other, &back, second.hidden())?))
 }
 
 /// An array and nothing that inherits from it, such as one with a mask.

@@ -2,14 +2,17 @@
 //!
 //! Stretch by stretch from the end: the threads share the rows; each takes its rows back step by step, keeping the
 //! derivatives of the pre-activations of the stretch, and from those derives what x gets. Then the threads share the
-//! outputs of the weights, and add what the stretch gives to each. Stretches follow from the lengths alone, and every sum over
-//! rows is taken in the order of steps and rows, so the gradients do not depend on the threads.
+//! outputs of the weights, and add what the stretch gives to each. They stay together from one stretch to the next (`phases`).
+//! Stretches follow from the lengths alone, and every sum over rows is taken in the order of steps and rows, so the gradients
+//! do not depend on the threads.
 
 use super::cell::{lstm_back, rnn_back};
+
 use super::forward::Sequence;
-use super::gradients::{Sums, add_stretch};
+use super::gradients::{Sums, piece_of};
 use super::order::{Order, slots};
 use super::pack::{Aligned, lanes_of, pack_columns, rows_of, size};
+use super::phases::in_phases;
 use super::product::{To, multiply};
 use super::tile::ACROSS;
 use super::{Kind, Weights, expect};
@@ -17,8 +20,9 @@ use crate::parallel::{reserve, zeros};
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
 use crate::{Error, Result, Task};
-use rayon::prelude::*;
 use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError, RwLock};
 
 /// Rows of a stretch, about.
 const STRETCH: usize = 512;
@@ -111,6 +115,28 @@ impl<'a, T: Float> Job<'a, T> {
             _ => &self.tape.y[order.place(row, step - 1, batch) * self.hidden..][..self.hidden],
         }
     }
+
+    /// Some columns of x, and then of h before the step, row by row: what the derivatives of the weights are made of. What is
+    /// beyond the last column is left as it is.
+    fn pack(&self, order: &Order, steps: Range<usize>, panel: usize, to: &mut [T]) {
+        let (of_x, wide) = (self.inputs.div_ceil(self.wide), self.wide);
+        let (first, columns) = match panel.checked_sub(of_x) {
+            None => (panel * wide, self.inputs),
+            Some(panel) => (panel * wide, self.hidden),
+        };
+        let n = wide.min(columns - first);
+        let mut to = to.chunks_exact_mut(wide);
+        for step in steps {
+            for (row, to) in (0..order.running(step)).zip(&mut to) {
+                let from = if panel < of_x {
+                    &self.sequence.x[order.place(row, step, self.sequence.batch) * self.inputs..]
+                } else {
+                    self.before(order, row, step)
+                };
+                to[..n].copy_from_slice(&from[first..first + n]);
+            }
+        }
+    }
 }
 
 /// The gradients of a run.
@@ -118,6 +144,22 @@ impl<'a, T: Float> Job<'a, T> {
 /// # Errors
 /// [`Error::Invalid`], [`Error::OutOfMemory`], [`Error::Interrupted`].
 pub fn backward<T: Float>(
+    kind: Kind,
+    weights: &Weights<'_, T>,
+    sequence: &Sequence<'_, T>,
+    tape: &Tape<'_, T>,
+    signals: &Signals<'_, T>,
+    task: &Task,
+) -> Result<Gradients<T>> {
+    backward_on(rayon::current_num_threads(), kind, weights, sequence, tape, signals, task)
+}
+
+/// [`backward`] on so many threads of the pool.
+///
+/// # Errors
+/// As there.
+pub fn backward_on<T: Float>(
+    threads: usize,
     kind: Kind,
     weights: &Weights<'_, T>,
     sequence: &Sequence<'_, T>,
@@ -156,12 +198,12 @@ pub fn backward<T: Float>(
     let job = Job { kind, inputs, hidden, sequence, tape, dy: signals.dy, hh, ih, wide };
     let total = order.rows.iter().map(|row| row.length).fold(0, usize::saturating_add);
     let alone = total.saturating_mul(outputs).saturating_mul(inputs + hidden) <= 1 << 18;
-    let n_parts = if alone { 1 } else { rayon::current_num_threads().clamp(1, batch.max(1)) };
+    let n_parts = if alone { 1 } else { threads.clamp(1, batch.max(1)) };
     let mut stretches = Vec::new();
     let mut first = 0;
     while first < order.steps() {
-        stretches.push(order.stretch(first, STRETCH).0);
-        first = stretches[stretches.len() - 1].end;
+        stretches.push(order.stretch(first, STRETCH));
+        first = stretches[stretches.len() - 1].0.end;
     }
 
     let mut dx = zeros(sequence.x.len(), "the derivative by x")?;
@@ -169,34 +211,55 @@ pub fn backward<T: Float>(
     let dx_slots = slots(&orders.iter().collect::<Vec<_>>(), &mut dx, inputs, 1, batch)?;
     let mut parts = reserve(n_parts, "the parts")?;
     for (order, dx) in orders.into_iter().zip(dx_slots) {
-        parts.push(Part::new(&job, order, dx, signals)?);
+        parts.push(RwLock::new(Part::new(&job, order, dx, signals)?));
     }
     let mut sums = Sums::new(outputs, inputs, hidden)?;
     task.expect(total);
-    for steps in stretches.into_iter().rev() {
-        let held: usize = steps.clone().map(|step| order.running(step)).sum();
-        if let [part] = &mut parts[..] {
-            back_of(&job, part, steps.clone(), task)?;
-        } else {
-            parts.par_iter_mut().try_for_each(|part| back_of(&job, part, steps.clone(), task))?;
+    let rows = stretches.iter().map(|&(_, held)| held).max().unwrap_or_default();
+    let what = "the packed rows";
+    let panels = inputs.div_ceil(wide) + hidden.div_ceil(wide);
+    let mut packed = Aligned::zeros(size(&[panels, wide, rows], what, size_of::<T>())?, what)?;
+    let panels: Vec<_> = packed.chunks_exact_mut((rows * wide).max(1)).map(RwLock::new).collect();
+    let pieces: Vec<_> = sums.pieces(n_parts).into_iter().map(Mutex::new).collect();
+    let both = [parts.len() + panels.len(), pieces.len()].map(|n| n as u32);
+    in_phases(n_parts, &both.repeat(stretches.len()), &|phase, item| {
+        let (steps, held) = &stretches[stretches.len() - 1 - phase / 2];
+        if phase % 2 == 0 {
+            match item.checked_sub(panels.len()) {
+                Some(part) => {
+                    let mut part = parts[part].write().unwrap_or_else(PoisonError::into_inner);
+                    return back_of(&job, &mut part, steps.clone(), task);
+                }
+                None => {
+                    let mut panel = panels[item].write().unwrap_or_else(PoisonError::into_inner);
+                    job.pack(&order, steps.clone(), item, &mut panel);
+                    return Ok(());
+                }
+            }
         }
-        let what = "the rows of a stretch";
-        let (mut d, mut x, mut h) = (reserve(held, what)?, reserve(held, what)?, reserve(held, what)?);
+        if item == 0 {
+            task.advance(*held)?;
+        }
+        let parts: Vec<_> = parts.iter().map(|part| part.read().unwrap_or_else(PoisonError::into_inner)).collect();
+        let panels: Vec<_> = panels.iter().map(|panel| panel.read().unwrap_or_else(PoisonError::into_inner)).collect();
+        let mut d = reserve(*held, "the rows of a stretch")?;
         for step in steps.clone() {
             for row in 0..order.running(step) {
                 let part = &parts[row % n_parts];
                 let at = part.offsets[step] - part.offsets[steps.start] + row / n_parts;
                 d.push(&part.pre[at * job.apart()..][..outputs]);
-                x.push(&sequence.x[order.place(row, step, batch) * inputs..][..inputs]);
-                h.push(job.before(&order, row, step));
             }
         }
-        add_stretch(&mut sums, &d, &x, &h, wide, alone)?;
-        task.advance(held)?;
-    }
+        let packed: Vec<&[T]> = panels.iter().map(|panel| &panel[..held * wide]).collect();
+        let mut piece = pieces[item].lock().unwrap_or_else(PoisonError::into_inner);
+        piece_of(&d, &packed, &mut piece, inputs, hidden);
+        Ok(())
+    })?;
+    drop(pieces);
     let mut h0 = zeros(sequence.h0.len(), "the derivative by h0")?;
     let mut c0 = zeros(if lstm { sequence.h0.len() } else { 0 }, "the derivative by c0")?;
     for part in &parts {
+        let part = part.read().unwrap_or_else(PoisonError::into_inner);
         for (row, of) in part.order.rows.iter().enumerate() {
             let to = of.at * hidden..(of.at + 1) * hidden;
             h0[to.clone()].copy_from_slice(&part.dh[row * job.width()..][..hidden]);
@@ -235,14 +298,14 @@ impl<'a, T: Float> Part<'a, T> {
     }
 }
 
-dispatched!(fn back_of[T: Float](job: &Job<'_, T>, part: &mut Part<'_, T>, steps: std::ops::Range<usize>, task: &Task) -> Result<()> = back_run);
+dispatched!(fn back_of[T: Float](job: &Job<'_, T>, part: &mut Part<'_, T>, steps: Range<usize>, task: &Task) -> Result<()> = back_run);
 
 #[inline(always)]
 fn back_run<L: Both, T: Float>(
     lanes: L,
     job: &Job<'_, T>,
     part: &mut Part<'_, T>,
-    steps: std::ops::Range<usize>,
+    steps: Range<usize>,
     task: &Task,
 ) -> Result<()> {
     let lanes = T::lanes(lanes);

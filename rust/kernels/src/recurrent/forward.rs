@@ -2,9 +2,10 @@
 //!
 //! The rows of a batch are dealt to as many parts as there are threads, longest first, and a part runs for the whole
 //! sequence without a word to the others. Where rows are fewer and the weights larger than the first cache, the parts are
-//! units of all rows instead, and exchange h after each step (`team`). A part goes through the time in stretches of steps that are bounded by the room for
-//! their pre-activations, which then stay in the cache: first what x gives, in tiles of six rows whatever their step, then
-//! step by step what h gives, and the cell.
+//! units of all rows instead, and exchange h after each step (`team`). A part
+//! that has rows enough for high tiles adds what x and what h give in one tile, step by step. Another goes through the time in
+//! stretches of steps that are bounded by the room for their pre-activations, which then stay in the cache: first what x
+//! gives, in tiles of six rows whatever their step, then step by step what h gives, and the cell.
 
 use super::order::{Order, slots, unit_slots};
 use super::pack::{Aligned, Cell, size};
@@ -18,6 +19,9 @@ use crate::simd::numbers::{Both, Float};
 use crate::{Error, Result, Task};
 use rayon::prelude::*;
 use std::ops::Range;
+
+/// Rows from which the tiles of a step are high enough by themselves.
+const MANY: usize = 6;
 
 /// Bytes of the pre-activations of a stretch, about.
 const STRETCH: usize = 256 << 10;
@@ -90,7 +94,9 @@ pub(super) struct Part<'a, T> {
     /// Rows of its own units, padded: h after a step, and c.
     pub next: Aligned<T>,
     pub c: Aligned<T>,
-    /// The pre-activations of a stretch: by row and panel.
+    /// Whether a tile adds what x gives and what h gives, one after the other.
+    pub at_once: bool,
+    /// Else what x gives to the pre-activations of a stretch: by row and panel.
     pub pre: Aligned<T>,
     /// Rows of a stretch, at most.
     room: usize,
@@ -106,6 +112,20 @@ struct Places<'a, T>(Vec<&'a mut [T]>, Vec<&'a mut [T]>, Vec<&'a mut [T]>);
 /// # Errors
 /// [`Error::Invalid`], [`Error::OutOfMemory`], [`Error::Interrupted`].
 pub fn run<T: Float>(cell: &Cell<T>, sequence: &Sequence<'_, T>, keep: bool, task: &Task) -> Result<Run<T>> {
+    run_on(rayon::current_num_threads(), cell, sequence, keep, task)
+}
+
+/// [`run`] on so many threads of the pool.
+///
+/// # Errors
+/// As there.
+pub fn run_on<T: Float>(
+    threads: usize,
+    cell: &Cell<T>,
+    sequence: &Sequence<'_, T>,
+    keep: bool,
+    task: &Task,
+) -> Result<Run<T>> {
     sequence.check(cell.kind, cell.inputs, cell.hidden)?;
     let Sequence { times, batch, lengths, reverse, .. } = *sequence;
     let order = Order::new(times, batch, lengths, reverse)?;
@@ -117,7 +137,7 @@ pub fn run<T: Float>(cell: &Cell<T>, sequence: &Sequence<'_, T>, keep: bool, tas
     let mut gates = zeros(if keep { room(ACROSS, "the gates")? } else { 0 }, "the gates")?;
     let mut cells = zeros(if keep { room(1, "the cells")? } else { 0 }, "the cells")?;
     task.expect(total);
-    let threads = if cell.is_small(total) { 1 } else { rayon::current_num_threads() };
+    let threads = if cell.is_small(total) { 1 } else { threads };
     let run = Running { cell, sequence, keep, task };
     let parts = if threads > 1 && batch < 2 * threads && cell.hidden >= LEAST_UNITS {
         run.by_units(order, threads.min(cell.panels), &mut y, &mut gates, &mut cells)?
@@ -251,9 +271,10 @@ impl<'a, T: Float> Part<'a, T> {
         let offsets = order.offsets()?;
         let of_row = panels.len() * cell.wide();
         let room = (STRETCH / size_of::<T>() / of_row).min(offsets[order.steps()]).max(rows);
-        let pre = size(&[room, of_row], "the pre-activations", size_of::<T>())?;
+        let at_once = rows >= MANY;
+        let pre = size(&[if at_once { 0 } else { room }, of_row], "the pre-activations", size_of::<T>())?;
         let pre = Aligned::zeros(pre, "the pre-activations")?;
-        Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, pre, room, last })
+        Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, at_once, pre, room, last })
     }
 }
 
@@ -272,22 +293,24 @@ fn part_run<L: Both, T: Float>(
     let lanes = T::lanes(lanes);
     let n = part.units.len();
     let own = part.panels.len() * cell.units();
-    let mut x_rows = reserve(part.room, "the rows of x")?;
+    let mut x_rows = reserve(if part.at_once { 0 } else { part.room }, "the rows of x")?;
     let mut first = 0;
     while first < part.order.steps() {
         let (steps, held) = part.order.stretch(first, part.room);
-        x_rows.clear();
-        for step in steps.clone() {
-            for row in 0..part.order.running(step) {
-                let at = part.order.place(row, step, sequence.batch) * cell.inputs;
-                x_rows.push(&sequence.x[at..at + cell.inputs]);
+        if !part.at_once {
+            x_rows.clear();
+            for step in steps.clone() {
+                for row in 0..part.order.running(step) {
+                    let at = part.order.place(row, step, sequence.batch) * cell.inputs;
+                    x_rows.push(&sequence.x[at..at + cell.inputs]);
+                }
             }
+            project(lanes, cell, part.panels.clone(), &x_rows, &mut part.pre);
         }
-        project(lanes, cell, part.panels.clone(), &x_rows, &mut part.pre);
         let mut done = 0;
         for step in steps.clone() {
             let running = part.order.running(step);
-            recur(lanes, cell, part, At { step, done, running, keep });
+            recur(lanes, cell, sequence, part, At { step, done, running, keep });
             done += running;
             for row in part.order.running(step + 1)..running {
                 part.last[row * n..][..n].copy_from_slice(&part.next[row * own..][..n]);

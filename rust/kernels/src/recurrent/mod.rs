@@ -5,8 +5,8 @@
 //! batch that row alone, bit for bit, for any number of threads and on every SIMD path.
 //!
 //! Weights are packed so that a register tile holds i, f, g and o of the same units; the cell is updated where the sums stand,
-//! and in inference no gate goes to memory. What x gives is computed for a stretch of steps at once: there rows are many,
-//! though the batch be small. O(T · B · H · (I + H)) time.
+//! and in inference no gate goes to memory. Where the batch is small, what x gives is computed for a stretch of
+//! steps at once: there rows are many. O(T · B · H · (I + H)) time.
 //!
 //! Threads share the rows of the batch, each for the whole sequence; where rows are fewer than threads and the weights large,
 //! they share the units. Small work runs on one.
@@ -22,6 +22,7 @@ mod forward;
 mod gradients;
 mod order;
 mod pack;
+mod phases;
 mod recur;
 mod spectrum;
 mod step;
@@ -33,9 +34,9 @@ mod tests;
 pub use crate::simd::numbers::Float;
 use crate::simd::{product, tile};
 pub use activation::{sigmoids, tanhs};
-pub use backward::{Gradients, Signals, Tape, backward};
+pub use backward::{Gradients, Signals, Tape, backward, backward_on};
 pub use contribution::{jacobian_norms, lstm_memory_terms, rnn_memory_terms};
-pub use forward::{Run, Sequence, run};
+pub use forward::{Run, Sequence, run, run_on};
 pub use pack::Cell;
 pub use step::step;
 
@@ -109,6 +110,23 @@ pub struct Weights<'a, T> {
     pub b_ih: Option<&'a [T]>,
     /// (gates · H), or zeros.
     pub b_hh: Option<&'a [T]>,
+}
+
+/// Does the work of two directions at once, each on half of the threads, which it is told: they have nothing to wait for from
+/// each other, as the threads of one direction have. On one thread, one after the other.
+///
+/// # Errors
+/// Those of the work.
+pub fn both<A: Send, B: Send>(
+    first: impl FnOnce(usize) -> Result<A> + Send,
+    second: impl FnOnce(usize) -> Result<B> + Send,
+) -> Result<(A, B)> {
+    let threads = rayon::current_num_threads();
+    if threads == 1 {
+        return Ok((first(1)?, second(1)?));
+    }
+    let (first, second) = rayon::join(|| first(threads - threads / 2), || second(threads / 2));
+    Ok((first?, second?))
 }
 
 /// Fails where an array has not the numbers that its shape takes.

@@ -7,8 +7,9 @@
 use super::tile::ACROSS;
 use super::{Kind, Weights};
 use crate::parallel::reserve;
+use crate::simd::dispatched;
 pub(super) use crate::simd::memory::{Aligned, lanes_of, size};
-use crate::simd::numbers::Float;
+use crate::simd::numbers::{Both, Float, Numbers, transpose};
 use crate::{Error, Result};
 use std::marker::PhantomData;
 
@@ -32,10 +33,7 @@ impl<T: Float> Cell<T> {
     /// # Errors
     /// [`Error::Invalid`] where lengths do not fit, [`Error::OutOfMemory`].
     pub fn new(kind: Kind, weights: &Weights<'_, T>) -> Result<Self> {
-        Self::packed(kind, weights, lanes_of::<T>(PhantomData))
-    }
-
-    pub(super) fn packed(kind: Kind, weights: &Weights<'_, T>, lanes: usize) -> Result<Self> {
+        let lanes = lanes_of::<T>(PhantomData);
         let Weights { inputs, hidden, w_ih, w_hh, b_ih, b_hh } = *weights;
         if hidden == 0 {
             return Err(Error::Invalid("a cell has at least one unit.".to_owned()));
@@ -56,19 +54,15 @@ impl<T: Float> Cell<T> {
             if let Some(part) = part {
                 of(name, part, outputs)?;
                 for output in 0..outputs {
-                    bias[place(kind, hidden, lanes, output, 1, 0)] += part[output];
+                    bias[place(kind, hidden, lanes, output)] += part[output];
                 }
             }
         }
         let pack = |w: &[T], terms: usize| -> Result<Aligned<T>> {
             let len = size(&[panels * ACROSS * lanes, terms], "the packed weights", size_of::<T>())?;
             let mut packed = Aligned::zeros(len, "the packed weights")?;
-            let to: &mut [T] = &mut packed;
-            for output in 0..outputs {
-                let first = place(kind, hidden, lanes, output, terms, 0);
-                for (term, &weight) in w[output * terms..][..terms].iter().enumerate() {
-                    to[first + term * ACROSS * lanes] = weight;
-                }
+            if terms > 0 {
+                pack_rows(kind, hidden, w, terms, &mut packed);
             }
             Ok(packed)
         };
@@ -110,13 +104,52 @@ impl<T: Float> Cell<T> {
     }
 }
 
-/// Where the weight of a term and an output stands.
-fn place(kind: Kind, hidden: usize, lanes: usize, output: usize, terms: usize, term: usize) -> usize {
-    let (panel, register, lane) = match kind {
-        Kind::Lstm => (output % hidden / lanes, output / hidden, output % hidden % lanes),
-        Kind::Rnn(_) => (output / (ACROSS * lanes), output / lanes % ACROSS, output % lanes),
-    };
-    ((panel * terms + term) * ACROSS + register) * lanes + lane
+/// Where the bias of an output stands.
+fn place(kind: Kind, hidden: usize, lanes: usize, output: usize) -> usize {
+    match kind {
+        Kind::Lstm => (output % hidden / lanes * ACROSS + output / hidden) * lanes + output % hidden % lanes,
+        Kind::Rnn(_) => output,
+    }
+}
+
+dispatched!(
+    /// Packs weights of `terms` numbers for each output.
+    fn pack_rows[T: Float](kind: Kind, hidden: usize, w: &[T], terms: usize, packed: &mut [T]) -> () = pack_rows_run
+);
+
+#[inline(always)]
+fn pack_rows_run<L: Both, T: Float>(lanes: L, kind: Kind, hidden: usize, w: &[T], terms: usize, packed: &mut [T]) {
+    let lanes = T::lanes(lanes);
+    let n = lanes.n();
+    let wide = ACROSS * n;
+    for (panel, to) in packed.chunks_exact_mut(terms * wide).enumerate() {
+        for v in 0..ACROSS {
+            let (first, unit) = match kind {
+                Kind::Lstm => (v * hidden + panel * n, panel * n),
+                Kind::Rnn(_) => ((panel * ACROSS + v) * n, (panel * ACROSS + v) * n),
+            };
+            let outputs = n.min(hidden.saturating_sub(unit));
+            if outputs == n && terms >= n {
+                let mut term = 0;
+                while term < terms {
+                    // The last ones overlap those before.
+                    let at = term.min(terms - n);
+                    let mut x = lanes.load_rows(&w[first * terms + at..], terms, 0);
+                    transpose(lanes, &mut x);
+                    for i in 0..n {
+                        lanes.store(x[i], &mut to[(at + i) * wide + v * n..]);
+                    }
+                    term += n;
+                }
+            } else {
+                for output in 0..outputs {
+                    for term in 0..terms {
+                        to[term * wide + v * n + output] = w[(first + output) * terms + term];
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Packs the columns of a matrix of `terms` rows as panels, for products in which a term is a row: dG · W, and dGᵀ · X.
@@ -126,18 +159,13 @@ pub(super) fn pack_columns<T: Float>(rows: &[&[T]], columns: usize, wide: usize)
     let mut packed = Aligned::zeros(len, "the packed rows")?;
     if !rows.is_empty() {
         for (panel, to) in packed.chunks_exact_mut(rows.len() * wide).enumerate() {
-            pack_panel(rows, panel * wide, columns, to, wide);
+            let n = wide.min(columns - panel * wide);
+            for (row, to) in rows.iter().zip(to.chunks_exact_mut(wide)) {
+                to[..n].copy_from_slice(&row[panel * wide..][..n]);
+            }
         }
     }
     Ok(packed)
-}
-
-/// One panel of [`pack_columns`], from column `first` on; what is beyond `columns` is left as it is.
-pub(super) fn pack_panel<T: Float>(rows: &[&[T]], first: usize, columns: usize, to: &mut [T], wide: usize) {
-    let n = wide.min(columns - first);
-    for (row, to) in rows.iter().zip(to.chunks_exact_mut(wide)) {
-        to[..n].copy_from_slice(&row[first..first + n]);
-    }
 }
 
 /// Rows of a matrix.

@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::cell::{lstm, rnn};
-use super::forward::Part;
+use super::forward::{Part, Sequence};
 use super::pack::{Aligned, Cell};
 use super::tile::{ACROSS, Four, accumulate, tiles};
 use crate::simd::dispatched;
@@ -48,8 +48,7 @@ pub(super) fn project<T: Float, L: Numbers<T>>(
         tiles!(T, L, x.len(), |first, M| {
             let mut rows: [&[T]; M] = [&[]; M];
             rows.copy_from_slice(&x[first..first + M]);
-            let mut acc = [[start; M]];
-            accumulate(lanes, rows, [ih], cell.inputs, &mut acc);
+            let acc = accumulate(lanes, rows, [ih], cell.inputs, [[start; M]]);
             for m in 0..M {
                 let to = &mut pre[(first + m) * of_row + (panel - panels.start) * wide..][..wide];
                 for v in 0..ACROSS {
@@ -73,7 +72,13 @@ pub(super) struct At {
 
 /// What h gives, and the cell: one step of the rows that run.
 #[inline(always)]
-pub(super) fn recur<T: Float, L: Numbers<T>>(lanes: L, cell: &Cell<T>, part: &mut Part<'_, T>, at: At) {
+pub(super) fn recur<T: Float, L: Numbers<T>>(
+    lanes: L,
+    cell: &Cell<T>,
+    sequence: &Sequence<'_, T>,
+    part: &mut Part<'_, T>,
+    at: At,
+) {
     let panels = part.panels.len();
     // Every other step goes through the panels backwards: what was read last is still in the cache.
     let back = at.step % 2 == 1;
@@ -81,16 +86,16 @@ pub(super) fn recur<T: Float, L: Numbers<T>>(lanes: L, cell: &Cell<T>, part: &mu
     let pairs = if at.running == 1 { panels / 2 } else { 0 };
     if back {
         for panel in (2 * pairs..panels).rev() {
-            tiles!(T, L, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, part, at, first, panel));
+            tiles!(T, L, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, sequence, part, at, first, panel));
         }
     }
     for pair in 0..pairs {
         let pair = if back { pairs - 1 - pair } else { pair };
-        tile::<T, L, 1, 2>(lanes, cell, part, at, 0, 2 * pair);
+        tile::<T, L, 1, 2>(lanes, cell, sequence, part, at, 0, 2 * pair);
     }
     if !back {
         for panel in 2 * pairs..panels {
-            tiles!(T, L, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, part, at, first, panel));
+            tiles!(T, L, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, sequence, part, at, first, panel));
         }
     }
 }
@@ -100,6 +105,7 @@ pub(super) fn recur<T: Float, L: Numbers<T>>(lanes: L, cell: &Cell<T>, part: &mu
 fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     lanes: L,
     cell: &Cell<T>,
+    sequence: &Sequence<'_, T>,
     on: &mut Part<'_, T>,
     at: At,
     first: usize,
@@ -110,19 +116,32 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     let own = on.panels.len() * cell.units();
     let room = on.units.len();
     let (mut acc, mut hh): (_, [&[T]; U]) = ([[[lanes.splat(T::ZERO); ACROSS]; M]; U], [&[]; U]);
-    let mut rows: [&[T]; M] = [&[]; M];
+    let mut h: [&[T]; M] = [&[]; M];
     for u in 0..U {
         hh[u] = part(&cell.hh, on.panels.start + panel + u, cell);
     }
-    for u in 0..U {
+    for m in 0..M {
+        h[m] = &on.h[(first + m) * width..][..hidden];
+    }
+    if on.at_once {
+        let (mut ih, mut x): ([&[T]; U], [&[T]; M]) = ([&[]; U], [&[]; M]);
+        for u in 0..U {
+            ih[u] = part(&cell.ih, on.panels.start + panel + u, cell);
+            acc[u] = [load_four(lanes, part(&cell.bias, on.panels.start + panel + u, cell)); M];
+        }
         for m in 0..M {
-            acc[u][m] = load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide]);
+            let place = on.order.place(first + m, at.step, sequence.batch);
+            x[m] = &sequence.x[place * cell.inputs..][..cell.inputs];
+        }
+        acc = accumulate(lanes, x, ih, cell.inputs, acc);
+    } else {
+        for u in 0..U {
+            for m in 0..M {
+                acc[u][m] = load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide]);
+            }
         }
     }
-    for m in 0..M {
-        rows[m] = &on.h[(first + m) * width..][..hidden];
-    }
-    accumulate(lanes, rows, hh, hidden, &mut acc);
+    let acc = accumulate(lanes, h, hh, hidden, acc);
     for u in 0..U {
         for m in 0..M {
             let (row, slot) = ((first + m) * own, on.offsets[at.step] + first + m);

@@ -43,9 +43,9 @@ fn step_run<L: Both, T: Float>(
     for panel in 0..cell.panels {
         let (ih, hh, bias) = (part(&cell.ih, panel, cell), part(&cell.hh, panel, cell), part(&cell.bias, panel, cell));
         tiles!(T, T::Lanes<L>, batch, |first, M| {
-            let mut acc = [[load_four(lanes, bias); M]];
-            accumulate(lanes, rows_at::<T, M>(x, first, cell.inputs), [ih], cell.inputs, &mut acc);
-            accumulate(lanes, rows_at::<T, M>(h, first, hidden), [hh], hidden, &mut acc);
+            let start = [[load_four(lanes, bias); M]];
+            let acc = accumulate(lanes, rows_at::<T, M>(x, first, cell.inputs), [ih], cell.inputs, start);
+            let acc = accumulate(lanes, rows_at::<T, M>(h, first, hidden), [hh], hidden, acc);
             for m in 0..M {
                 let row = (first + m) * hidden;
                 let end = row + hidden;

@@ -32,8 +32,7 @@ pub(crate) fn multiply<T: Float, L: Numbers<T>>(
             for m in 0..M {
                 x[m] = &rows[(first + m) * apart..][..terms];
             }
-            let mut acc = [[[lanes.splat(T::ZERO); ACROSS]; M]];
-            accumulate(lanes, x, [w], terms, &mut acc);
+            let acc = accumulate(lanes, x, [w], terms, [[[lanes.splat(T::ZERO); ACROSS]; M]]);
             match &mut to {
                 To::Padded(to, apart) => {
                     for m in 0..M {

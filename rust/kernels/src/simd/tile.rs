@@ -15,15 +15,15 @@ const STEP: usize = 8;
 /// The accumulators of a row of a panel.
 pub(crate) type Four<V> = [V; ACROSS];
 
-/// Adds to the accumulators what rows of `terms` numbers give with panels; `row(m)` is the m-th.
+/// The accumulators, and what rows of `terms` numbers give with panels besides; `row(m)` is the m-th.
 #[inline(always)]
 pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     lanes: L,
     rows: [&'a [T]; M],
     panels: [&'a [T]; U],
     terms: usize,
-    acc: &mut [[Four<L::V>; M]; U],
-) {
+    mut sums: [[Four<L::V>; M]; U],
+) -> [[Four<L::V>; M]; U] {
     let wide = ACROSS * L::N;
     let mut x: [&[T]; M] = [&[]; M];
     for m in 0..M {
@@ -34,7 +34,6 @@ pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
     for u in 0..U {
         w[u] = &panels[u][..terms * wide];
     }
-    let mut sums = *acc;
     let mut k = 0;
     // A row alone has too little to do for a longer loop to be worth its code.
     while M > 1 && k + STEP <= terms {
@@ -61,7 +60,7 @@ pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
         }
         k += 1;
     }
-    *acc = sums;
+    sums
 }
 
 /// Adds one term to the sums of M rows.
@@ -95,13 +94,15 @@ pub(crate) fn accumulate_transposed<T: Float, L: Numbers<T>, const M: usize>(
     acc: &mut [Four<L::V>; M],
 ) {
     let wide = ACROSS * L::N;
-    let panel = &panel[..left.len() * wide];
+    let mut w = &panel[..left.len() * wide];
     let mut sums = *acc;
-    for (x, w) in left.iter().zip(panel.chunks_exact(wide)) {
-        let x = &x[first..first + M];
+    for k in 0..left.len() {
+        let (now, rest) = w.split_at(wide);
+        w = rest;
+        let x = &left[k][first..first + M];
         let mut four = [lanes.splat(T::ZERO); ACROSS];
         for v in 0..ACROSS {
-            four[v] = lanes.load(&w[v * L::N..]);
+            four[v] = lanes.load(&now[v * L::N..]);
         }
         for m in 0..M {
             let x = lanes.splat(x[m]);
