@@ -2,7 +2,7 @@
 
 use crate::arrays::{contiguous, in_precision};
 use crate::error::exception;
-use crate::run::{detached, inline};
+use crate::run::{brief, detached, inline};
 use diptych_kernels::recurrent::{self as kernel, Cell, Kind, Nonlinearity, Sequence, Weights};
 use diptych_kernels::{Result, Task};
 use numpy::ndarray::{Dimension, Ix1, Ix2, Ix3, Ix4};
@@ -170,10 +170,11 @@ fn run_of<'py, T: Element + kernel::Float>(
     let given = Given::<T>::new(x, h0, c0)?;
     let sequence = given.sequence(lengths, how.reverse)?;
     let work = |task: &Task| kernel::run(cell, &sequence, how.keep, task);
-    let ran = if how.progress.is_none() && cell.is_small(sequence.times.saturating_mul(sequence.batch)) {
-        inline(|| work(&Task::new()))
-    } else {
-        detached(py, how.n_threads, how.progress, work)
+    let rows = sequence.times.saturating_mul(sequence.batch);
+    let ran = match how.progress {
+        None if cell.is_small(rows) => inline(|| work(&Task::new())),
+        None if cell.is_short(rows) => brief(py, how.n_threads, work),
+        progress => detached(py, how.n_threads, progress, work),
     }?;
     ran_of(py, ran, &sequence, cell.hidden())
 }
@@ -303,7 +304,12 @@ fn back_of<'py>(
     in_precision!(x, "x", |T| {
         let kept = Kept::<T>::new(kind, way)?;
         let views = kept.views(lengths)?;
-        let back = detached(x.py(), n_threads, progress, |task| views.back(n_threads, task))?;
+        let rows = views.sequence.times.saturating_mul(views.sequence.batch);
+        let work = |task: &Task| views.back(n_threads, task);
+        let back = match progress {
+            None if kernel::is_short_back(&views.weights, rows) => brief(x.py(), n_threads, work),
+            progress => detached(x.py(), n_threads, progress, work),
+        }?;
         views.returned(x.py(), back)
     })
 }

@@ -63,7 +63,7 @@ struct State {
 #[derive(Clone, Copy)]
 struct Job(*const (dyn Fn() + Sync));
 
-// SAFETY: what it points to may be called from any thread, and `Crew::run` keeps it until no helper is at it.
+// SAFETY: what it points to may be called from any thread, and `Crew::lead` keeps it until no helper is at it.
 #[allow(unsafe_code)]
 unsafe impl Send for Job {}
 
@@ -101,22 +101,22 @@ impl Crew {
         self.helpers.len() + 1
     }
 
-    /// Runs a job here, and once on each helper that comes before this run is over. Who finds the crew at work for somebody
-    /// else works alone.
+    /// Leads here while each helper that comes before this is over follows. Followers must come to an end when the leader
+    /// does. Who finds the crew at work for somebody else goes alone.
     ///
     /// # Panics
-    /// If the job does, here or on a helper.
+    /// If the leader does, or a follower.
     #[allow(unsafe_code)]
-    pub(crate) fn run(&self, job: &(dyn Fn() + Sync)) {
+    pub(crate) fn lead<R>(&self, lead: impl FnOnce() -> R, follow: &(dyn Fn() + Sync)) -> R {
         let _turn = match self.turn.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(), // by a job that panicked, which left nothing behind
-            Err(TryLockError::WouldBlock) => return job(),
+            Err(TryLockError::WouldBlock) => return lead(),
         };
         self.spread();
         // SAFETY: only the lifetime changes. Helpers take the job from where it is put now, and before this function is left,
         // by a panic too, `Closing` takes it away and waits for those who are at it.
-        let lasting = unsafe { std::mem::transmute::<*const (dyn Fn() + Sync + '_), *const (dyn Fn() + Sync)>(job) };
+        let lasting = unsafe { std::mem::transmute::<*const (dyn Fn() + Sync + '_), *const (dyn Fn() + Sync)>(follow) };
         {
             let mut state = self.shared.lock();
             (state.job, state.panic) = (Some(Job(lasting)), None);
@@ -126,12 +126,13 @@ impl Crew {
             }
         }
         let closing = Closing(&self.shared);
-        job();
+        let led = lead();
         drop(closing);
         let panic = self.shared.lock().panic.take();
         if let Some(panic) = panic {
             resume_unwind(panic);
         }
+        led
     }
 
     /// Sends a helper that stays on the core of the caller, or nowhere yet, to a core where nobody is.
@@ -245,7 +246,7 @@ mod tests {
                     hint::spin_loop();
                 }
             };
-            crew.run(&job);
+            crew.lead(job, &job);
             assert_eq!(left.load(Ordering::Relaxed), 0);
             most = most.max(came.load(Ordering::Relaxed));
             if round % 50 == 0 {
@@ -262,7 +263,8 @@ mod tests {
         let count = || {
             inner.fetch_add(1, Ordering::Relaxed);
         };
-        crew.run(&|| crew.run(&count));
+        let both = || crew.lead(count, &count);
+        crew.lead(both, &both);
         assert!((1..=2).contains(&inner.load(Ordering::Relaxed)));
     }
 
@@ -282,7 +284,7 @@ mod tests {
                 helped.store(1, Ordering::Relaxed);
                 assert!(!is_ours, "ours");
             };
-            let panic = catch_unwind(AssertUnwindSafe(|| crew.run(&job))).unwrap_err();
+            let panic = catch_unwind(AssertUnwindSafe(|| crew.lead(job, &job))).unwrap_err();
             assert_eq!(panic.downcast_ref::<&str>(), Some(&"ours"));
         }
     }

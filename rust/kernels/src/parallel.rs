@@ -32,6 +32,25 @@ impl Task {
         self.crew.as_ref().map_or_else(rayon::current_num_threads, |crew| crew.members())
     }
 
+    /// Leads here while up to `threads` − 1 others follow, of the pool or of the crew: whoever comes before this is over.
+    /// Followers must come to an end when the leader does.
+    pub(crate) fn together<R: Send>(
+        &self,
+        threads: usize,
+        lead: impl FnOnce() -> R + Send,
+        follow: impl Fn() + Sync,
+    ) -> R {
+        match &self.crew {
+            Some(crew) => crew.lead(lead, &follow),
+            None => rayon::in_place_scope(|scope| {
+                for _ in 1..threads {
+                    scope.spawn(|_| follow());
+                }
+                lead()
+            }),
+        }
+    }
+
     /// Asks the kernel to stop; it answers at its next block.
     pub fn interrupt(&self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -287,11 +306,12 @@ pub(crate) fn share<U: Send, S>(
         (1, _) => run(),
         (_, Some(crew)) => {
             let first = Mutex::new(Ok(()));
-            crew.run(&|| {
+            let keep = || {
                 if let Err(error) = run() {
                     *first.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
                 }
-            });
+            };
+            crew.lead(keep, &keep);
             first.into_inner().unwrap_or_else(PoisonError::into_inner)
         }
         (threads, None) => (0..threads).into_par_iter().try_for_each(|_| run()),

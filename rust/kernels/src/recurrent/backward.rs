@@ -151,10 +151,15 @@ pub fn backward<T: Float>(
     signals: &Signals<'_, T>,
     task: &Task,
 ) -> Result<Gradients<T>> {
-    backward_on(rayon::current_num_threads(), kind, weights, sequence, tape, signals, task)
+    backward_on(task.threads(), kind, weights, sequence, tape, signals, task)
 }
 
-/// [`backward`] on so many threads of the pool.
+/// Whether the way back from so many rows is some milliseconds of work at most.
+pub fn is_short_back<T>(weights: &Weights<'_, T>, rows: usize) -> bool {
+    rows.saturating_mul(weights.w_ih.len().saturating_add(weights.w_hh.len())) <= 1 << 28
+}
+
+/// [`backward`] on so many threads.
 ///
 /// # Errors
 /// As there.
@@ -222,7 +227,7 @@ pub fn backward_on<T: Float>(
     let panels: Vec<_> = packed.chunks_exact_mut((rows * wide).max(1)).map(RwLock::new).collect();
     let pieces: Vec<_> = sums.pieces(n_parts).into_iter().map(Mutex::new).collect();
     let both = [parts.len() + panels.len(), pieces.len()].map(|n| n as u32);
-    in_phases(n_parts, &both.repeat(stretches.len()), &|phase, item| {
+    in_phases(task, n_parts, &both.repeat(stretches.len()), &|phase, item| {
         let (steps, held) = &stretches[stretches.len() - 1 - phase / 2];
         if phase % 2 == 0 {
             match item.checked_sub(panels.len()) {

@@ -13,11 +13,10 @@ use super::recur::{At, project, recur};
 use super::team::{Seat, Team};
 use super::tile::ACROSS;
 use super::{Kind, expect};
-use crate::parallel::{reserve, zeros};
+use crate::parallel::{reserve, share, zeros};
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float};
 use crate::{Error, Result, Task};
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// Rows from which the tiles of a step are high enough by themselves.
@@ -112,7 +111,7 @@ struct Places<'a, T>(Vec<&'a mut [T]>, Vec<&'a mut [T]>, Vec<&'a mut [T]>);
 /// # Errors
 /// [`Error::Invalid`], [`Error::OutOfMemory`], [`Error::Interrupted`].
 pub fn run<T: Float>(cell: &Cell<T>, sequence: &Sequence<'_, T>, keep: bool, task: &Task) -> Result<Run<T>> {
-    run_on(rayon::current_num_threads(), cell, sequence, keep, task)
+    run_on(task.threads(), cell, sequence, keep, task)
 }
 
 /// [`run`] on so many threads of the pool.
@@ -189,11 +188,13 @@ impl<T: Float> Running<'_, T> {
         for (((order, y), gates), cells) in orders.into_iter().zip(y).zip(gates).zip(cells) {
             parts.push(Part::new(cell, sequence, order, 0..cell.panels, Places(y, gates, cells))?);
         }
-        if let [part] = &mut parts[..] {
-            part_of(cell, sequence, part, None, keep, task)?;
-        } else {
-            parts.par_iter_mut().try_for_each(|part| part_of(cell, sequence, part, None, keep, task))?;
-        }
+        share(
+            task,
+            n_parts,
+            parts.iter_mut().collect(),
+            || Ok(()),
+            |(), part| part_of(cell, sequence, part, None, keep, task),
+        )?;
         Ok(parts)
     }
 
@@ -208,15 +209,12 @@ impl<T: Float> Running<'_, T> {
         let &Self { cell, sequence, keep, task } = self;
         let work = sequence.x.len() / cell.inputs.max(1) * cell.panels * cell.wide() * (cell.inputs + cell.hidden);
         let team = Team::new(threads, work as u64 / WORK_OF_A_NANOSECOND / 8);
-        rayon::in_place_scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(|_| {
-                    team.join(|part, seat| part_of(cell, sequence, part, Some(seat), keep, task));
-                });
-            }
-            let parts = self.parts_by_units(&order, team.close_the_door(), y, gates, cells);
-            team.play(parts, |part, seat| part_of(cell, sequence, part, Some(seat), keep, task))
-        })
+        let run = |part: &mut Part<'a, T>, seat: &Seat<'_, T>| part_of(cell, sequence, part, Some(seat), keep, task);
+        task.together(
+            threads,
+            || team.play(self.parts_by_units(&order, team.close_the_door(), y, gates, cells), run),
+            || team.join(run),
+        )
     }
 
     fn parts_by_units<'a>(

@@ -9,7 +9,7 @@ use super::{Kind, Weights};
 use crate::parallel::reserve;
 use crate::simd::dispatched;
 pub(super) use crate::simd::memory::{Aligned, lanes_of, size};
-use crate::simd::numbers::{Both, Float, Numbers, transpose};
+use crate::simd::numbers::{Both, Float, Numbers};
 use crate::{Error, Result};
 use std::marker::PhantomData;
 
@@ -87,10 +87,17 @@ impl<T: Float> Cell<T> {
 
     /// Whether so many rows are so little work, a few dozen microseconds, that they should run where they stand.
     pub fn is_small(&self, rows: usize) -> bool {
-        /// Products of a weight and a number, padding included.
-        const SMALL: usize = 1 << 22;
-        let of_row = (self.panels * self.wide()).saturating_mul(self.inputs + self.hidden + 32);
-        rows.saturating_mul(of_row) <= SMALL
+        rows.saturating_mul(self.of_row()) <= 1 << 22
+    }
+
+    /// Whether so many rows are some milliseconds of work at most.
+    pub fn is_short(&self, rows: usize) -> bool {
+        rows.saturating_mul(self.of_row()) <= 1 << 28
+    }
+
+    /// Products of a weight and a number, padding included.
+    fn of_row(&self) -> usize {
+        (self.panels * self.wide()).saturating_mul(self.inputs + self.hidden + 32)
     }
 
     /// Units of a panel.
@@ -129,17 +136,16 @@ fn pack_rows_run<L: Both, T: Float>(lanes: L, kind: Kind, hidden: usize, w: &[T]
                 Kind::Rnn(_) => ((panel * ACROSS + v) * n, (panel * ACROSS + v) * n),
             };
             let outputs = n.min(hidden.saturating_sub(unit));
-            if outputs == n && terms >= n {
+            if outputs == n && terms >= 4 {
                 let mut term = 0;
                 while term < terms {
                     // The last ones overlap those before.
-                    let at = term.min(terms - n);
-                    let mut x = lanes.load_rows(&w[first * terms + at..], terms, 0);
-                    transpose(lanes, &mut x);
-                    for i in 0..n {
+                    let at = term.min(terms - 4);
+                    let x = lanes.four_columns(&w[first * terms..], terms, at);
+                    for i in 0..4 {
                         lanes.store(x[i], &mut to[(at + i) * wide + v * n..]);
                     }
-                    term += n;
+                    term += 4;
                 }
             } else {
                 for output in 0..outputs {

@@ -4,7 +4,7 @@
 //! from the first phase to the last and wait for the next one in a loop. Nobody waits for a thread that may never come: the
 //! items of a phase go to whoever is there, and the one who leads can do them all.
 
-use crate::{Error, Result};
+use crate::{Error, Result, Task};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -44,7 +44,7 @@ impl Drop for Leaving<'_> {
 ///
 /// # Errors
 /// The first of the work.
-pub(super) fn in_phases(threads: usize, items: &[u32], work: &Work<'_>) -> Result<()> {
+pub(super) fn in_phases(task: &Task, threads: usize, items: &[u32], work: &Work<'_>) -> Result<()> {
     if threads < 2 {
         for (phase, &n) in items.iter().enumerate() {
             (0..n as usize).rev().try_for_each(|item| work(phase, item))?;
@@ -58,11 +58,8 @@ pub(super) fn in_phases(threads: usize, items: &[u32], work: &Work<'_>) -> Resul
         over: AtomicBool::new(false),
         failed: Mutex::new(None),
     };
-    rayon::in_place_scope(|scope| {
+    let lead = || {
         let leaving = Leaving(&shared.over);
-        for _ in 1..threads {
-            scope.spawn(|_| shared.follow());
-        }
         for (phase, &n) in items.iter().enumerate() {
             shared.done.0.store(0, Ordering::Relaxed);
             shared.open.0.store((phase as u64) << 32 | u64::from(n), Ordering::Release);
@@ -73,7 +70,8 @@ pub(super) fn in_phases(threads: usize, items: &[u32], work: &Work<'_>) -> Resul
             }
         }
         drop(leaving);
-    });
+    };
+    task.together(threads, lead, || shared.follow());
     shared.failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
@@ -131,7 +129,7 @@ mod tests {
                 assert_eq!(before >> item & 1, 0);
                 Ok(())
             };
-            pool.install(|| in_phases(threads, &items, &work)).unwrap();
+            pool.install(|| in_phases(&Task::new(), threads, &items, &work)).unwrap();
             assert_eq!(done.last().unwrap().load(Ordering::Relaxed).count_ones(), items[299]);
         }
     }
@@ -146,7 +144,7 @@ mod tests {
                 if (phase, at) == (5, item) { Err(Error::Interrupted) } else { Ok(()) }
             };
             for threads in [1, 3] {
-                let found = pool.install(|| in_phases(threads, &[8; 20], &work));
+                let found = pool.install(|| in_phases(&Task::new(), threads, &[8; 20], &work));
                 assert!(matches!(found, Err(Error::Interrupted)));
                 assert_eq!(came.load(Ordering::Relaxed), 5);
             }
@@ -157,7 +155,7 @@ mod tests {
     fn who_panics_is_heard() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         let work = |phase: usize, _: usize| if phase == 3 { panic!("here") } else { Ok(()) };
-        let run = AssertUnwindSafe(|| pool.install(|| in_phases(2, &[4; 6], &work)));
+        let run = AssertUnwindSafe(|| pool.install(|| in_phases(&Task::new(), 2, &[4; 6], &work)));
         let found = std::panic::catch_unwind(run);
         assert_eq!(found.unwrap_err().downcast_ref(), Some(&"here"));
     }
