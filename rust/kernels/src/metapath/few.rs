@@ -243,6 +243,7 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
         }
         let bits = (total * BITS).next_power_of_two().clamp(FEWEST, FEWEST.max(self.half.len().next_power_of_two()));
         visit.make_room(total, bits)?;
+        pending.iter().for_each(|&y| self.half.prefetch_row(y as usize));
         let Visit { touched, met, single } = visit;
         let (mut n_met, mut n_single) = (0, 0);
         let touched = &mut touched[..bits / 64];
@@ -283,7 +284,6 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
             }
         }
         touched.fill(0);
-        pending.iter().for_each(|&y| self.half.prefetch_row(y as usize));
         let met = &mut met[..n_met];
         for &y in met.iter() {
             self.half.prefetch_start(y as usize);

@@ -396,14 +396,14 @@ impl<'a, V: Value> Half<'a, V> {
     #[inline]
     pub fn product(&self, (x_columns, x_values): (&[i32], Option<&[V::Given]>), y: usize) -> V::Sum {
         let (y_columns, y_values) = self.ones_or_row(y);
-        let value = |values: Option<&[V::Given]>, at: usize| values.map_or(V::ONE, |values| V::of(values[at]));
         let mut sum = V::Sum::default();
         let (mut i, mut j) = (0, 0);
         while i < x_columns.len() && j < y_columns.len() {
             let (a, b) = (x_columns[i], y_columns[j]);
-            if a == b {
-                sum = value(x_values, i).add_product(value(y_values, j), sum);
-            }
+            // Which is the case cannot be predicted, so a product is made of any two.
+            let value = |values: Option<&[V::Given]>, at: usize| values.map_or(V::ONE, |values| V::of(values[at]));
+            let more = value(x_values, i).add_product(value(y_values, j), sum);
+            sum = if a == b { more } else { sum };
             i += usize::from(a <= b);
             j += usize::from(b <= a);
         }
