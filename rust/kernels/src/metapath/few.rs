@@ -21,6 +21,8 @@ use crate::parallel::room;
 use crate::simd::prefetch;
 use crate::{Result, Task};
 use rayon::prelude::*;
+use std::cmp::Reverse;
+use std::ops::Range;
 
 /// The queries' rows hold at most one in so many of all entries.
 const SHARE: usize = 8;
@@ -33,14 +35,14 @@ const LONGEST: usize = 1 << 20;
 /// Queries that a thread takes at a time.
 const SOME: usize = 1 << 6;
 /// How many queries ahead rows, and lists, are asked for.
-const ROW_AHEAD: usize = 4;
+const ROW_AHEAD: usize = 6;
 const LIST_AHEAD: usize = 2;
 /// Bytes of a list that are asked for.
-const FAR: usize = 512;
+const FAR: usize = 256;
 const LINE: usize = 64;
-/// Bits per row that is met, of those that tell whether it was met before, and how many there are at least.
-const BITS: usize = 64;
-const FEWEST: usize = 1 << 10;
+/// Flags per row that is met, of those that tell whether it was met before, and how many there are at least.
+const FLAGS: usize = 32;
+const FEWEST: usize = 1 << 9;
 const WHAT: &str = "the search of few queries";
 
 /// How many of the queries have an entry in each column, if they are few enough of enough.
@@ -99,38 +101,28 @@ struct Own<V> {
     list: List,
 }
 
-/// A query: its node, M_xx and row.
+/// Queries that are answered together.
+///
+/// Each step waits for memory, so it is taken for all of them before the next one, or asked for some queries ahead.
 #[derive(Debug)]
-struct Query<'a, V: Value> {
-    x: usize,
-    xx: V::Sum,
-    row: (&'a [i32], Option<&'a [V::Given]>),
-    own: &'a [Own<V>],
-}
-
-/// What one thread writes into.
-#[derive(Debug)]
-struct Scratch<V: Value> {
-    /// The entries of some queries, and where each ends.
+struct Together<V: Value> {
+    /// Their entries, those of each with the longest list first, and where each ends.
     own: Vec<Own<V>>,
-    ends: Vec<usize>,
-    /// The entries of a query, the longest list first.
-    order: Vec<u32>,
-    visit: Visit<V>,
-    /// Rows to be multiplied out, on their way from the memory.
-    pending: Vec<u32>,
-    best: Best,
+    own_ends: Vec<usize>,
+    best: Vec<Best>,
+    /// Rows of a band to be multiplied out, and where those of each query end.
+    met: Vec<u32>,
+    met_ends: Vec<usize>,
+    /// Rows of a band that were met once, with their products, and where those of each query end.
+    single: Vec<(u32, V::Sum)>,
+    single_ends: Vec<usize>,
+    /// Rows that one query met in a band.
+    touched: Vec<bool>,
 }
 
-/// What is met in a band.
-#[derive(Debug)]
-struct Visit<V: Value> {
-    /// Bits of rows that were met.
-    touched: Vec<u64>,
-    /// Rows to be multiplied out.
-    met: Vec<u32>,
-    /// Rows that were met once, with their products.
-    single: Vec<(u32, V::Sum)>,
+/// The part of a query, where it is known where each ends.
+fn part(ends: &[usize], at: usize) -> Range<usize> {
+    (if at == 0 { 0 } else { ends[at - 1] })..ends[at]
 }
 
 impl<V: Value, I: Item<V>> Few<'_, V, I> {
@@ -141,94 +133,110 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
         let slots = nodes.par_chunks_mut(size).zip(scores.par_chunks_mut(size));
         queries.par_chunks(SOME).zip(slots).with_max_len(1).try_for_each(|(queries, (nodes, scores))| {
             scratches.with(
-                || Ok(Scratch::new()),
-                |scratch| {
+                || Ok(Together::new()),
+                |together| {
+                    self.gather(queries, together)?;
+                    for band in 0..BANDS {
+                        self.read(queries, band, together, task)?;
+                    }
                     let slots = nodes.chunks_exact_mut(self.k).zip(scores.chunks_exact_mut(self.k));
-                    self.some(queries, slots, scratch, task)?;
+                    for (best, (nodes, scores)) in together.best.iter_mut().zip(slots) {
+                        for (found, (node, score)) in best.finish().iter().zip(nodes.iter_mut().zip(scores)) {
+                            (*node, *score) = (found.node.into(), found.score);
+                        }
+                    }
                     task.advance(queries.len())
                 },
             )
         })
     }
 
-    /// Answers some queries. Each step waits for memory, so it is taken, or asked for, some queries ahead.
-    fn some<'s>(
-        &self,
-        queries: &[i64],
-        slots: impl Iterator<Item = (&'s mut [i64], &'s mut [f64])>,
-        scratch: &mut Scratch<V>,
-        task: &Task,
-    ) -> Result<()> {
-        let Scratch { own, ends, order, visit, pending, best } = scratch;
+    /// Gathers the entries of some queries.
+    fn gather(&self, queries: &[i64], Together { own, own_ends, best, .. }: &mut Together<V>) -> Result<()> {
         own.clear();
-        ends.clear();
+        own_ends.clear();
         for (at, &x) in queries.iter().enumerate() {
             if let Some(&far) = queries.get(at + 2 * ROW_AHEAD) {
                 self.half.prefetch_start(far as usize);
                 self.half.prefetch_row(queries[at + ROW_AHEAD] as usize);
             }
-            let (columns, values) = self.half.row(x as usize);
+            let (columns, values) = self.half.ones_or_row(x as usize);
             room(own, columns.len(), WHAT)?;
-            own.extend(columns.iter().zip(values).map(|(&column, &value)| Own {
+            own.extend(columns.iter().enumerate().map(|(at, &column)| Own {
                 number: self.lists.number(column as u32),
-                value: V::of(value),
+                value: values.map_or(V::ONE, |values| V::of(values[at])),
                 list: List::default(),
             }));
-            ends.push(own.len());
+            own_ends.push(own.len());
         }
         own.iter_mut().for_each(|own| own.list = self.lists.list(own.number));
-        let part = |at: usize| (if at == 0 { 0 } else { ends[at - 1] })..ends[at];
-        for ((at, &x), (nodes, scores)) in queries.iter().enumerate().zip(slots) {
-            task.check()?;
-            if at + LIST_AHEAD < queries.len() {
-                own[part(at + LIST_AHEAD)].iter().for_each(|own| self.prefetch(&own.list));
-            }
-            let (own, x) = (&own[part(at)], x as usize);
-            order.clear();
-            order.extend(0..own.len() as u32);
-            order.sort_unstable_by_key(|&at| std::cmp::Reverse(own[at as usize].list.len()));
+        best.resize_with(queries.len(), Best::default);
+        for (at, best) in best.iter_mut().enumerate() {
+            own[part(own_ends, at)].sort_unstable_by_key(|own| Reverse(own.list.len()));
             best.start(self.k);
-            pending.clear();
-            let query = Query { x, xx: self.half.norms[x], row: self.half.ones_or_row(x), own };
-            for band in 0..BANDS {
-                self.visit(&query, order, band, visit, pending, best)?;
+        }
+        Ok(())
+    }
+
+    /// Finds what may be among the best in a band.
+    fn read(&self, queries: &[i64], band: usize, together: &mut Together<V>, task: &Task) -> Result<()> {
+        task.check()?;
+        together.met.clear();
+        together.met_ends.clear();
+        together.single.clear();
+        together.single_ends.clear();
+        for (at, &x) in queries.iter().enumerate() {
+            if at + LIST_AHEAD < queries.len() {
+                let ahead = &together.own[part(&together.own_ends, at + LIST_AHEAD)];
+                ahead.iter().for_each(|own| self.prefetch(own.list.part(band)));
             }
-            pending.iter().for_each(|&y| self.half.prefetch_row(y as usize));
-            self.multiply(&query, pending, best);
-            for (at, found) in best.finish().iter().enumerate() {
-                (nodes[at], scores[at]) = (found.node.into(), found.score);
+            self.visit(at, self.half.norms[x as usize], band, together)?;
+            together.met_ends.push(together.met.len());
+            together.single_ends.push(together.single.len());
+        }
+        let Together { best, met, met_ends, single, single_ends, .. } = together;
+        met.iter().for_each(|&y| self.half.prefetch_row(y as usize));
+        for (at, (&x, best)) in queries.iter().zip(best.iter_mut()).enumerate() {
+            let met = &mut met[part(met_ends, at)];
+            met.sort_unstable();
+            let query = (x as usize, self.half.norms[x as usize]);
+            for &(y, product) in &single[part(single_ends, at)] {
+                if met.is_empty() || met.binary_search(&y).is_err() {
+                    self.offer(query, y, product, best);
+                }
+            }
+        }
+        for (at, (&x, best)) in queries.iter().zip(best).enumerate() {
+            let (query, row) = ((x as usize, self.half.norms[x as usize]), self.half.ones_or_row(x as usize));
+            let mut last = None;
+            for &y in &met[part(met_ends, at)] {
+                if last.replace(y) != Some(y) {
+                    self.offer(query, y, self.half.product(row, y as usize), best);
+                }
             }
         }
         Ok(())
     }
 
-    /// Asks the memory for the start of a list.
+    /// Asks the memory for the start of a part of a list.
     #[inline(always)]
-    fn prefetch(&self, list: &List) {
-        let start = list.part(0).start;
-        let far = list.len().min(FAR / size_of::<I>());
-        (0..far).step_by(LINE / size_of::<I>()).for_each(|at| prefetch(&self.lists.items, start + at));
+    fn prefetch(&self, part: Range<usize>) {
+        let end = part.end.min(part.start + FAR / size_of::<I>());
+        (part.start..end).step_by(LINE / size_of::<I>()).for_each(|at| prefetch(&self.lists.items, at));
     }
 
-    /// Finds what may be among the best in a band.
+    /// Goes through the lists of a query, and writes down what may count.
     #[inline(always)]
-    fn visit(
-        &self,
-        query: &Query<'_, V>,
-        order: &[u32],
-        band: usize,
-        visit: &mut Visit<V>,
-        pending: &mut Vec<u32>,
-        best: &mut Best,
-    ) -> Result<()> {
-        let least = V::least(best.threshold(), query.xx, self.bands.from(band));
+    fn visit(&self, at: usize, xx: V::Sum, band: usize, together: &mut Together<V>) -> Result<()> {
+        let Together { own, own_ends, best, met, single, touched, .. } = together;
+        let own = &own[part(own_ends, at)];
+        let least = V::least(best[at].threshold(), xx, self.bands.from(band));
         let greatest = if band == BANDS - 1 { self.lists.greatest } else { self.bands.cut };
         let exact = I::VALUED || greatest == V::ONE;
-        // Bounds of the longest lists, while they may be closed.
+        // The longest lists are closed while they may be.
         let (mut n_closed, mut bound) = (0, 0.0);
-        if order.len() <= LONGEST {
-            for &at in order {
-                let own = &query.own[at as usize];
+        if own.len() <= LONGEST {
+            for own in own {
                 bound += own.value.real() * greatest.real();
                 if !own.list.is_marked() || !V::surely_below(bound, least) {
                     break;
@@ -236,94 +244,72 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
                 n_closed += 1;
             }
         }
-        let (closed, open) = order.split_at(n_closed);
-        let total: usize = open.iter().map(|&at| query.own[at as usize].list.part(band).len()).sum();
+        let (closed, open) = own.split_at(n_closed);
+        let total: usize = open.iter().map(|own| own.list.part(band).len()).sum();
         if total == 0 {
             return Ok(());
         }
-        let bits = (total * BITS).next_power_of_two().clamp(FEWEST, FEWEST.max(self.half.len().next_power_of_two()));
-        visit.make_room(total, bits)?;
-        pending.iter().for_each(|&y| self.half.prefetch_row(y as usize));
-        let Visit { touched, met, single } = visit;
-        let (mut n_met, mut n_single) = (0, 0);
-        let touched = &mut touched[..bits / 64];
-        for &at in open {
-            let own = &query.own[at as usize];
+        let flags = (total * FLAGS).next_power_of_two().clamp(FEWEST, FEWEST.max(self.half.len().next_power_of_two()));
+        let (first_met, first_single) = (met.len(), single.len());
+        extend(met, first_met + total)?;
+        extend(single, first_single + total)?;
+        if touched.len() < flags {
+            extend(touched, flags)?;
+        }
+        let touched = &mut touched[..flags];
+        let (mut n_met, mut n_single) = (first_met, first_single);
+        for own in open {
             let list = &self.lists.items[own.list.part(band)];
-            let one = own.value.real();
-            match closed {
+            let (met, one) = (&mut met[n_met..], own.value.real());
+            n_met += match closed {
                 [] if exact => {
                     let single = &mut single[n_single..];
                     let mut n = 0;
-                    n_met += meet(list, touched, &mut met[n_met..], |item, before| {
+                    let n_met = meet(list, touched, met, |item, before| {
                         let product = own.value.add_product(item.value(greatest), V::Sum::default());
                         single[n] = (item.row(), product);
                         n += usize::from(!before & (product >= least));
                         before
                     });
                     n_single += n;
+                    n_met
                 }
-                &[last] => {
-                    let (marks, value) = self.marks(query, last, greatest);
-                    let more = [0.0, value];
-                    n_met += meet(list, touched, &mut met[n_met..], |item, before| {
+                [last] => {
+                    let (marks, more) = self.marks(last, greatest);
+                    meet(list, touched, met, |item, before| {
                         let bound = one * item.value(greatest).real() + more[marks.get(item.row())];
                         before | !V::surely_below(bound, least)
-                    });
+                    })
                 }
-                _ => {
-                    n_met += meet(list, touched, &mut met[n_met..], |item, before| {
-                        let mut bound = one * item.value(greatest).real();
-                        for &at in closed {
-                            let (marks, value) = self.marks(query, at, greatest);
-                            bound += [0.0, value][marks.get(item.row())];
-                        }
-                        before | !V::surely_below(bound, least)
-                    });
-                }
-            }
+                _ => meet(list, touched, met, |item, before| {
+                    let mut bound = one * item.value(greatest).real();
+                    for own in closed {
+                        let (marks, more) = self.marks(own, greatest);
+                        bound += more[marks.get(item.row())];
+                    }
+                    before | !V::surely_below(bound, least)
+                }),
+            };
         }
-        touched.fill(0);
-        let met = &mut met[..n_met];
-        for &y in met.iter() {
-            self.half.prefetch_start(y as usize);
-        }
-        let single = &single[..n_single];
-        single.iter().for_each(|&(y, _)| prefetch(&self.half.norms, y as usize));
-        met.sort_unstable();
-        for &(y, product) in single {
-            if met.is_empty() || met.binary_search(&y).is_err() {
-                self.offer(query, y, product, best);
-            }
-        }
-        self.multiply(query, pending, best);
-        pending.clear();
-        room(pending, n_met, WHAT)?;
-        pending.extend_from_slice(met);
-        pending.dedup();
+        touched.fill(false);
+        met.truncate(n_met);
+        single.truncate(n_single);
+        met[first_met..].iter().for_each(|&y| self.half.prefetch_start(y as usize));
+        single[first_single..].iter().for_each(|&(y, _)| prefetch(&self.half.norms, y as usize));
         Ok(())
     }
 
-    /// The marks of a closed list, and what it may add.
+    /// The marks of a closed list, and what it may add by them.
     #[inline(always)]
-    fn marks(&self, query: &Query<'_, V>, at: u32, greatest: V) -> (Marks<'_>, f64) {
-        let own = &query.own[at as usize];
-        (self.lists.marks(own.number, &own.list), own.value.real() * greatest.real())
+    fn marks(&self, own: &Own<V>, greatest: V) -> (Marks<'_>, [f64; 2]) {
+        (self.lists.marks(own.number, &own.list), [0.0, own.value.real() * greatest.real()])
     }
 
-    /// Multiplies rows with a query.
+    /// Offers a row to a query, which is its node and M_xx.
     #[inline(always)]
-    fn multiply(&self, query: &Query<'_, V>, rows: &[u32], best: &mut Best) {
-        for &y in rows {
-            self.offer(query, y, self.half.product(query.row, y as usize), best);
-        }
-    }
-
-    /// Offers a row.
-    #[inline(always)]
-    fn offer(&self, query: &Query<'_, V>, y: u32, product: V::Sum, best: &mut Best) {
-        let score = V::score(product, query.xx, self.half.norms[y as usize]);
-        if score > 0.0 && score >= best.threshold() && (self.include_self || y as usize != query.x) {
+    fn offer(&self, (x, xx): (usize, V::Sum), y: u32, product: V::Sum, best: &mut Best) {
+        let score = V::score(product, xx, self.half.norms[y as usize]);
+        if score > 0.0 && score >= best.threshold() && (self.include_self || y as usize != x) {
             best.offer(Match { score, node: y });
         }
     }
@@ -335,51 +321,37 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
 #[inline(always)]
 fn meet<V, I: Item<V>>(
     list: &[I],
-    touched: &mut [u64],
+    touched: &mut [bool],
     met: &mut [u32],
     mut counts: impl FnMut(I, bool) -> bool,
 ) -> usize {
-    let (mask, mut n) = (touched.len() as u32 * 64 - 1, 0);
+    let (mask, mut n) = (touched.len() - 1, 0);
     for &item in list {
-        let bit = item.row() & mask;
-        let word = &mut touched[bit as usize / 64];
-        let before = *word >> (bit % 64) & 1 != 0;
-        *word |= 1 << (bit % 64);
+        let before = std::mem::replace(&mut touched[item.row() as usize & mask], true);
         met[n] = item.row();
         n += usize::from(counts(item, before));
     }
     n
 }
 
-impl<V: Value> Scratch<V> {
+impl<V: Value> Together<V> {
     fn new() -> Self {
         Self {
             own: Vec::new(),
-            ends: Vec::new(),
-            order: Vec::new(),
-            visit: Visit { touched: Vec::new(), met: Vec::new(), single: Vec::new() },
-            pending: Vec::new(),
-            best: Best::default(),
+            own_ends: Vec::new(),
+            best: Vec::new(),
+            met: Vec::new(),
+            met_ends: Vec::new(),
+            single: Vec::new(),
+            single_ends: Vec::new(),
+            touched: Vec::new(),
         }
     }
 }
 
-impl<V: Value> Visit<V> {
-    /// For so many rows, and bits of them.
-    fn make_room(&mut self, total: usize, bits: usize) -> Result<()> {
-        grow(&mut self.met, total)?;
-        grow(&mut self.single, total)?;
-        grow(&mut self.touched, bits / 64)?;
-        Ok(())
-    }
-}
-
-/// Makes a vector at least as long as this.
-fn grow<T: Clone + Default>(vector: &mut Vec<T>, len: usize) -> Result<()> {
-    if vector.len() < len {
-        let more = len - vector.len();
-        room(vector, more, WHAT)?;
-        vector.resize(len, T::default());
-    }
+/// Makes a vector this long.
+fn extend<T: Clone + Default>(vector: &mut Vec<T>, len: usize) -> Result<()> {
+    room(vector, len - vector.len(), WHAT)?;
+    vector.resize(len, T::default());
     Ok(())
 }
