@@ -41,8 +41,8 @@ const LIST_AHEAD: usize = 2;
 const FAR: usize = 256;
 const LINE: usize = 64;
 /// Flags per row that is met, of those that tell whether it was met before, and how many there are at least.
-const FLAGS: usize = 32;
-const FEWEST: usize = 1 << 9;
+const FLAGS: usize = 64;
+const FEWEST: usize = 1 << 11;
 const WHAT: &str = "the search of few queries";
 
 /// How many of the queries have an entry in each column, if they are few enough of enough.

@@ -35,6 +35,8 @@ pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send +
     fn magnitude(sum: Self::Sum) -> u16;
     /// The least M_xy > 0 that may score `threshold` where M_yy is `yy` or more; rounding makes it less, never more.
     fn least(threshold: f64, xx: Self::Sum, yy: Self::Sum) -> Self::Sum;
+    /// So many products of ones.
+    fn ones(n: u32) -> Self::Sum;
     /// Whether so many entries with this sum of squares are surely all 1.
     fn all_ones(norm: Self::Sum, n: usize) -> bool;
     /// As a float.
@@ -86,6 +88,11 @@ impl Value for u16 {
     }
 
     #[inline(always)]
+    fn ones(n: u32) -> Self::Sum {
+        n
+    }
+
+    #[inline(always)]
     fn all_ones(norm: u32, n: usize) -> bool {
         norm as usize == n
     }
@@ -133,6 +140,11 @@ impl Value for u32 {
     }
 
     #[inline(always)]
+    fn ones(n: u32) -> Self::Sum {
+        n.into()
+    }
+
+    #[inline(always)]
     fn all_ones(norm: u64, n: usize) -> bool {
         norm as usize == n
     }
@@ -177,6 +189,11 @@ impl Value for f64 {
     #[inline(always)]
     fn real(self) -> f64 {
         self
+    }
+
+    #[inline(always)]
+    fn ones(n: u32) -> Self::Sum {
+        n.into()
     }
 
     #[inline(always)]
@@ -395,7 +412,18 @@ impl<'a, V: Value> Half<'a, V> {
     /// M_xy of a row and y, by merging the two.
     #[inline]
     pub fn product(&self, (x_columns, x_values): (&[i32], Option<&[V::Given]>), y: usize) -> V::Sum {
+        /// Pairs of entries up to which all of them are compared sooner than two short rows are merged.
+        const FEW: usize = 64;
         let (y_columns, y_values) = self.ones_or_row(y);
+        if x_values.is_none() && y_values.is_none() && x_columns.len() * y_columns.len() <= FEW {
+            let mut n = 0u32;
+            for b in y_columns {
+                for a in x_columns {
+                    n = n.wrapping_add(u32::from(a == b));
+                }
+            }
+            return V::ones(n);
+        }
         let mut sum = V::Sum::default();
         let (mut i, mut j) = (0, 0);
         while i < x_columns.len() && j < y_columns.len() {

@@ -19,9 +19,9 @@ const COLUMNS: Range<u32> = 10..15;
 const SHELVES: u32 = 10;
 /// Bits for the band of a row.
 const BITS: u32 = 3;
-/// Entries of a list from which on it is told by marks who is in it, and bits per entry.
+/// Entries of a list from which on marks tell who may be in it, and bits per entry.
 const LONG: usize = 1 << 8;
-const MARKS: usize = 32;
+const MARKS: usize = 16;
 /// No marks.
 const SHORT: u32 = u32::MAX;
 pub(super) const WHAT: &str = "the lists of the columns that are reached";
@@ -156,19 +156,25 @@ impl List {
     }
 }
 
-/// By some bits of a row, whether it may be in a list.
+/// Whether a row may be in a list: if both of its bits are set in its word.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Marks<'a> {
     words: &'a [u64],
-    mask: u32,
+}
+
+/// The word of a row among so many, a power of 2, and its bits.
+#[inline(always)]
+fn bits_of(row: u32, n_words: usize) -> (usize, u64) {
+    let hash = row.wrapping_mul(0x9E37_79B1);
+    ((hash >> 12) as usize & (n_words - 1), 1 << (hash & 63) | 1 << (hash >> 6 & 63))
 }
 
 impl Marks<'_> {
     /// 1 if it may be, else 0.
     #[inline(always)]
     pub fn get(&self, row: u32) -> usize {
-        let bit = row & self.mask;
-        (self.words[bit as usize / 64] >> (bit % 64) & 1) as usize
+        let (word, bits) = bits_of(row, self.words.len());
+        usize::from(self.words[word] & bits == bits)
     }
 }
 
@@ -182,7 +188,6 @@ pub(super) struct Lists<V: Value, I> {
     marks: Vec<Vec<u64>>,
     /// Columns of a shelf, as a power of 2.
     shelf: u32,
-    n_rows: usize,
     /// The greatest of all entries above the cut.
     pub greatest: V,
 }
@@ -259,10 +264,10 @@ impl<V: Value, I: Item<V>> Lists<V, I> {
                 task.check()?;
                 let first = ends[shelf] - run.len();
                 distribute(pieces(shelf), plan, first, lists, run);
-                mark(first, half.len(), lists, run)
+                mark(first, lists, run)
             })
             .collect::<Result<_>>()?;
-        Ok(Self { reached, lists, items, marks, shelf: columns, n_rows: half.len(), greatest })
+        Ok(Self { reached, lists, items, marks, shelf: columns, greatest })
     }
 
     /// The number of a column that is reached; asks the memory for where its list is.
@@ -282,16 +287,15 @@ impl<V: Value, I: Item<V>> Lists<V, I> {
     /// The marks of a list that has some.
     #[inline(always)]
     pub fn marks(&self, number: u32, list: &List) -> Marks<'_> {
-        let bits = marks_of(list.len(), self.n_rows);
-        let words = &self.marks[(number >> self.shelf) as usize][list.marks as usize..][..bits / 64];
-        Marks { words, mask: bits as u32 - 1 }
+        let words = &self.marks[(number >> self.shelf) as usize][list.marks as usize..];
+        Marks { words: &words[..words_of(list.len())] }
     }
 }
 
-/// Bits by which rows in a list are told from the others: one for each is enough.
+/// Words for the marks of a list.
 #[inline(always)]
-fn marks_of(len: usize, n_rows: usize) -> usize {
-    (len * MARKS).next_power_of_two().min(n_rows.next_power_of_two()).max(64)
+fn words_of(len: usize) -> usize {
+    (len * MARKS / 64).next_power_of_two()
 }
 
 /// Puts what rows have in columns that are reached by shelves, each element with its column on the shelf, the band and the place of its
@@ -406,22 +410,21 @@ fn distribute<'a, V: Value, I: Item<V> + 'a>(
 }
 
 /// Marks the rows of the long lists.
-fn mark<V: Value, I: Item<V>>(first: usize, n_rows: usize, lists: &mut [List], run: &[I]) -> Result<Vec<u64>> {
+fn mark<V: Value, I: Item<V>>(first: usize, lists: &mut [List], run: &[I]) -> Result<Vec<u64>> {
     let mut total = 0;
     for list in lists.iter_mut() {
         list.marks = SHORT;
         if list.len() >= LONG {
             list.marks = total as u32;
-            total += marks_of(list.len(), n_rows) / 64;
+            total += words_of(list.len());
         }
     }
     let mut marks = filled(total, 0u64, WHAT)?;
     for list in lists.iter().filter(|list| list.is_marked()) {
-        let bits = marks_of(list.len(), n_rows);
-        let words = &mut marks[list.marks as usize..][..bits / 64];
+        let words = &mut marks[list.marks as usize..][..words_of(list.len())];
         for item in &run[list.starts[0] as usize - first..list.starts[BANDS] as usize - first] {
-            let bit = item.row() as usize & (bits - 1);
-            words[bit / 64] |= 1 << (bit % 64);
+            let (word, bits) = bits_of(item.row(), words.len());
+            words[word] |= bits;
         }
     }
     Ok(marks)
