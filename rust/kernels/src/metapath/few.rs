@@ -40,9 +40,9 @@ const LIST_AHEAD: usize = 2;
 /// Bytes of a list that are asked for.
 const FAR: usize = 256;
 const LINE: usize = 64;
-/// Flags per row that is met, of those that tell whether it was met before, and how many there are at least.
-const FLAGS: usize = 64;
-const FEWEST: usize = 1 << 11;
+/// Places per row that is met, of those that tell whether it was met before, and how many there are at least.
+const PLACES: usize = 32;
+const FEWEST: usize = 1 << 13;
 const WHAT: &str = "the search of few queries";
 
 /// How many of the queries have an entry in each column, if they are few enough of enough.
@@ -116,8 +116,16 @@ struct Together<V: Value> {
     /// Rows of a band that were met once, with their products, and where those of each query end.
     single: Vec<(u32, V::Sum)>,
     single_ends: Vec<usize>,
-    /// Rows that one query met in a band.
-    touched: Vec<bool>,
+    /// When a row was last met, as far as places are enough to tell rows; a visit of a query to a band is one moment, from 1 on.
+    touched: Vec<u8>,
+    now: u8,
+}
+
+/// The rows that a query met in a band.
+#[derive(Debug)]
+struct Touched<'a> {
+    places: &'a mut [u8],
+    now: u8,
 }
 
 /// The part of a query, where it is known where each ends.
@@ -228,7 +236,7 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
     /// Goes through the lists of a query, and writes down what may count.
     #[inline(always)]
     fn visit(&self, at: usize, xx: V::Sum, band: usize, together: &mut Together<V>) -> Result<()> {
-        let Together { own, own_ends, best, met, single, touched, .. } = together;
+        let Together { own, own_ends, best, met, single, touched, now, .. } = together;
         let own = &own[part(own_ends, at)];
         let least = V::least(best[at].threshold(), xx, self.bands.from(band));
         let greatest = if band == BANDS - 1 { self.lists.greatest } else { self.bands.cut };
@@ -249,14 +257,20 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
         if total == 0 {
             return Ok(());
         }
-        let flags = (total * FLAGS).next_power_of_two().clamp(FEWEST, FEWEST.max(self.half.len().next_power_of_two()));
+        let places =
+            (total * PLACES).next_power_of_two().clamp(FEWEST, FEWEST.max(self.half.len().next_power_of_two()));
         let (first_met, first_single) = (met.len(), single.len());
         extend(met, first_met + total)?;
         extend(single, first_single + total)?;
-        if touched.len() < flags {
-            extend(touched, flags)?;
+        if touched.len() < places {
+            extend(touched, places)?;
         }
-        let touched = &mut touched[..flags];
+        *now = now.wrapping_add(1);
+        if *now == 0 {
+            touched.fill(0);
+            *now = 1;
+        }
+        let mut touched = Touched { places: &mut touched[..places], now: *now };
         let (mut n_met, mut n_single) = (first_met, first_single);
         for own in open {
             let list = &self.lists.items[own.list.part(band)];
@@ -265,7 +279,7 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
                 [] if exact => {
                     let single = &mut single[n_single..];
                     let mut n = 0;
-                    let n_met = meet(list, touched, met, |item, before| {
+                    let n_met = meet(list, &mut touched, met, |item, before| {
                         let product = own.value.add_product(item.value(greatest), V::Sum::default());
                         single[n] = (item.row(), product);
                         n += usize::from(!before & (product >= least));
@@ -276,12 +290,12 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
                 }
                 [last] => {
                     let (marks, more) = self.marks(last, greatest);
-                    meet(list, touched, met, |item, before| {
+                    meet(list, &mut touched, met, |item, before| {
                         let bound = one * item.value(greatest).real() + more[marks.get(item.row())];
                         before | !V::surely_below(bound, least)
                     })
                 }
-                _ => meet(list, touched, met, |item, before| {
+                _ => meet(list, &mut touched, met, |item, before| {
                     let mut bound = one * item.value(greatest).real();
                     for own in closed {
                         let (marks, more) = self.marks(own, greatest);
@@ -291,7 +305,6 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
                 }),
             };
         }
-        touched.fill(false);
         met.truncate(n_met);
         single.truncate(n_single);
         met[first_met..].iter().for_each(|&y| self.half.prefetch_start(y as usize));
@@ -321,13 +334,13 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
 #[inline(always)]
 fn meet<V, I: Item<V>>(
     list: &[I],
-    touched: &mut [bool],
+    touched: &mut Touched<'_>,
     met: &mut [u32],
     mut counts: impl FnMut(I, bool) -> bool,
 ) -> usize {
-    let (mask, mut n) = (touched.len() - 1, 0);
+    let (mask, mut n) = (touched.places.len() - 1, 0);
     for &item in list {
-        let before = std::mem::replace(&mut touched[item.row() as usize & mask], true);
+        let before = std::mem::replace(&mut touched.places[item.row() as usize & mask], touched.now) == touched.now;
         met[n] = item.row();
         n += usize::from(counts(item, before));
     }
@@ -345,6 +358,7 @@ impl<V: Value> Together<V> {
             single: Vec::new(),
             single_ends: Vec::new(),
             touched: Vec::new(),
+            now: 0,
         }
     }
 }

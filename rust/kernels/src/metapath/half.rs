@@ -3,9 +3,9 @@
 use super::columns::Columns;
 use super::score::quotient;
 use super::{Number, Relation};
+use crate::Result;
 use crate::parallel::{Task, collected, filled, reserve, zeros};
 use crate::simd::prefetch;
-use crate::Result;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::fmt::Debug;
