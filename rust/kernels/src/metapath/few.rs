@@ -1,17 +1,22 @@
 //! Few queries of many nodes: Wᵀ is made of the columns that they reach, and not in order.
 //!
-//! Rows come in bands ([`super::bands`]), the lightest (in M_yy) first: sharing little with a light row scores more than sharing as little
-//! with a heavy one, so the k-th best score θ of a query is soon high. From then on most rows in its lists need not be
-//! looked at. Let M(θ) be the least M_xy that scores θ with a row of a band:
+//! Rows come in bands ([`super::bands`]), the lightest (in M_yy) first: sharing little with a light row
+//! scores more than sharing as little with a heavy one, so the k-th best score θ of a query is soon high.
+//! From then on most rows in its lists need not be looked at. Let M(θ) be the least M_xy that scores θ with a
+//! row of a band:
 //!
-//! - The longest lists of x are *closed* while w_x, summed over their columns and times the greatest entry of a row, is below M(θ):
-//!   no row that is in those alone can count. They are not read. Marks of some bits a row tell who may be in them.
-//! - A row that is met once in the lists that are read shares that column with x, and those closed ones where its mark is.
+//! - The longest lists of x are *closed* while w_x, summed over their columns and times the greatest entry of
+//!   a row, is below M(θ): no row that is in those alone can count. They are not read. Marks of some bits a
+//!   row tell who may be in them.
+//! - A row that is met once in the lists that are read shares that column with x, and those closed ones where
+//!   its mark is.
 //!
-//! What remains, or is met twice, is multiplied out. Where nothing is closed, a row that is met once has that product alone.
+//! What remains, or is met twice, is multiplied out. Where nothing is closed, a row that is met once has that
+//! product alone.
 //!
-//! Where the queries' rows are more than a share of all, Wᵀ is as soon made of all columns and in order (`top_k`), and sums of whole lists are
-//! no more to read; so it is where Wᵀ is small. Where there are many paths per node, tiles are cheapest.
+//! Where queries reach more than a few of the rows, most of those are met twice, and M by its own rows is cheaper (`top_k`): it sums whole
+//! lists. So it is where the queries' rows are more than a share of all, and where Wᵀ is small. Where there are many paths per
+//! node, tiles are cheapest.
 
 use super::bands::{BANDS, Bands};
 use super::half::{Half, Scratches, Value};
@@ -28,6 +33,8 @@ use std::ops::Range;
 const SHARE: usize = 8;
 /// Entries from which on this pays.
 const LEAST: usize = 1 << 20;
+/// Products that are summed per query, at most: one for so many rows.
+const SUMS: u64 = 64;
 /// Rows that are looked at to estimate something.
 const SAMPLE: usize = 1 << 10;
 /// Entries of the longest row for which bounds hold in spite of rounding.
@@ -43,6 +50,8 @@ const LINE: usize = 64;
 /// Places per row that is met, of those that tell whether it was met before, and how many there are at least.
 const PLACES: usize = 32;
 const FEWEST: usize = 1 << 13;
+/// Rows that are met, after which those are seen to.
+const MANY: usize = 1 << 15;
 const WHAT: &str = "the search of few queries";
 
 /// How many of the queries have an entry in each column, if they are few enough of enough.
@@ -64,7 +73,13 @@ pub(super) fn multiplications<V: Value>(half: &Half<'_, V>, counts: &[u32]) -> u
     rows.map(products).sum::<u64>() * step as u64
 }
 
-/// Fills the answers to the queries, k numbers each; `counts` says how many of them have an entry in each column.
+/// Whether the rows of M have so few sums that it pays not to keep any.
+pub(super) fn pays(n: usize, multiplications: u64, queries: usize) -> bool {
+    multiplications <= queries as u64 * n as u64 / SUMS
+}
+
+/// Fills the answers to the queries, k numbers each; `counts` says how many of them have an entry in each
+/// column.
 pub(super) fn top_k<V: Value>(
     half: &Half<'_, V>,
     counts: &[u32],
@@ -103,7 +118,8 @@ struct Own<V> {
 
 /// Queries that are answered together.
 ///
-/// Each step waits for memory, so it is taken for all of them before the next one, or asked for some queries ahead.
+/// Each step waits for memory, so it is taken for all of them before the next one, or asked for some queries
+/// ahead.
 #[derive(Debug)]
 struct Together<V: Value> {
     /// Their entries, those of each with the longest list first, and where each ends.
@@ -116,7 +132,8 @@ struct Together<V: Value> {
     /// Rows of a band that were met once, with their products, and where those of each query end.
     single: Vec<(u32, V::Sum)>,
     single_ends: Vec<usize>,
-    /// When a row was last met, as far as places are enough to tell rows; a visit of a query to a band is one moment, from 1 on.
+    /// When a row was last met, as far as places are enough to tell rows; a visit of a query to a band is one
+    /// moment, from 1 on.
     touched: Vec<u8>,
     now: u8,
 }
@@ -188,11 +205,7 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
 
     /// Finds what may be among the best in a band.
     fn read(&self, queries: &[i64], band: usize, together: &mut Together<V>, task: &Task) -> Result<()> {
-        task.check()?;
-        together.met.clear();
-        together.met_ends.clear();
-        together.single.clear();
-        together.single_ends.clear();
+        let mut first = 0;
         for (at, &x) in queries.iter().enumerate() {
             if at + LIST_AHEAD < queries.len() {
                 let ahead = &together.own[part(&together.own_ends, at + LIST_AHEAD)];
@@ -201,8 +214,19 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
             self.visit(at, self.half.norms[x as usize], band, together)?;
             together.met_ends.push(together.met.len());
             together.single_ends.push(together.single.len());
+            if together.met.len() + together.single.len() >= MANY || at + 1 == queries.len() {
+                task.check()?;
+                self.settle(&queries[first..=at], first, together);
+                first = at + 1;
+            }
         }
+        Ok(())
+    }
+
+    /// Offers what some queries, of which `first` is the first, met in a band.
+    fn settle(&self, queries: &[i64], first: usize, together: &mut Together<V>) {
         let Together { best, met, met_ends, single, single_ends, .. } = together;
+        let best = &mut best[first..];
         met.iter().for_each(|&y| self.half.prefetch_row(y as usize));
         for (at, (&x, best)) in queries.iter().zip(best.iter_mut()).enumerate() {
             let met = &mut met[part(met_ends, at)];
@@ -223,7 +247,10 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
                 }
             }
         }
-        Ok(())
+        met.clear();
+        met_ends.clear();
+        single.clear();
+        single_ends.clear();
     }
 
     /// Asks the memory for the start of a part of a list.
@@ -328,7 +355,8 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
     }
 }
 
-/// Goes through a list, and writes down those of which `counts` says so, by whether they were met before. How many that are.
+/// Goes through a list, and writes down those of which `counts` says so, by whether they were met before. How
+/// many that are.
 ///
 /// Whether one counts cannot be predicted: all are written down, and what does not count is written over.
 #[inline(always)]

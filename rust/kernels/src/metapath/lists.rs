@@ -1,7 +1,8 @@
 //! The rows by the columns that queries reach, in bands.
 //!
-//! Rows are read once, one after the other. What a column holds would go to as many places as there are columns, so it is first
-//! put by *shelves* of columns, of which a block of rows fills each a little, and then from each shelf into its lists: both stay in the cache.
+//! Rows are read once, one after the other. What a column holds would go to as many places as there are
+//! columns, so it is first put by *shelves* of columns, of which a block of rows fills each a little, and
+//! then from each shelf into its lists: both stay in the cache.
 
 use super::bands::{BANDS, Bands, NONE};
 use super::half::{Half, Scratches, Value};
@@ -298,11 +299,11 @@ fn words_of(len: usize) -> usize {
     (len * MARKS / 64).next_power_of_two()
 }
 
-/// Puts what rows have in columns that are reached by shelves, each element with its column on the shelf, the band and the place of its
-/// row in the block. Where shelves end, and the greatest entry above the cut.
+/// Puts what rows have in columns that are reached by shelves, each element with its column on the shelf, the
+/// band and the place of its row in the block. Where shelves end, and the greatest entry above the cut.
 ///
-/// Whether a column is reached and where a row ends cannot be predicted: all is written down, and what is not wanted
-/// is written over.
+/// Whether a column is reached and where a row ends cannot be predicted: all is written down, and what is not
+/// wanted is written over.
 fn shelve<V: Value, I: Item<V>>(
     half: &Half<'_, V>,
     rows: Range<usize>,

@@ -155,16 +155,14 @@ impl<'a> PathSim<'a> {
         }
         // Kept columns answer a query in microseconds, on the thread that asks.
         let kept = with_half!(self, |half| half.has_columns());
-        if let Some(queries) = queries.filter(|_| !kept) {
-            if let Some(counts) = with_half!(self, |half| few::reached(half, queries))? {
-                let in_tiles = match &self.kind {
-                    Kind::Narrow(half) => Tiles::fit(half, few::multiplications(half, &counts), q),
-                    _ => false,
-                };
-                if !in_tiles {
-                    with_half!(self, |half| few::top_k(half, &counts, k, queries, include_self, out, task))?;
-                    return Ok((nodes, scores));
-                }
+        if let Some(queries) = queries.filter(|_| !kept)
+            && let Some(counts) = with_half!(self, |half| few::reached(half, queries))?
+        {
+            let products = with_half!(self, |half| few::multiplications(half, &counts));
+            let in_tiles = matches!(&self.kind, Kind::Narrow(half) if Tiles::fit(half, products, q));
+            if !in_tiles && few::pays(self.len(), products, q) {
+                with_half!(self, |half| few::top_k(half, &counts, k, queries, include_self, out, task))?;
+                return Ok((nodes, scores));
             }
         }
         task.expect(q);

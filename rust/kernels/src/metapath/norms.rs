@@ -11,7 +11,8 @@ use rayon::prelude::*;
 /// # Errors
 /// [`Error::OutOfMemory`].
 pub(super) fn of_small_counts(half: Relation<'_, i64>) -> Result<Vec<u32>> {
-    /// Rows that are looked at together: mostly all of their entries are 1, and need not be summed one by one.
+    /// Rows that are looked at together: mostly all of their entries are 1, and need not be summed one by
+    /// one.
     const FEW: usize = 64;
     let (starts, _, values) = half.arrays();
     let mut norms = zeros(half.n_rows(), "the diagonal")?;
