@@ -25,7 +25,7 @@ def top(A, queries=None): return pathsim_top_k([A], 10, queries=queries, n_jobs=
     [
         ("half(20_000, 9_000, 350_000, 2)", "None"),  # as authors and terms: all pairs would take gigabytes
         ("half(300_000, 60_000, 1_500_000, 2)", "np.arange(0, 300_000, 50)"),  # few of many
-        ("half(300_000, 60_000, 1_500_000, 2)", "np.arange(0, 300_000, 6)"),  # more than are streamed past
+        ("half(300_000, 60_000, 1_500_000, 2)", "np.arange(0, 300_000, 6)"),  # more than a share of all
     ],
 )
 def test_the_best_take_the_half_matrix_twice_the_result_and_64_mib(make, queries):
@@ -64,7 +64,7 @@ assert same() and in_child(same) == 0
 
 
 @with_signals
-def test_ctrl_c_stops_a_pass_past_the_queries():
+def test_ctrl_c_stops_many_queries_of_many_nodes():
     """One that would take minutes: a tenth of the nodes are queries and most of them reach a few columns."""
     out = alone(
         PRELUDE

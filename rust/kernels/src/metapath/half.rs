@@ -2,17 +2,16 @@
 
 use super::columns::Columns;
 use super::score::quotient;
-use super::{Number, ROWS, Relation};
+use super::{Number, Relation};
+use crate::Result;
 use crate::parallel::{Task, collected, filled, reserve, zeros};
 use crate::simd::prefetch;
-use crate::{Error, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::OnceLock;
 
-/// Entries of a row, on average, up to which rows are short.
-const SHORT: usize = 16;
 /// Pairs that a thread scores at a time.
 const PAIRS: usize = 1 << 12;
 
@@ -22,6 +21,8 @@ pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send +
     type Given: Number;
     /// 1.
     const ONE: Self;
+    /// Whether entries that are not above 1 are 1.
+    const WHOLE: bool;
     /// A sum of products.
     type Sum: Copy + Debug + Default + PartialEq + PartialOrd + Send + Sync;
     /// What was given, which is known to fit.
@@ -34,6 +35,8 @@ pub(super) trait Value: Copy + Debug + Default + PartialEq + PartialOrd + Send +
     fn magnitude(sum: Self::Sum) -> u16;
     /// The least M_xy > 0 that may score `threshold` where M_yy is `yy` or more; rounding makes it less, never more.
     fn least(threshold: f64, xx: Self::Sum, yy: Self::Sum) -> Self::Sum;
+    /// So many products of ones.
+    fn ones(n: u32) -> Self::Sum;
     /// Whether so many entries with this sum of squares are surely all 1.
     fn all_ones(norm: Self::Sum, n: usize) -> bool;
     /// As a float.
@@ -50,6 +53,7 @@ impl Value for u16 {
     type Given = i64;
     type Sum = u32;
     const ONE: Self = 1;
+    const WHOLE: bool = true;
 
     #[inline(always)]
     fn of(given: i64) -> Self {
@@ -84,6 +88,11 @@ impl Value for u16 {
     }
 
     #[inline(always)]
+    fn ones(n: u32) -> Self::Sum {
+        n
+    }
+
+    #[inline(always)]
     fn all_ones(norm: u32, n: usize) -> bool {
         norm as usize == n
     }
@@ -98,6 +107,7 @@ impl Value for u32 {
     type Given = i64;
     type Sum = u64;
     const ONE: Self = 1;
+    const WHOLE: bool = true;
 
     #[inline(always)]
     fn of(given: i64) -> Self {
@@ -130,6 +140,11 @@ impl Value for u32 {
     }
 
     #[inline(always)]
+    fn ones(n: u32) -> Self::Sum {
+        n.into()
+    }
+
+    #[inline(always)]
     fn all_ones(norm: u64, n: usize) -> bool {
         norm as usize == n
     }
@@ -144,6 +159,7 @@ impl Value for f64 {
     type Given = f64;
     type Sum = f64;
     const ONE: Self = 1.0;
+    const WHOLE: bool = false;
 
     #[inline(always)]
     fn of(given: f64) -> Self {
@@ -173,6 +189,11 @@ impl Value for f64 {
     #[inline(always)]
     fn real(self) -> f64 {
         self
+    }
+
+    #[inline(always)]
+    fn ones(n: u32) -> Self::Sum {
+        n.into()
     }
 
     #[inline(always)]
@@ -261,16 +282,33 @@ impl<'a, V: Value> Half<'a, V> {
         (columns, (!V::all_ones(self.norms[row], columns.len())).then_some(values))
     }
 
-    /// Some rows, asked from the memory before their turn.
-    pub fn rows(&self, rows: &[i64]) -> impl Iterator<Item = (&[i32], &[V::Given])> {
+    /// How many of these rows have an entry in each column.
+    pub fn counts_of(&self, rows: &[i64], what: &'static str) -> Result<Vec<u32>> {
         const AHEAD: usize = 12;
-        rows.iter().enumerate().map(|(at, &row)| {
+        let mut counts = zeros(self.n_columns, what)?;
+        for (at, &row) in rows.iter().enumerate() {
             if let Some(&far) = rows.get(at + 2 * AHEAD) {
                 self.prefetch_start(far as usize);
                 self.prefetch_row(rows[at + AHEAD] as usize);
             }
-            self.row(row as usize)
-        })
+            self.row(row as usize).0.iter().for_each(|&column| counts[column as usize] += 1);
+        }
+        Ok(counts)
+    }
+
+    /// The entries of some rows.
+    #[inline]
+    pub fn span(&self, rows: Range<usize>) -> Range<usize> {
+        self.starts[rows.start] as usize..self.starts[rows.end] as usize
+    }
+
+    /// Some rows together, those without paths too: where each is among the columns and values.
+    #[allow(clippy::type_complexity)]
+    pub fn block(&self, rows: Range<usize>) -> (impl Iterator<Item = Range<usize>>, &[i32], &[V::Given]) {
+        let (starts, span) = (&self.starts[rows.start..=rows.end], self.span(rows));
+        let first = span.start;
+        let rows = starts.windows(2).map(move |pair| pair[0] as usize - first..pair[1] as usize - first);
+        (rows, &self.indices[span.clone()], &self.values[span])
     }
 
     /// Asks the memory for where a row starts.
@@ -367,89 +405,38 @@ impl<'a, V: Value> Half<'a, V> {
     }
 
     fn pair(&self, x: usize, y: usize) -> f64 {
-        let ((x_columns, x_values), (y_columns, y_values)) = (self.row(x), self.row(y));
+        let sum = self.product(self.ones_or_row(x), y);
+        if sum == V::Sum::default() { 0.0 } else { V::score(sum, self.norms[x], self.norms[y]) }
+    }
+
+    /// M_xy of a row and y, by merging the two.
+    #[inline]
+    pub fn product(&self, (x_columns, x_values): (&[i32], Option<&[V::Given]>), y: usize) -> V::Sum {
+        /// Pairs of entries up to which all of them are compared sooner than two short rows are merged.
+        const FEW: usize = 64;
+        let (y_columns, y_values) = self.ones_or_row(y);
+        if x_values.is_none() && y_values.is_none() && x_columns.len() * y_columns.len() <= FEW {
+            let mut n = 0u32;
+            for b in y_columns {
+                for a in x_columns {
+                    n = n.wrapping_add(u32::from(a == b));
+                }
+            }
+            return V::ones(n);
+        }
         let mut sum = V::Sum::default();
         let (mut i, mut j) = (0, 0);
         while i < x_columns.len() && j < y_columns.len() {
             let (a, b) = (x_columns[i], y_columns[j]);
-            if a == b {
-                sum = V::of(x_values[i]).add_product(V::of(y_values[j]), sum);
-            }
+            // Which is the case cannot be predicted, so a product is made of any two.
+            let value = |values: Option<&[V::Given]>, at: usize| values.map_or(V::ONE, |values| V::of(values[at]));
+            let more = value(x_values, i).add_product(value(y_values, j), sum);
+            sum = if a == b { more } else { sum };
             i += usize::from(a <= b);
             j += usize::from(b <= a);
         }
-        if sum == V::Sum::default() { 0.0 } else { V::score(sum, self.norms[x], self.norms[y]) }
+        sum
     }
-}
-
-/// M_xx of each row of counts, where all are known to be below 2³¹.
-///
-/// # Errors
-/// [`Error::OutOfMemory`].
-pub(super) fn norms_of_small_counts(half: Relation<'_, i64>) -> Result<Vec<u32>> {
-    let mut norms = zeros(half.n_rows(), "the diagonal")?;
-    norms.par_chunks_mut(ROWS).enumerate().try_for_each(|(block, norms)| {
-        let (starts, _, values) = half.arrays();
-        let starts = &starts[block * ROWS..][..=norms.len()];
-        let values = &values[starts[0] as usize..starts[norms.len()] as usize];
-        let square = |sum: u32, &v: &i64| sum.wrapping_add((v as u32).wrapping_mul(v as u32));
-        let rows = norms.iter_mut().zip(starts.windows(2));
-        let row = |pair: &[i64]| ((pair[0] - starts[0]) as usize, (pair[1] - starts[0]) as usize);
-        if values.len() > SHORT * ROWS {
-            rows.map(|(norm, pair)| (norm, row(pair)))
-                .for_each(|(norm, (start, end))| *norm = values[start..end].iter().fold(0, square));
-            return Ok(());
-        }
-        // Where a short row ends cannot be predicted: one sum runs through all of them, and a row is what it grew by.
-        let (mut sum, mut sums) = (0, reserve(values.len() + 1, "the diagonal")?);
-        sums.push(sum);
-        sums.extend(values.iter().map(|v| {
-            sum = square(sum, v);
-            sum
-        }));
-        rows.map(|(norm, pair)| (norm, row(pair)))
-            .for_each(|(norm, (start, end))| *norm = sums[end].wrapping_sub(sums[start]));
-        Ok(())
-    })?;
-    Ok(norms)
-}
-
-/// M_xx of each row of counts.
-///
-/// # Errors
-/// [`Error::Overflow`] where M_xx + M_yy could be beyond 63 bits, [`Error::OutOfMemory`].
-pub(super) fn norms_of_counts(half: Relation<'_, i64>) -> Result<Vec<u64>> {
-    const BEYOND: u64 = 1 << 62;
-    let mut norms = zeros(half.n_rows(), "the diagonal")?;
-    norms.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, norm)| {
-        *norm = half.parts(row).1.iter().fold(0, |sum: u64, &v| match v.checked_mul(v) {
-            Some(square) => sum.saturating_add(square as u64),
-            None => BEYOND,
-        });
-    });
-    if let Some(row) = norms.iter().position(|&norm| norm >= BEYOND) {
-        let norm = half.parts(row).1.iter().map(|&v| (v as f64).powi(2)).sum::<f64>();
-        return Err(Error::Overflow(format!("node {row} has about {norm:.3e} paths to itself: must be below 2**62.")));
-    }
-    Ok(norms)
-}
-
-/// M_xx of each row of weights.
-///
-/// # Errors
-/// [`Error::Overflow`] where twice of it is not finite, [`Error::OutOfMemory`].
-pub(super) fn norms_of_weights(half: Relation<'_, f64>) -> Result<Vec<f64>> {
-    let mut norms = zeros(half.n_rows(), "the diagonal")?;
-    norms.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, norm)| {
-        *norm = half.parts(row).1.iter().fold(0.0, |sum, &v| Value::add_product(v, v, sum));
-    });
-    if let Some(row) = norms.iter().position(|&norm: &f64| !(2.0 * norm).is_finite()) {
-        return Err(Error::Overflow(format!(
-            "the weight of the paths from node {row} to itself, {:e}, is too large: twice of it must be finite.",
-            norms[row]
-        )));
-    }
-    Ok(norms)
 }
 
 /// What threads write into while they work on a row: made when a thread needs one, and used again.

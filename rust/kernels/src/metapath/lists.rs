@@ -1,330 +1,432 @@
-//! The queries by their middle nodes, in the order in which [`super::stream`] reads them.
+//! The rows by the columns that queries reach, in bands.
+//!
+//! Rows are read once, one after the other. What a column holds would go to as many places as there are
+//! columns, so it is first put by *shelves* of columns, of which a block of rows fills each a little, and
+//! then from each shelf into its lists: both stay in the cache.
 
-use super::half::{Half, Value};
-use crate::Result;
-use crate::parallel::{filled, reserve, split_runs};
+use super::bands::{BANDS, Bands, NONE};
+use super::half::{Half, Scratches, Value};
+use crate::parallel::{filled, reserve, room, split_runs, zeros};
 use crate::simd::prefetch;
+use crate::{Result, Task};
 use rayon::prelude::*;
-use std::cmp::Reverse;
+use std::ops::Range;
 
-/// Entries of the longest row for which bounds hold in spite of rounding.
-const LONGEST: usize = 1 << 20;
-/// Queries, or lists, that a thread takes at a time.
-const SOME: usize = 1 << 9;
-/// Elements after the last list, so that this many may be read from anywhere in one.
-pub(super) const AFTER: usize = 4;
-const WHAT: &str = "the lists of the queries";
+/// Rows that are read together, at most, and about how many entries.
+const ROWS: u32 = 14;
+const ENTRIES: usize = 1 << 17;
+/// Columns of a shelf, at least and at most, and how many shelves there are if that holds.
+const COLUMNS: Range<u32> = 10..15;
+const SHELVES: u32 = 10;
+/// Bits for the band of a row.
+const BITS: u32 = 3;
+/// Entries of a list from which on marks tell who may be in it, and bits per entry.
+const LONG: usize = 1 << 8;
+const MARKS: usize = 16;
+/// No marks.
+const SHORT: u32 = u32::MAX;
+pub(super) const WHAT: &str = "the lists of the columns that are reached";
 
-/// The queries by their middle nodes. Only middle nodes that a query reaches are numbered; in order are they by the lengths of
-/// their lists, then by number.
+/// An element of a list: a row and, unless it is known, its entry.
+pub(super) trait Item<V>: Copy + Default + Send + Sync {
+    /// Whether it knows its entry.
+    const VALUED: bool;
+    /// Of a row, or what stands for it.
+    fn new(row: u32, value: V) -> Self;
+    /// What stands for the row.
+    fn row(self) -> u32;
+    /// As it is, but for what stands for the row.
+    fn at(self, row: u32) -> Self;
+    /// The entry, where it is not known this one.
+    fn value(self, known: V) -> V;
+}
+
+impl<V> Item<V> for u32 {
+    const VALUED: bool = false;
+
+    #[inline(always)]
+    fn new(row: u32, _: V) -> Self {
+        row
+    }
+
+    #[inline(always)]
+    fn row(self) -> u32 {
+        self
+    }
+
+    #[inline(always)]
+    fn at(self, row: u32) -> Self {
+        row
+    }
+
+    #[inline(always)]
+    fn value(self, known: V) -> V {
+        known
+    }
+}
+
+impl<V: Value> Item<V> for (u32, V) {
+    const VALUED: bool = true;
+
+    #[inline(always)]
+    fn new(row: u32, value: V) -> Self {
+        (row, value)
+    }
+
+    #[inline(always)]
+    fn row(self) -> u32 {
+        self.0
+    }
+
+    #[inline(always)]
+    fn at(self, row: u32) -> Self {
+        (row, self.1)
+    }
+
+    #[inline(always)]
+    fn value(self, _: V) -> V {
+        self.1
+    }
+}
+
+/// The columns that queries reach, numbered in their order.
 #[derive(Debug)]
-pub(super) struct Lists<V: Value> {
-    /// Which columns are numbered, and how many are before each word.
+struct Reached {
+    /// Which columns they are, and how many are before each word.
     bits: Vec<u64>,
     before: Vec<u32>,
-    /// Of each number: where its list starts and where its three parts end. Queries whose single entry may count come
-    /// first, then those whose column is not closed, then the others.
-    pub ends: Vec<[u32; 4]>,
-    pub list: Vec<(u32, V)>,
-    /// What the lists hold, with its places among the entries of the queries: queries ascend.
-    whole: Vec<(u32, u32)>,
-    /// Where rows of the queries start: (number, entry), and their places, the longest list first.
-    pub starts: Vec<u32>,
-    pub entries: Vec<(u32, V)>,
-    ranked: Vec<u32>,
-    /// M_xx and node of each query.
-    pub queries: Vec<(V::Sum, u32)>,
-    /// Signs of the queries, see [`Signs`].
-    pub signs: Vec<Signs>,
-    longest: usize,
+    len: usize,
 }
 
-impl<V: Value> Lists<V> {
-    /// Of the rows of the queries.
-    pub fn new(half: &Half<'_, V>, queries: &[i64]) -> Result<Self> {
-        let mut starts = reserve(queries.len() + 1, WHAT)?;
-        let (mut total, mut longest) = (0, 0);
-        starts.push(0);
-        for (columns, _) in half.rows(queries) {
-            total += columns.len();
-            longest = longest.max(columns.len());
-            starts.push(total as u32);
+impl Reached {
+    /// Those with a count.
+    fn new(counts: &[u32]) -> Result<Self> {
+        let (mut bits, mut before) =
+            (reserve(counts.len().div_ceil(64), WHAT)?, reserve(counts.len().div_ceil(64), WHAT)?);
+        let mut len = 0;
+        for counts in counts.chunks(64) {
+            let word = counts.iter().rev().fold(0u64, |word, &count| word << 1 | u64::from(count > 0));
+            bits.push(word);
+            before.push(len as u32);
+            len += word.count_ones() as usize;
         }
-        let mut lists = Self {
-            bits: filled(half.n_columns().div_ceil(64), 0, WHAT)?,
-            before: Vec::new(),
-            ends: Vec::new(),
-            list: filled(total + AFTER, (0, V::default()), WHAT)?,
-            whole: filled(total, (0, 0), WHAT)?,
-            starts,
-            entries: filled(total, (0, V::default()), WHAT)?,
-            ranked: filled(total, 0, WHAT)?,
-            queries: reserve(queries.len(), WHAT)?,
-            signs: filled(queries.len(), Signs::default(), WHAT)?,
-            longest,
-        };
-        lists.queries.extend(queries.iter().map(|&x| (half.norms[x as usize], x as u32)));
-        let runs = split_runs(&mut lists.entries, stops(&lists.starts));
-        runs.into_par_iter().zip(queries.par_chunks(SOME)).for_each(|(run, queries)| {
-            let entries = half.rows(queries).flat_map(|(columns, values)| columns.iter().zip(values));
-            run.iter_mut().zip(entries).for_each(|(slot, (&column, &value))| *slot = (column as u32, V::of(value)));
-        });
-        for &(column, _) in &lists.entries {
-            lists.bits[column as usize / 64] |= 1 << (column % 64);
-        }
-        lists.number()?;
-        lists.rank();
-        Ok(lists)
+        Ok(Self { bits, before, len })
     }
 
-    /// Numbers the columns that queries reach, and lists whom they are reached by.
-    fn number(&mut self) -> Result<()> {
-        self.before = reserve(self.bits.len(), WHAT)?;
-        let mut n_numbers = 0;
-        for word in &self.bits {
-            self.before.push(n_numbers);
-            n_numbers += u64::count_ones(*word);
-        }
-        self.ends = filled(n_numbers as usize, [0; 4], WHAT)?;
-        for at in 0..self.entries.len() {
-            let number = self.place(self.entries[at].0 as i32);
-            self.entries[at].0 = number as u32;
-            self.ends[number][3] += 1;
-        }
-        let mut sum = 0;
-        for ends in &mut self.ends {
-            let length = ends[3];
-            *ends = [sum; 4];
-            sum += length;
-        }
-        for (x, pair) in (0..).zip(self.starts.windows(2)) {
-            for at in pair[0]..pair[1] {
-                let end = &mut self.ends[self.entries[at as usize].0 as usize][3];
-                self.whole[*end as usize] = (x, at);
-                *end += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts the places of each query's entries in order.
-    fn rank(&mut self) {
-        let (entries, ends) = (&self.entries, &self.ends);
-        let rank = |&at: &u32| {
-            let number = entries[at as usize].0;
-            let ends = &ends[number as usize];
-            Reverse((ends[3] - ends[0], number))
-        };
-        let runs = split_runs(&mut self.ranked, stops(&self.starts));
-        runs.into_par_iter().zip(self.starts.par_chunks(SOME)).enumerate().for_each(|(chunk, (mut run, starts))| {
-            for x in chunk * SOME..(chunk * SOME + starts.len()).min(self.starts.len() - 1) {
-                let (start, end) = (self.starts[x], self.starts[x + 1]);
-                let (own, rest) = run.split_at_mut((end - start) as usize);
-                own.iter_mut().zip(start..end).for_each(|(slot, at)| *slot = at);
-                own.sort_unstable_by_key(rank);
-                run = rest;
-            }
-        });
-    }
-
-    /// The number of a column that has one.
+    /// Whether a column is one of them.
     #[inline(always)]
-    fn place(&self, column: i32) -> usize {
-        let (word, bit) = (column as usize / 64, column as u32 % 64);
-        (self.before[word] + (self.bits[word] & ((1 << bit) - 1)).count_ones()) as usize
+    fn has(&self, column: u32) -> bool {
+        self.bits[column as usize / 64] >> (column % 64) & 1 != 0
     }
 
-    /// Whether a row has an entry above the cut, and its numbers and entries, as many as are told.
+    /// The number of one that is.
     #[inline(always)]
-    pub fn hits(
-        &self,
-        (columns, values): (&[i32], Option<&[V::Given]>),
-        cut: V,
-        first: usize,
-        hits: &mut Vec<(u32, V)>,
-    ) -> (bool, usize) {
-        // All are written down, but only those that are numbered stay: which they are cannot be predicted.
-        if hits.len() < first + columns.len() {
-            hits.resize(2 * (first + columns.len()), (0, V::default()));
-        }
-        let (mut heavy, mut n) = (false, first);
-        let mut hit = |column: i32, value: V| {
-            heavy |= value > cut;
-            hits[n] = (column as u32, value);
-            n += (self.bits[column as usize / 64] >> (column % 64) & 1) as usize;
-        };
-        match values {
-            Some(values) => columns.iter().zip(values).for_each(|(&column, &value)| hit(column, V::of(value))),
-            None => columns.iter().for_each(|&column| hit(column, V::ONE)),
-        }
-        (heavy, n)
-    }
-
-    /// Numbers what [`Lists::hits`] found, and asks the memory for where the lists are.
-    #[inline(always)]
-    pub fn find(&self, hits: &mut [(u32, V)]) {
-        for hit in hits {
-            hit.0 = self.place(hit.0 as i32) as u32;
-            prefetch(&self.ends, hit.0 as usize);
-        }
-    }
-
-    /// Puts each list in its three parts.
-    pub fn arrange(&mut self, least: &[V::Sum], cut: V) -> Result<()> {
-        let mut parts = filled(self.entries.len(), 0u8, WHAT)?;
-        let runs = split_runs(&mut parts, stops(&self.starts));
-        let (starts, entries, ranked, longest) = (&self.starts, &self.entries, &self.ranked, self.longest);
-        let queries = self.signs.par_chunks_mut(SOME).zip(least.par_chunks(SOME)).zip(runs).enumerate();
-        queries.for_each(|(chunk, ((signs, least), parts))| {
-            let first = starts[chunk * SOME] as usize;
-            for ((x, sign), &least) in (chunk * SOME..).zip(signs).zip(least) {
-                let own = starts[x] as usize..starts[x + 1] as usize;
-                let (ranked, own) = (&ranked[own.clone()], &entries[own]);
-                let shared = |n: f64| {
-                    let greatest = own.iter().map(|entry| entry.1.real()).fold(0.0, f64::max);
-                    longest > LONGEST || !V::surely_below(n * greatest * cut.real(), least)
-                };
-                let enough = if shared(1.0) { 1 } else { 2 + u32::from(!shared(2.0)) };
-                *sign = Signs::of_query(own.iter().map(|entry| entry.0), enough);
-                let (mut closed, mut sum) = (longest <= LONGEST, 0.0);
-                for &at in ranked {
-                    let most = entries[at as usize].1.real() * cut.real();
-                    sum += most;
-                    closed = closed && V::surely_below(sum, least);
-                    parts[at as usize - first] = if closed { 2 } else { u8::from(V::surely_below(most, least)) };
-                }
-            }
-        });
-        let stops = self.ends.chunks(SOME).map(|chunk| chunk[chunk.len() - 1][3] as usize);
-        let runs = split_runs(&mut self.list, stops);
-        self.ends.par_chunks_mut(SOME).zip(runs).for_each(|(ends, list)| {
-            let first = ends[0][0];
-            for ends in ends {
-                let whole = &self.whole[ends[0] as usize..ends[3] as usize];
-                let mut next = ends[0];
-                for part in 0..3u8 {
-                    for &(slot, at) in whole {
-                        if parts[at as usize] == part {
-                            list[(next - first) as usize] = (slot, entries[at as usize].1);
-                            next += 1;
-                        }
-                    }
-                    ends[1 + usize::from(part)] = next;
-                }
-            }
-        });
-        Ok(())
-    }
-
-    /// Which of the hits is the last in order. Numbers ascend.
-    #[inline(always)]
-    pub fn last(&self, hits: &[(u32, V)]) -> usize {
-        let (mut last, mut most) = (0, 0);
-        for (at, &(number, _)) in hits.iter().enumerate() {
-            let ends = &self.ends[number as usize];
-            let length = ends[3] - ends[0];
-            last = if length >= most { at } else { last };
-            most = most.max(length);
-        }
-        last
-    }
-
-    /// Where the part of a list is that a row reads.
-    #[inline(always)]
-    pub fn part(&self, number: u32, heavy: bool, last: bool) -> (u32, u32) {
-        let ends = &self.ends[number as usize];
-        (ends[0], if heavy { ends[3] } else { ends[2 - usize::from(last)] })
-    }
-
-    /// A whole list.
-    #[inline(always)]
-    pub fn all(&self, number: u32) -> &[(u32, V)] {
-        let ends = &self.ends[number as usize];
-        &self.list[ends[0] as usize..ends[3] as usize]
+    fn number(&self, column: u32) -> u32 {
+        let (word, bit) = (column as usize / 64, column % 64);
+        self.before[word] + (self.bits[word] & ((1 << bit) - 1)).count_ones()
     }
 }
 
-/// Where the entries of each few queries end.
-fn stops(starts: &[u32]) -> impl Iterator<Item = usize> {
-    (SOME..).step_by(SOME).take(starts.len().div_ceil(SOME)).map(|x| starts[x.min(starts.len() - 1)] as usize)
-}
-
-/// A row in 128 bits: one for each of its columns, and two with which rows that need less in common are even with others. Rows
-/// that may count have three bits in common.
+/// Where the parts of a list are.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sign([u64; 2]);
+#[repr(align(32))]
+pub(super) struct List {
+    /// Where that of each band starts, and where the last ends.
+    starts: [u32; BANDS + 1],
+    /// Where its marks start on the shelf.
+    marks: u32,
+}
 
-impl Sign {
-    const COLUMNS: u32 = 126;
-    /// The two bits, in the second word.
-    const GIVEN: u32 = 62;
-
-    /// Adds a column by 16 bits of its hash; whether its bit was there.
+impl List {
+    /// Where a band is.
     #[inline(always)]
-    fn add(&mut self, hash: u32) -> bool {
-        let bit = (hash * Self::COLUMNS) >> 16;
-        let word = &mut self.0[bit as usize / 64];
-        let before = *word;
-        *word |= 1 << (bit % 64);
-        before == *word
+    pub fn part(&self, band: usize) -> Range<usize> {
+        self.starts[band] as usize..self.starts[band + 1] as usize
     }
 
-    /// Whether there are three bits in common.
+    /// How long it is.
     #[inline(always)]
-    fn may_count(self, other: Self) -> bool {
-        let common = u128::from(self.0[0] & other.0[0]) | u128::from(self.0[1] & other.0[1]) << 64;
-        let less = common & common.wrapping_sub(1);
-        less & less.wrapping_sub(1) != 0
+    pub fn len(&self) -> usize {
+        (self.starts[BANDS] - self.starts[0]) as usize
+    }
+
+    /// Whether it has marks.
+    #[inline(always)]
+    pub fn is_marked(&self) -> bool {
+        self.marks != SHORT
     }
 }
 
-/// Two signs of a row, where columns that fall on one bit in one are hardly ever on one in the other.
+/// Whether a row may be in a list: if both of its bits are set in its word.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Signs([Sign; 2]);
+pub(super) struct Marks<'a> {
+    words: &'a [u64],
+}
 
-impl Signs {
-    /// Adds a column; whether its bits were there.
+/// The word of a row among so many, a power of 2, and its bits.
+#[inline(always)]
+fn bits_of(row: u32, n_words: usize) -> (usize, u64) {
+    let hash = row.wrapping_mul(0x9E37_79B1);
+    ((hash >> 12) as usize & (n_words - 1), 1 << (hash & 63) | 1 << (hash >> 6 & 63))
+}
+
+impl Marks<'_> {
+    /// 1 if it may be, else 0.
     #[inline(always)]
-    fn add(&mut self, number: u32) -> [bool; 2] {
-        let hash = number.wrapping_mul(0x9E37_79B1);
-        [self.0[0].add(hash >> 16), self.0[1].add(hash & 0xFFFF)]
+    pub fn get(&self, row: u32) -> usize {
+        let (word, bits) = bits_of(row, self.words.len());
+        usize::from(self.words[word] & bits == bits)
     }
+}
 
-    /// Of a row of the half matrix.
-    #[inline(always)]
-    pub fn of(numbers: impl Iterator<Item = u32>) -> Self {
-        let mut signs = Self([Sign([0, 0b11 << Sign::GIVEN]); 2]);
-        for number in numbers {
-            signs.add(number);
+/// The lists of all columns that are reached.
+#[derive(Debug)]
+pub(super) struct Lists<V: Value, I> {
+    reached: Reached,
+    lists: Vec<List>,
+    pub items: Vec<I>,
+    /// Of each shelf.
+    marks: Vec<Vec<u64>>,
+    /// Columns of a shelf, as a power of 2.
+    shelf: u32,
+    /// The greatest of all entries above the cut.
+    pub greatest: V,
+}
+
+/// What a thread writes into while it reads rows.
+#[derive(Debug)]
+struct Room<V> {
+    /// How many rows start at an entry.
+    begun: Vec<u16>,
+    bands: Vec<u8>,
+    hits: Vec<(u32, u32)>,
+    values: Vec<V>,
+}
+
+/// How rows are cut into blocks, and columns into shelves.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    /// Rows of a block, and columns of a shelf, as powers of 2.
+    rows: u32,
+    columns: u32,
+    shelves: usize,
+}
+
+impl<V: Value, I: Item<V>> Lists<V, I> {
+    /// Of the columns with a count.
+    pub fn new(half: &Half<'_, V>, counts: &[u32], bands: &Bands<V>, task: &Task) -> Result<Self> {
+        let reached = Reached::new(counts)?;
+        let rows = (half.len() * ENTRIES / half.n_entries().max(1)).max(1).ilog2().min(ROWS);
+        let columns = (reached.len.max(1).ilog2() + 1).saturating_sub(SHELVES).clamp(COLUMNS.start, COLUMNS.end);
+        let plan = Plan { rows, columns, shelves: reached.len.div_ceil(1 << columns) };
+        let blocks = |block: usize| block << rows..((block + 1) << rows).min(half.len());
+        let n_blocks = half.len().div_ceil(1 << rows);
+        let mut shelved = zeros::<I>(half.n_entries(), WHAT)?;
+        let ends = (0..n_blocks).map(|block| half.span(blocks(block)).end);
+        let runs = split_runs(&mut shelved, ends);
+        let rooms = Scratches::new();
+        let make = || Ok(Room { begun: Vec::new(), bands: Vec::new(), hits: Vec::new(), values: Vec::new() });
+        let seen: Vec<(Vec<u32>, V)> = runs
+            .into_par_iter()
+            .enumerate()
+            .with_max_len(1)
+            .map(|(block, run)| {
+                task.check()?;
+                rooms.with(make, |room| shelve(half, blocks(block), &reached, bands, plan, room, run))
+            })
+            .collect::<Result<_>>()?;
+        let greatest = seen.iter().map(|seen| seen.1).fold(bands.cut, |a, b| if b > a { b } else { a });
+
+        // What each block put on a shelf.
+        let pieces = |shelf: usize| {
+            let (shelved, seen) = (&shelved, &seen);
+            (0..n_blocks).map(move |block| {
+                let ends = &seen[block].0;
+                let (start, end) = (if shelf == 0 { 0 } else { ends[shelf - 1] }, ends[shelf]);
+                let first = half.span(blocks(block)).start;
+                ((block << rows) as u32, &shelved[first + start as usize..first + end as usize])
+            })
+        };
+        let mut total = 0;
+        let mut ends = reserve(plan.shelves, WHAT)?;
+        for shelf in 0..plan.shelves {
+            total += pieces(shelf).map(|(_, piece)| piece.len()).sum::<usize>();
+            ends.push(total);
         }
-        signs
+        let mut lists = filled(reached.len, List::default(), WHAT)?;
+        let mut items = zeros::<I>(total, WHAT)?;
+        let runs = split_runs(&mut items, ends.iter().copied());
+        let marks = lists
+            .par_chunks_mut(1 << columns)
+            .zip(runs)
+            .enumerate()
+            .with_max_len(1)
+            .map(|(shelf, (lists, run))| {
+                task.check()?;
+                let first = ends[shelf] - run.len();
+                distribute(pieces(shelf), plan, first, lists, run);
+                mark(first, lists, run)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { reached, lists, items, marks, shelf: columns, greatest })
     }
 
-    /// Of a query that has so many columns in common, or more, with what counts: 1, 2 or 3. Columns that fall on one bit count once.
-    fn of_query(numbers: impl Iterator<Item = u32>, enough: u32) -> Self {
-        let (mut signs, mut again) = (Self::default(), [0; 2]);
-        for number in numbers {
-            for (again, there) in again.iter_mut().zip(signs.add(number)) {
-                *again += u32::from(there);
-            }
-        }
-        for (sign, again) in signs.0.iter_mut().zip(again) {
-            // What may be missing is given: with both bits, one column is enough.
-            let given = (3 - enough + again).min(2);
-            sign.0[1] |= ((1 << given) - 1) << Sign::GIVEN;
-        }
-        signs
-    }
-
-    /// Whether the first signs have three bits in common.
+    /// The number of a column that is reached; asks the memory for where its list is.
     #[inline(always)]
-    pub fn first_may_count(&self, other: &Self) -> bool {
-        self.0[0].may_count(other.0[0])
+    pub fn number(&self, column: u32) -> u32 {
+        let number = self.reached.number(column);
+        prefetch(&self.lists, number as usize);
+        number
     }
 
-    /// Whether the second ones have.
+    /// Where the list of a number is.
     #[inline(always)]
-    pub fn second_may_count(&self, other: &Self) -> bool {
-        self.0[1].may_count(other.0[1])
+    pub fn list(&self, number: u32) -> List {
+        self.lists[number as usize]
     }
+
+    /// The marks of a list that has some.
+    #[inline(always)]
+    pub fn marks(&self, number: u32, list: &List) -> Marks<'_> {
+        let words = &self.marks[(number >> self.shelf) as usize][list.marks as usize..];
+        Marks { words: &words[..words_of(list.len())] }
+    }
+}
+
+/// Words for the marks of a list.
+#[inline(always)]
+fn words_of(len: usize) -> usize {
+    (len * MARKS / 64).next_power_of_two()
+}
+
+/// Puts what rows have in columns that are reached by shelves, each element with its column on the shelf, the
+/// band and the place of its row in the block. Where shelves end, and the greatest entry above the cut.
+///
+/// Whether a column is reached and where a row ends cannot be predicted: all is written down, and what is not
+/// wanted is written over.
+fn shelve<V: Value, I: Item<V>>(
+    half: &Half<'_, V>,
+    rows: Range<usize>,
+    reached: &Reached,
+    bands: &Bands<V>,
+    plan: Plan,
+    scratch: &mut Room<V>,
+    run: &mut [I],
+) -> Result<(Vec<u32>, V)> {
+    let (block, columns, values) = half.block(rows.clone());
+    let Room { begun, bands: band_of, hits, values: kept } = scratch;
+    begun.clear();
+    room(begun, columns.len() + 1, WHAT)?;
+    begun.resize(columns.len() + 1, 0);
+    band_of.clear();
+    let mut greatest = bands.cut;
+    for (norm, row) in half.norms[rows].iter().zip(block) {
+        begun[row.start] += 1;
+        let band = bands.of(*norm, &values[row.clone()]);
+        if usize::from(band) == BANDS - 1 {
+            greatest = values[row].iter().map(|&value| V::of(value)).fold(greatest, |a, b| if b > a { b } else { a });
+        }
+        band_of.push(band);
+    }
+    if hits.len() < columns.len() {
+        room(hits, columns.len() - hits.len(), WHAT)?;
+        hits.resize(columns.len(), (0, 0));
+    }
+    if I::VALUED && kept.len() < columns.len() {
+        room(kept, columns.len() - kept.len(), WHAT)?;
+        kept.resize(columns.len(), V::default());
+    }
+    let (mut n, mut row) = (0, u32::MAX);
+    for (at, (&column, &begun)) in columns.iter().zip(begun.iter()).enumerate() {
+        row = row.wrapping_add(begun.into());
+        hits[n] = (column as u32, row);
+        if I::VALUED {
+            kept[n] = V::of(values[at]);
+        }
+        n += usize::from(reached.has(column as u32));
+    }
+    let hits = &mut hits[..n];
+    let mut ends = filled(plan.shelves + 1, 0u32, WHAT)?;
+    for hit in hits.iter_mut() {
+        let number = reached.number(hit.0);
+        ends[(number >> plan.columns) as usize + 1] += 1;
+        hit.0 = number << BITS | u32::from(band_of[hit.1 as usize]);
+    }
+    let mut sum = 0;
+    for end in &mut ends {
+        sum += *end;
+        *end = sum;
+    }
+    let on_shelf = (1 << (plan.columns + BITS)) - 1;
+    for (at, &(place, row)) in hits.iter().enumerate() {
+        let end = &mut ends[(place >> (plan.columns + BITS)) as usize];
+        let value = if I::VALUED { kept[at] } else { V::default() };
+        run[*end as usize] = I::new((place & on_shelf) << plan.rows | row, value);
+        *end += 1;
+    }
+    ends.pop();
+    Ok((ends, greatest))
+}
+
+/// Puts what lies on a shelf, whose items start at `first`, into its lists.
+fn distribute<'a, V: Value, I: Item<V> + 'a>(
+    pieces: impl Iterator<Item = (u32, &'a [I])> + Clone,
+    plan: Plan,
+    first: usize,
+    lists: &mut [List],
+    run: &mut [I],
+) {
+    const LAST: usize = NONE as usize;
+    let part = |item: I| {
+        let place = item.row() >> plan.rows;
+        ((place >> BITS) as usize, (place & ((1 << BITS) - 1)) as usize)
+    };
+    for (_, piece) in pieces.clone() {
+        for &item in piece {
+            let (list, band) = part(item);
+            lists[list].starts[band] += 1;
+        }
+    }
+    let mut sum = 0;
+    for list in lists.iter_mut() {
+        list.starts.iter_mut().for_each(|start| sum += std::mem::replace(start, sum));
+    }
+    for (row, piece) in pieces {
+        for &item in piece {
+            let (list, band) = part(item);
+            let next = &mut lists[list].starts[band];
+            run[*next as usize] = item.at(row | item.row() & ((1 << plan.rows) - 1));
+            *next += 1;
+        }
+    }
+    // Each start is where the next one was. Rows without paths come last, and are no part.
+    let mut start = 0;
+    for list in lists {
+        let end = list.starts[LAST];
+        list.starts.copy_within(..LAST, 1);
+        list.starts[0] = start;
+        list.starts.iter_mut().for_each(|start| *start += first as u32);
+        start = end;
+    }
+}
+
+/// Marks the rows of the long lists.
+fn mark<V: Value, I: Item<V>>(first: usize, lists: &mut [List], run: &[I]) -> Result<Vec<u64>> {
+    let mut total = 0;
+    for list in lists.iter_mut() {
+        list.marks = SHORT;
+        if list.len() >= LONG {
+            list.marks = total as u32;
+            total += words_of(list.len());
+        }
+    }
+    let mut marks = filled(total, 0u64, WHAT)?;
+    for list in lists.iter().filter(|list| list.is_marked()) {
+        let words = &mut marks[list.marks as usize..][..words_of(list.len())];
+        for item in &run[list.starts[0] as usize - first..list.starts[BANDS] as usize - first] {
+            let (word, bits) = bits_of(item.row(), words.len());
+            words[word] |= bits;
+        }
+    }
+    Ok(marks)
 }

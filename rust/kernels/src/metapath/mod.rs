@@ -4,20 +4,21 @@
 //! half path's matrix W alone: M = W Wᵀ is never built, a row of it at most ([`PathSim`]).
 //!
 //! The best of many queries are found in tiles of M where there are many paths per node, and row by row of M otherwise; the best
-//! of few queries in one pass over W, past lists of the queries. Shapes and numbers of entries decide.
+//! of few queries by the columns that they reach ([`few`]). Shapes and numbers of entries decide.
 
+mod bands;
 mod chain;
 mod columns;
+mod few;
 mod half;
 mod lists;
 mod matrix;
-mod pairs;
+mod norms;
 mod product;
 mod relation;
 mod row;
 mod score;
 mod select;
-mod stream;
 mod tiles;
 mod top_k;
 mod twins;
@@ -73,9 +74,9 @@ impl<'a> PathSim<'a> {
     pub fn of_counts(half: Relation<'a, i64>) -> Result<Self> {
         let most = (half.greatest as u128).saturating_pow(2).saturating_mul(half.longest as u128);
         let kind = if most < 1 << 31 {
-            Kind::Narrow(Half::new(half, half::norms_of_small_counts(half)?)?)
+            Kind::Narrow(Half::new(half, norms::of_small_counts(half)?)?)
         } else {
-            let norms = half::norms_of_counts(half)?;
+            let norms = norms::of_counts(half)?;
             if norms.iter().all(|&norm| norm < 1 << 31) {
                 Kind::Narrow(Half::new(half, collected(norms.into_iter().map(|norm| norm as u32), "the diagonal")?)?)
             } else {
@@ -90,7 +91,7 @@ impl<'a> PathSim<'a> {
     /// # Errors
     /// As [`PathSim::of_counts`]; here [`Error::Overflow`] is a doubled M_xx that is not finite.
     pub fn of_weights(half: Relation<'a, f64>) -> Result<Self> {
-        Ok(Self { kind: Kind::Real(Half::new(half, half::norms_of_weights(half)?)?), tiles: None })
+        Ok(Self { kind: Kind::Real(Half::new(half, norms::of_weights(half)?)?), tiles: None })
     }
 
     /// Keeps a copy of the matrix and what [`PathSim::top_k`] prepares, for many calls that ask little each: O(entries).
@@ -154,14 +155,13 @@ impl<'a> PathSim<'a> {
         }
         // Kept columns answer a query in microseconds, on the thread that asks.
         let kept = with_half!(self, |half| half.has_columns());
-        if let Some(queries) = queries.filter(|_| !kept) {
-            let few = with_half!(self, |half| stream::fits(half, k, queries));
-            let in_tiles = match &self.kind {
-                Kind::Narrow(half) if few => Tiles::fit(half, stream::multiplications(half, queries)?, q),
-                _ => false,
-            };
-            if few && !in_tiles {
-                with_half!(self, |half| stream::top_k(half, k, queries, include_self, out, task))?;
+        if let Some(queries) = queries.filter(|_| !kept)
+            && let Some(counts) = with_half!(self, |half| few::reached(half, queries))?
+        {
+            let products = with_half!(self, |half| few::multiplications(half, &counts));
+            let in_tiles = matches!(&self.kind, Kind::Narrow(half) if Tiles::fit(half, products, q));
+            if !in_tiles && few::pays(self.len(), products, q) {
+                with_half!(self, |half| few::top_k(half, &counts, k, queries, include_self, out, task))?;
                 return Ok((nodes, scores));
             }
         }

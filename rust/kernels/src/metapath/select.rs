@@ -1,6 +1,5 @@
 //! The best few of many.
 
-use crate::simd::prefetch;
 use std::cmp::Ordering;
 
 /// A similar node.
@@ -27,11 +26,6 @@ pub(super) struct Best {
 }
 
 impl Best {
-    /// None yet; looks for the `k` best.
-    pub fn of(k: usize) -> Self {
-        Self { k, kept: Vec::with_capacity(k.saturating_mul(2).min(64)), floor: None }
-    }
-
     /// Forgets everything; looks for the `k` best from now on.
     pub fn start(&mut self, k: usize) {
         self.k = k;
@@ -42,17 +36,6 @@ impl Best {
     /// Scores below this are of no use.
     pub fn threshold(&self) -> f64 {
         self.floor.map_or(0.0, |floor| floor.score)
-    }
-
-    /// The score and the node of the k-th best: of the same score, only lower nodes are of use.
-    pub fn known(&self) -> (f64, u32) {
-        self.floor.map_or((0.0, u32::MAX), |floor| (floor.score, floor.node))
-    }
-
-    /// Asks the memory for where the next one is put.
-    #[inline(always)]
-    pub fn prefetch(&self) {
-        prefetch(&self.kept, self.kept.len());
     }
 
     /// Takes a node in, if it may be one of the best; whether it may.
@@ -67,11 +50,6 @@ impl Best {
             self.cut();
         }
         true
-    }
-
-    /// Drops what is not among the k best, so that the threshold is as high as it can be.
-    pub fn settle(&mut self) {
-        self.cut();
     }
 
     fn cut(&mut self) {

@@ -71,7 +71,7 @@ fn weights(parts: &Parts<i64>) -> Parts<f64> {
 
 /// The three kinds of half matrix, whose results are the same for numbers that all of them hold.
 fn kinds<'a>(parts: &'a Parts<i64>, weights: &'a Parts<f64>) -> Vec<PathSim<'a>> {
-    let wide = Kind::Wide(Half::new(view(parts), half::norms_of_counts(view(parts)).unwrap()).unwrap());
+    let wide = Kind::Wide(Half::new(view(parts), norms::of_counts(view(parts)).unwrap()).unwrap());
     vec![
         PathSim::of_counts(view(parts)).unwrap(),
         PathSim::of_counts(view(parts)).unwrap().keep().unwrap(),
@@ -113,7 +113,7 @@ fn small_matrices_agree_with_the_definition() {
 fn tiles_agree_with_the_definition() {
     for (n, m, k) in [(1, 1, 1), (200, 8, 10), (7000, 40, 10), (7000, 5, 3), (9500, 70, 40)] {
         let parts = random(n, m, 4, n as u64 + k as u64);
-        let norms = half::norms_of_counts(view(&parts)).unwrap().into_iter().map(|norm| norm as u32).collect();
+        let norms = norms::of_counts(view(&parts)).unwrap().into_iter().map(|norm| norm as u32).collect();
         let half = Half::<u16>::new(view(&parts), norms).unwrap();
         let tiles = Tiles::new(&half).unwrap();
         let queries: Vec<i64> = (0..n as i64).rev().step_by(1 + n / 60).chain([0, 0]).collect();
@@ -129,24 +129,29 @@ fn tiles_agree_with_the_definition() {
     }
 }
 
-fn check_stream<V: half::Value>(half: &Half<'_, V>, parts: &Parts<i64>, k: usize, what: &str) {
+fn few<V: half::Value>(half: &Half<'_, V>, k: usize, queries: &[i64], include_self: bool) -> (Vec<i64>, Vec<f64>) {
+    let (mut nodes, mut found) = (vec![-1; queries.len() * k], vec![0.0; queries.len() * k]);
+    let (counts, out) = (half.counts_of(queries, "counts").unwrap(), (&mut nodes[..], &mut found[..]));
+    few::top_k(half, &counts, k, queries, include_self, out, &Task::new()).unwrap();
+    (nodes, found)
+}
+
+fn check_few<V: half::Value>(half: &Half<'_, V>, parts: &Parts<i64>, k: usize, what: &str) {
     let n = parts.0.len() - 1;
     let queries: Vec<i64> = (0..n as i64).rev().step_by(1 + n / 25).chain([0, 0]).collect();
     let all: Vec<Vec<f64>> = queries.iter().map(|&x| scores(parts, x as usize)).collect();
-    for (by_pairs, include_self) in [(None, true), (Some(true), false), (Some(false), true), (Some(true), true)] {
-        let (mut nodes, mut found) = (vec![-1; queries.len() * k], vec![0.0; queries.len() * k]);
-        let out = (&mut nodes[..], &mut found[..]);
-        stream::top_k_by(by_pairs, half, k, &queries, include_self, out, &Task::new()).unwrap();
+    for include_self in [true, false] {
+        let (nodes, found) = few(half, k, &queries, include_self);
         for (at, &x) in queries.iter().enumerate() {
             let expected = best(&all[at], x as usize, k, include_self);
-            assert_eq!(nodes[at * k..][..k], expected.0, "{what} {n} {k} {x} {by_pairs:?}");
-            assert_eq!(found[at * k..][..k], expected.1, "{what} {n} {k} {x} {by_pairs:?}");
+            assert_eq!(nodes[at * k..][..k], expected.0, "{what} {n} {k} {x}");
+            assert_eq!(found[at * k..][..k], expected.1, "{what} {n} {k} {x}");
         }
     }
 }
 
 #[test]
-fn rows_streamed_past_the_queries_agree_with_the_definition() {
+fn lists_of_what_few_queries_reach_agree_with_the_definition() {
     for (n, m, greatest, k) in [
         (1, 1, 1, 1),
         (5, 3, 2, 9),
@@ -159,38 +164,55 @@ fn rows_streamed_past_the_queries_agree_with_the_definition() {
         (9000, 12, 90, 3),
     ] {
         let parts = random(n, m, greatest, 3 + n as u64);
-        let norms = half::norms_of_counts(view(&parts)).unwrap();
+        let norms = norms::of_counts(view(&parts)).unwrap();
         let small = norms.iter().map(|&norm| norm as u32).collect();
-        check_stream(&Half::<u16>::new(view(&parts), small).unwrap(), &parts, k, "narrow");
-        check_stream(&Half::<u32>::new(view(&parts), norms).unwrap(), &parts, k, "wide");
+        check_few(&Half::<u16>::new(view(&parts), small).unwrap(), &parts, k, "narrow");
+        check_few(&Half::<u32>::new(view(&parts), norms).unwrap(), &parts, k, "wide");
         let weights = weights(&parts);
-        let norms = half::norms_of_weights(view(&weights)).unwrap();
-        check_stream(&Half::<f64>::new(view(&weights), norms).unwrap(), &parts, k, "real");
+        let norms = norms::of_weights(view(&weights)).unwrap();
+        check_few(&Half::<f64>::new(view(&weights), norms).unwrap(), &parts, k, "real");
+    }
+}
+
+/// Sparse rows, a few of the columns of which most have: one entry in so many is not 1.
+fn sparse(n: i64, m: i64, rare: i64) -> Parts<i64> {
+    let mut parts: Parts<i64> = (vec![0], Vec::new(), Vec::new(), m as usize);
+    for x in 0..n {
+        let own = [x % 7, (x * x) % m, (x * 31 + 5) % m, (x * 3) % 200, (x * x + 3 * x) % 11];
+        let mut columns = own[..1 + (x / 3 % 5) as usize].iter().map(|&column| column as i32).collect::<Vec<_>>();
+        columns.sort_unstable();
+        columns.dedup();
+        parts.2.extend(columns.iter().map(|&column| if (x + i64::from(column)) % rare == 0 { 3 } else { 1 }));
+        parts.1.extend(columns);
+        parts.0.push(parts.1.len() as i64);
+    }
+    parts
+}
+
+#[test]
+fn few_queries_agree_with_another_kernel() {
+    // More rows than a block and more columns than a shelf holds, with lists that are closed: of ones but for a few rows, and of
+    // all sorts of entries.
+    for (n, rare) in [(40_000, 501), (40_000, 2), (3000, 3)] {
+        let parts = sparse(n, 2503, rare);
+        let half = Half::<u32>::new(view(&parts), norms::of_counts(view(&parts)).unwrap()).unwrap();
+        let queries: Vec<i64> = (0..1537).map(|at| n - 1 - at * 7919 % n).collect();
+        let expected = PathSim::of_counts(view(&parts)).unwrap().top_k(4, Some(&queries), false, &Task::new()).unwrap();
+        assert_eq!(few(&half, 4, &queries, false), expected, "{n} {rare}");
+        let weights = weights(&parts);
+        let half = Half::<f64>::new(view(&weights), norms::of_weights(view(&weights)).unwrap()).unwrap();
+        assert_eq!(few(&half, 4, &queries, false), expected, "{n} {rare} real");
     }
 }
 
 #[test]
-fn queries_in_several_pieces_agree_with_those_of_another_kernel() {
-    // More queries, and more middle nodes, than a thread takes at a time.
-    let mut parts: Parts<i64> = (vec![0], Vec::new(), Vec::new(), 1009);
-    for x in 0..3000i64 {
-        let mut columns =
-            [x % 7, (x * x) % 1009, (x * 31 + 5) % 1009, (x * 3) % 200].map(|column| column as i32).to_vec();
-        columns.sort_unstable();
-        columns.dedup();
-        parts.2.extend(columns.iter().map(|&column| 1 + (x + i64::from(column)) % 3 / 2));
-        parts.1.extend(columns);
-        parts.0.push(parts.1.len() as i64);
-    }
-    let half = Half::<u32>::new(view(&parts), half::norms_of_counts(view(&parts)).unwrap()).unwrap();
-    let queries: Vec<i64> = (0..1537).rev().collect();
-    let expected = PathSim::of_counts(view(&parts)).unwrap().top_k(4, Some(&queries), false, &Task::new()).unwrap();
-    for by_pairs in [None, Some(true), Some(false)] {
-        let (mut nodes, mut found) = (vec![-1; queries.len() * 4], vec![0.0; queries.len() * 4]);
-        let out = (&mut nodes[..], &mut found[..]);
-        stream::top_k_by(by_pairs, &half, 4, &queries, false, out, &Task::new()).unwrap();
-        assert_eq!((&nodes, &found), (&expected.0, &expected.1), "{by_pairs:?}");
-    }
+fn rows_without_paths_are_nobodys_best() {
+    // Their M_yy underflows, and their products with the others need not.
+    let weights: Parts<f64> = (vec![0, 1, 2, 3, 5], vec![0, 0, 0, 0, 1], vec![1.0, 1e-200, 1.0, 2.0, 1.0], 2);
+    let half = Half::<f64>::new(view(&weights), norms::of_weights(view(&weights)).unwrap()).unwrap();
+    let expected = PathSim::of_weights(view(&weights)).unwrap().top_k(3, Some(&[0, 1]), false, &Task::new()).unwrap();
+    assert_eq!(expected.0, [2, 3, -1, -1, -1, -1]);
+    assert_eq!(few(&half, 3, &[0, 1], false), expected);
 }
 
 #[test]
@@ -296,16 +318,12 @@ fn nothing_is_similar_in_an_empty_graph() {
 }
 
 #[test]
-fn progress_knows_its_total_however_many_queries_there_are() {
+fn progress_knows_its_total() {
     let parts = random(65, 5, 1, 1);
-    let half = Half::<u32>::new(view(&parts), half::norms_of_counts(view(&parts)).unwrap()).unwrap();
-    let progress = |q: usize| {
-        let (task, queries) = (Task::new(), vec![3; q]);
-        let (mut nodes, mut found) = (vec![-1; q], vec![0.0; q]);
-        stream::top_k(&half, 1, &queries, false, (&mut nodes, &mut found), &task).unwrap();
-        let (done, total) = task.progress();
-        assert_eq!(done, total);
-        total
-    };
-    assert_eq!(progress((1 << 17) + 1), 2 * progress(1));
+    let half = Half::<u32>::new(view(&parts), norms::of_counts(view(&parts)).unwrap()).unwrap();
+    let (task, queries) = (Task::new(), vec![3; 65]);
+    let (mut nodes, mut found) = (vec![-1; 65], vec![0.0; 65]);
+    let counts = half.counts_of(&queries, "counts").unwrap();
+    few::top_k(&half, &counts, 1, &queries, false, (&mut nodes, &mut found), &task).unwrap();
+    assert_eq!(task.progress(), (65, 65));
 }
