@@ -471,8 +471,12 @@ pub(crate) fn recurrent_backward_both<'py>(
     in_precision!(&first.0, "x", |T| {
         let (first, second) = (Kept::<T>::new(kind, &first)?, Kept::<T>::new(kind, &second)?);
         let (first, second) = (first.views(&lengths)?, second.views(&lengths)?);
-        let work = |task: &Task| kernel::both(|n| first.back(n, task), |n| second.back(n, task));
-        let (one, other) = detached(py, n_threads, progress, work)?;
+        let work = |task: &Task| kernel::both(task, |n| first.back(n, task), |n| second.back(n, task));
+        let twice = first.sequence.times.saturating_mul(first.sequence.batch).saturating_mul(2);
+        let (one, other) = match progress {
+            None if n_threads == 2 && kernel::is_short_back(&first.weights, twice) => brief(py, n_threads, work),
+            progress => detached(py, n_threads, progress, work),
+        }?;
         Ok((first.returned(py, one)?, second.returned(py, other)?))
     })
 }

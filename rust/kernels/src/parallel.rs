@@ -32,6 +32,11 @@ impl Task {
         self.crew.as_ref().map_or_else(rayon::current_num_threads, |crew| crew.members())
     }
 
+    /// Whether it is the work of a crew.
+    pub(crate) fn has_crew(&self) -> bool {
+        self.crew.is_some()
+    }
+
     /// Leads here while up to `threads` − 1 others follow, of the pool or of the crew: whoever comes before this is over.
     /// Followers must come to an end when the leader does.
     pub(crate) fn together<R: Send>(

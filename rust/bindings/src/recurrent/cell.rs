@@ -125,18 +125,20 @@ fn both_of<'py, T: Element + kernel::Float>(
     let (there, back) = (there.sequence(lengths, false)?, back.sequence(lengths, true)?);
     let work = |task: &Task| {
         kernel::both(
+            task,
             |n| kernel::run_on(n, first, &there, how.keep, task),
             |n| kernel::run_on(n, second, &back, how.keep, task),
         )
     };
     let rows = there.times.saturating_mul(there.batch);
-    let (one, other) = if how.progress.is_none() && first.is_small(rows.saturating_mul(2)) {
-        inline(|| {
+    let twice = rows.saturating_mul(2);
+    let (one, other) = match how.progress {
+        None if first.is_small(twice) => inline(|| {
             let task = Task::new();
             Ok((kernel::run_on(1, first, &there, how.keep, &task)?, kernel::run_on(1, second, &back, how.keep, &task)?))
-        })
-    } else {
-        detached(py, how.n_threads, how.progress, work)
+        }),
+        None if how.n_threads == 2 && first.is_short(twice) => brief(py, how.n_threads, work),
+        progress => detached(py, how.n_threads, progress, work),
     }?;
     Ok((ran_of(py, one, &there, first.hidden())?, ran_of(py, other, &back, second.hidden())?))
 }

@@ -40,7 +40,8 @@ pub use forward::{Run, Sequence, run, run_on};
 pub use pack::Cell;
 pub use step::step;
 
-use crate::{Error, Result};
+use crate::{Error, Result, Task};
+use std::sync::{Mutex, PoisonError};
 
 /// What a plain net does to its pre-activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,20 +114,38 @@ pub struct Weights<'a, T> {
 }
 
 /// Does the work of two directions at once, each on half of the threads, which it is told: they have nothing to wait for from
-/// each other, as the threads of one direction have. On one thread, one after the other.
+/// each other, as the threads of one direction have. On one thread, one after the other; a crew is taken for two.
 ///
 /// # Errors
 /// Those of the work.
 pub fn both<A: Send, B: Send>(
+    task: &Task,
     first: impl FnOnce(usize) -> Result<A> + Send,
     second: impl FnOnce(usize) -> Result<B> + Send,
 ) -> Result<(A, B)> {
-    let threads = rayon::current_num_threads();
+    let threads = task.threads();
     if threads == 1 {
         return Ok((first(1)?, second(1)?));
     }
-    let (first, second) = rayon::join(|| first(threads - threads / 2), || second(threads / 2));
-    Ok((first?, second?))
+    if !task.has_crew() {
+        let (first, second) = rayon::join(|| first(threads - threads / 2), || second(threads / 2));
+        return Ok((first?, second?));
+    }
+    let (waiting, found) = (Mutex::new(Some(second)), Mutex::new(None));
+    let take = || {
+        let second = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(second) = second {
+            *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(second(1));
+        }
+    };
+    let lead = || {
+        let first = first(1);
+        take();
+        first
+    };
+    let first = task.together(2, lead, take)?;
+    let second = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok((first, second.unwrap_or(Err(Error::Interrupted))?))
 }
 
 /// Fails where an array has not the numbers that its shape takes.
