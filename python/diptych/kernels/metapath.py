@@ -246,8 +246,8 @@ def pathsim_top_k(
     -----
     The scores are those of :func:`pathsim`, bit for bit. The matrix of all scores is never built: rows are
     scored block by block, and nodes that cannot reach the k-th best score so far are passed over. Queries
-    that are less than an eighth of the nodes, with less than an eighth of the entries, are answered in one
-    pass over a half matrix of a million entries or more, without its transpose. The result does not
+    that are less than an eighth of the nodes, with less than an eighth of the entries, take of a half matrix
+    of a million entries or more only the transpose of the columns that they reach. The result does not
     depend on the number of threads.
 
     Time is at worst O(sum over t of c_t²) for all nodes, with c_t nodes that reach t. Memory at the peak is

@@ -14,9 +14,9 @@
 //! What remains, or is met twice, is multiplied out. Where nothing is closed, a row that is met once has that
 //! product alone.
 //!
-//! Where queries reach more than a few of the rows, most of those are met twice, and M by its own rows is cheaper (`top_k`): it sums whole
-//! lists. So it is where the queries' rows are more than a share of all, and where Wᵀ is small. Where there are many paths per
-//! node, tiles are cheapest.
+//! Where queries reach more than a few of the rows, most of those are met twice, and M by its own rows is
+//! cheaper (`top_k`): it sums whole lists. So it is where the queries' rows are more than a share of all, and
+//! where Wᵀ is small. Where there are many paths per node, tiles are cheapest.
 
 use super::bands::{BANDS, Bands};
 use super::half::{Half, Scratches, Value};
