@@ -61,14 +61,16 @@ fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
     Ok(pool)
 }
 
-/// The crew of so many threads, the caller's included, brought together on first use.
+/// The crew for so many threads, the caller's included, brought together on first use: no more than there are cores, for
+/// they wait for each other in loops.
 fn crew(threads: usize) -> PyResult<Arc<Crew>> {
     let pools = pools();
     let mut crews = pools.crews.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(crew) = crews.get(&threads) {
         return Ok(Arc::clone(crew));
     }
-    let crew = Arc::new(Crew::new(threads).map_err(|error| cannot_start(threads, &error))?);
+    let members = threads.min(thread::available_parallelism().map_or(1, usize::from));
+    let crew = Arc::new(Crew::new(members).map_err(|error| cannot_start(threads, &error))?);
     crews.insert(threads, Arc::clone(&crew));
     Ok(crew)
 }

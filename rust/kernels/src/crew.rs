@@ -60,8 +60,11 @@ struct State {
 }
 
 /// Work that several threads do at once.
-#[derive(Clone, Copy)]
-struct Job(*const (dyn Fn() + Sync));
+struct Job {
+    follow: *const (dyn Fn() + Sync),
+    /// How many more may follow.
+    room: usize,
+}
 
 // SAFETY: what it points to may be called from any thread, and `Crew::lead` keeps it until no helper is at it.
 #[allow(unsafe_code)]
@@ -69,7 +72,7 @@ unsafe impl Send for Job {}
 
 impl std::fmt::Debug for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Job")
+        f.debug_struct("Job").field("room", &self.room).finish_non_exhaustive()
     }
 }
 
@@ -101,13 +104,13 @@ impl Crew {
         self.helpers.len() + 1
     }
 
-    /// Leads here while each helper that comes before this is over follows. Followers must come to an end when the leader
-    /// does. Who finds the crew at work for somebody else goes alone.
+    /// Leads here while helpers that come before this is over follow, `most` of them at most. Followers must come to an end
+    /// when the leader does. Who finds the crew at work for somebody else goes alone.
     ///
     /// # Panics
     /// If the leader does, or a follower.
     #[allow(unsafe_code)]
-    pub(crate) fn lead<R>(&self, lead: impl FnOnce() -> R, follow: &(dyn Fn() + Sync)) -> R {
+    pub(crate) fn lead<R>(&self, most: usize, lead: impl FnOnce() -> R, follow: &(dyn Fn() + Sync)) -> R {
         let _turn = match self.turn.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(), // by a job that panicked, which left nothing behind
@@ -117,15 +120,17 @@ impl Crew {
         // SAFETY: only the lifetime changes. Helpers take the job from where it is put now, and before this function is left,
         // by a panic too, `Closing` takes it away and waits for those who are at it.
         let lasting = unsafe { std::mem::transmute::<*const (dyn Fn() + Sync + '_), *const (dyn Fn() + Sync)>(follow) };
-        {
+        let stale = {
             let mut state = self.shared.lock();
-            (state.job, state.panic) = (Some(Job(lasting)), None);
+            state.job = Some(Job { follow: lasting, room: most });
             self.shared.jobs.0.fetch_add(1, Ordering::Release);
-            if state.asleep > 0 {
-                self.shared.more.notify_all();
+            for _ in 0..state.asleep.min(most) {
+                self.shared.more.notify_one();
             }
-        }
+            state.panic.take()
+        };
         let closing = Closing(&self.shared);
+        drop(stale); // of a job whose leader panicked too
         let led = lead();
         drop(closing);
         let panic = self.shared.lock().panic.take();
@@ -139,9 +144,13 @@ impl Crew {
     fn spread(&self) {
         let Some(cores) = &self.cores else { return };
         let Some(here) = cores::this() else { return };
+        let is_apart = |helper: &Arc<Helper>| ![0, here + 1].contains(&helper.core.load(Ordering::Relaxed));
+        // Whoever has since been told to stay on fewer cores, or on others, is left to the system.
+        if self.helpers.iter().all(is_apart) || cores::one_for_each(self.members()).as_ref() != Some(cores) {
+            return;
+        }
         for helper in &self.helpers {
-            let core = helper.core.load(Ordering::Relaxed);
-            if core != 0 && core != here + 1 {
+            if is_apart(helper) {
                 continue;
             }
             let is_free = |&&core: &&usize| {
@@ -200,18 +209,21 @@ impl Shared {
                     return;
                 }
                 known = self.jobs.0.load(Ordering::Acquire);
-                if state.job.is_some() {
-                    self.busy.0.fetch_add(1, Ordering::AcqRel);
+                match &mut state.job {
+                    Some(job) if job.room > 0 => {
+                        job.room -= 1;
+                        self.busy.0.fetch_add(1, Ordering::AcqRel);
+                        Some(job.follow)
+                    }
+                    _ => None,
                 }
-                state.job
             };
-            if let Some(Job(job)) = job {
+            if let Some(follow) = job {
                 // SAFETY: `busy` was raised before `Closing` could take the job away, and it waits until that is lowered.
-                let done = catch_unwind(AssertUnwindSafe(|| unsafe { (*job)() }));
-                if let Err(panic) = done {
-                    self.lock().panic = Some(panic);
-                }
+                let done = catch_unwind(AssertUnwindSafe(|| unsafe { (*follow)() }));
+                let other = done.err().and_then(|panic| self.lock().panic.replace(panic));
                 self.busy.0.fetch_sub(1, Ordering::AcqRel);
+                drop(other);
             }
         }
     }
@@ -246,7 +258,7 @@ mod tests {
                     hint::spin_loop();
                 }
             };
-            crew.lead(job, &job);
+            crew.lead(2, job, &job);
             assert_eq!(left.load(Ordering::Relaxed), 0);
             most = most.max(came.load(Ordering::Relaxed));
             if round % 50 == 0 {
@@ -263,8 +275,8 @@ mod tests {
         let count = || {
             inner.fetch_add(1, Ordering::Relaxed);
         };
-        let both = || crew.lead(count, &count);
-        crew.lead(both, &both);
+        let both = || crew.lead(1, count, &count);
+        crew.lead(1, both, &both);
         assert!((1..=2).contains(&inner.load(Ordering::Relaxed)));
     }
 
@@ -284,7 +296,7 @@ mod tests {
                 helped.store(1, Ordering::Relaxed);
                 assert!(!is_ours, "ours");
             };
-            let panic = catch_unwind(AssertUnwindSafe(|| crew.lead(job, &job))).unwrap_err();
+            let panic = catch_unwind(AssertUnwindSafe(|| crew.lead(2, job, &job))).unwrap_err();
             assert_eq!(panic.downcast_ref::<&str>(), Some(&"ours"));
         }
     }

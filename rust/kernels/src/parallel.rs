@@ -46,7 +46,7 @@ impl Task {
         follow: impl Fn() + Sync,
     ) -> R {
         match &self.crew {
-            Some(crew) => crew.lead(lead, &follow),
+            Some(crew) => crew.lead(threads.saturating_sub(1), lead, &follow),
             None => rayon::in_place_scope(|scope| {
                 for _ in 1..threads {
                     scope.spawn(|_| follow());
@@ -309,14 +309,17 @@ pub(crate) fn share<U: Send, S>(
     match (threads.min(count), &task.crew) {
         (0, _) => Ok(()),
         (1, _) => run(),
-        (_, Some(crew)) => {
+        (threads, Some(crew)) => {
             let first = Mutex::new(Ok(()));
             let keep = || {
                 if let Err(error) = run() {
-                    *first.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
+                    let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+                    if first.is_ok() {
+                        *first = Err(error);
+                    }
                 }
             };
-            crew.lead(keep, &keep);
+            crew.lead(threads - 1, keep, &keep);
             first.into_inner().unwrap_or_else(PoisonError::into_inner)
         }
         (threads, None) => (0..threads).into_par_iter().try_for_each(|_| run()),

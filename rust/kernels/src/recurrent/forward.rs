@@ -212,7 +212,7 @@ impl<T: Float> Running<'_, T> {
         let run = |part: &mut Part<'a, T>, seat: &Seat<'_, T>| part_of(cell, sequence, part, Some(seat), keep, task);
         task.together(
             threads,
-            || team.play(self.parts_by_units(&order, team.close_the_door(), y, gates, cells), run),
+            || team.play(|members| self.parts_by_units(&order, members, y, gates, cells), run),
             || team.join(run),
         )
     }

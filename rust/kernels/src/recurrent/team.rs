@@ -83,7 +83,7 @@ impl<'a, T: Float> Team<'a, T> {
 
     /// Called by the threads that would take part, and answered when the work is done or the door is closed.
     pub(super) fn join(&self, run: impl Fn(&mut Part<'a, T>, &Seat<'_, T>) -> Result<()>) {
-        let one_more = |joined| if joined & CLOSED == 0 { Some(joined + 1) } else { None };
+        let one_more = |joined| if joined & CLOSED == 0 && joined + 1 < self.most { Some(joined + 1) } else { None };
         let Ok(before) = self.joined.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more) else { return };
         if self.table.wait(|| self.playing.load(Ordering::Acquire) > 0).is_err() {
             return;
@@ -97,7 +97,7 @@ impl<'a, T: Float> Team<'a, T> {
     }
 
     /// Waits for those who join, a little, and returns how many members there are.
-    pub(super) fn close_the_door(&self) -> usize {
+    fn close_the_door(&self) -> usize {
         let opened = Instant::now();
         while self.joined.load(Ordering::Acquire) + 1 < self.most && opened.elapsed() < self.patience {
             std::hint::spin_loop();
@@ -105,14 +105,14 @@ impl<'a, T: Float> Team<'a, T> {
         self.joined.fetch_or(CLOSED, Ordering::AcqRel) + 1
     }
 
-    /// Deals a part to each member and runs the first; returns them all when the last has finished.
+    /// Closes the door, deals a part to each member and runs the first; returns them all when the last has finished.
     pub(super) fn play(
         &self,
-        parts: Result<Vec<Part<'a, T>>>,
+        deal: impl FnOnce(usize) -> Result<Vec<Part<'a, T>>>,
         run: impl Fn(&mut Part<'a, T>, &Seat<'_, T>) -> Result<()>,
     ) -> Result<Vec<Part<'a, T>>> {
         let mut leaving = Leaving(&self.table.quit, false);
-        let parts = parts?;
+        let parts = deal(self.close_the_door())?;
         let members = parts.len();
         let mut own = None;
         for (at, part) in parts.into_iter().enumerate().rev() {

@@ -109,6 +109,29 @@ fn threads_make_no_difference() {
     }
 }
 
+/// More helpers than a cell has panels to share.
+#[test]
+fn a_large_crew_makes_no_difference() {
+    let crew = std::sync::Arc::new(crate::Crew::new(8).unwrap());
+    for (kind, sizes) in [
+        (Kind::Rnn(Nonlinearity::Tanh), [60, 1, 8, 96]),
+        (Kind::Lstm, [60, 1, 8, 96]),
+        (Kind::Rnn(Nonlinearity::Tanh), [20, 5, 8, 130]),
+    ] {
+        let case = Case::<f32>::new(kind, sizes, false, false);
+        let [times, batch, ..] = sizes;
+        let cell = Cell::new(kind, &case.weights()).unwrap();
+        let h0 = vec![0.0; batch * cell.hidden()];
+        let c0 = (kind == Kind::Lstm).then_some(&h0[..]);
+        let sequence = Sequence { times, batch, x: &case.x, h0: &h0, c0, lengths: None, reverse: false };
+        let one = run_on(1, &cell, &sequence, true, &Task::new()).unwrap();
+        for _ in 0..100 {
+            let all = run(&cell, &sequence, true, &Task::of(crew.clone())).unwrap();
+            assert_eq!(bits(&all.y), bits(&one.y));
+        }
+    }
+}
+
 #[test]
 fn gradients_are_finite_differences() {
     const STEP: f64 = 1e-5;
