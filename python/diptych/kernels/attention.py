@@ -188,7 +188,7 @@ def scaled_dot_product_attention(
         *known, mask, causal, factor, with_weights, keep, threads, _progress.current()
     )
     found: list[Any] = [output, weights] if with_weights else [output]
-    if keep:
+    if maximum is not None and total is not None:  # both are asked for by `keep`
         found.append(AttentionTape(*known, mask, causal, factor, output, maximum, total))
     return tuple(found) if len(found) > 1 else output
 
