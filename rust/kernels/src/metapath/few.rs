@@ -33,6 +33,8 @@ use std::ops::Range;
 const SHARE: usize = 8;
 /// Entries from which on this pays.
 const LEAST: usize = 1 << 20;
+/// Entries of a query's row, at most: each row that it meets twice is merged with it.
+const HUB: usize = 1 << 12;
 /// Products that are summed per query, at most: one for so many rows.
 const SUMS: u64 = 64;
 /// Rows that are looked at to estimate something.
@@ -58,6 +60,9 @@ const WHAT: &str = "the search of few queries";
 pub(super) fn reached<V: Value>(half: &Half<'_, V>, queries: &[i64]) -> Result<Option<Vec<u32>>> {
     let entries = half.n_entries();
     if !(LEAST..=u32::MAX as usize).contains(&entries) || queries.len() > half.len() / SHARE {
+        return Ok(None);
+    }
+    if queries.iter().any(|&query| half.row(query as usize).0.len() > HUB) {
         return Ok(None);
     }
     let counts = half.counts_of(queries, WHAT)?;
