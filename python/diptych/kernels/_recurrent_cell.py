@@ -3,6 +3,7 @@
 No checks here: the layers make them, and hand over arrays of one dtype, C-contiguous, aligned and native.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from diptych import _progress, _rust
@@ -14,7 +15,7 @@ from diptych.kernels._recurrent_tapes import LSTMGradients, LSTMTape, RNNGradien
 Weights = tuple[FloatArray, FloatArray, FloatArray | None, FloatArray | None]
 
 
-class _Cell:
+class _Cell(ABC):
     """What two directions of a layer do at once: no thread of one waits for a thread of the other."""
 
     _packed: _rust.RecurrentCell
@@ -45,8 +46,9 @@ class _Cell:
         """Return what `backward` returns, of both."""
         return backward_both(tapes, dys, lasts, n_jobs)
 
+    @abstractmethod
     def _taken(self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, ran: Any) -> Any:
-        raise NotImplementedError
+        """Return what `run` returns, of what the extension gave."""
 
 
 class LSTMCell(_Cell):

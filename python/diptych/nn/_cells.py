@@ -5,6 +5,7 @@ A cell has ``step(x, *states)``, ``run(x, states, lengths, reverse, keep, n_jobs
 keep, n_jobs)`` and ``backward_both(tapes, dys, lasts, n_jobs)``, which return what each returns.
 """
 
+from abc import ABC, abstractmethod
 from importlib import import_module
 from typing import Any
 
@@ -28,7 +29,7 @@ def _kernels() -> Any:
     return import_module("diptych.kernels._recurrent_cell")
 
 
-class _Reference:
+class _Reference(ABC):
     def run_both(self, other: Any, x: Any, states: Any, lengths: Any, keep: bool, n_jobs: Any) -> Any:
         return (
             self.run(x, states[0], lengths, False, keep, n_jobs),
@@ -36,13 +37,14 @@ class _Reference:
         )
 
     def backward_both(self, tapes: Any, dys: Any, lasts: Any, n_jobs: Any) -> Any:
-        return tuple(
-            self.backward(*of, n_jobs)  # type: ignore[attr-defined]
-            for of in zip(tapes, dys, lasts, strict=True)
-        )
+        return tuple(self.backward(*of, n_jobs) for of in zip(tapes, dys, lasts, strict=True))
 
-    def run(self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, n_jobs: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def run(self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, n_jobs: Any) -> Any: ...
+
+    @staticmethod
+    @abstractmethod
+    def backward(tape: Any, dy: Any, last: Any, n_jobs: Any) -> Any: ...
 
 
 class _ReferenceLSTM(_Reference):
