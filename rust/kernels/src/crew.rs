@@ -49,7 +49,7 @@ struct Shared {
 /// On a cache line of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Line<T>(T);
+pub(crate) struct Line<T>(pub(crate) T);
 
 #[derive(Debug, Default)]
 struct State {
@@ -179,11 +179,16 @@ struct Closing<'a>(&'a Shared);
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
         self.0.lock().job = None;
-        let mut spins = 0;
-        while self.0.busy.0.load(Ordering::Acquire) > 0 {
-            spins += 1;
-            if spins % SPINS == 0 { thread::yield_now() } else { hint::spin_loop() }
-        }
+        wait(SPINS, || self.0.busy.0.load(Ordering::Acquire) == 0);
+    }
+}
+
+/// Waits in a loop until something holds, and offers the processor to others every so many rounds.
+pub(crate) fn wait(spins: usize, holds: impl Fn() -> bool) {
+    let mut rounds = 0;
+    while !holds() {
+        rounds += 1;
+        if rounds % spins == 0 { thread::yield_now() } else { hint::spin_loop() }
     }
 }
 

@@ -80,7 +80,7 @@ impl<'py, T: Element> Kept<'py, T> {
 
 impl<T: Element + kernel::Float> Views<'_, T> {
     fn back(&self, threads: usize, task: &Task) -> Result<kernel::Gradients<T>> {
-        kernel::backward_on(threads, self.kind, &self.weights, &self.sequence, &self.tape, &self.signals, task)
+        kernel::backward(threads, self.kind, &self.weights, &self.sequence, &self.tape, &self.signals, task)
     }
 
     fn returned<'py>(&self, py: Python<'py>, back: kernel::Gradients<T>) -> PyResult<Back<'py>> {

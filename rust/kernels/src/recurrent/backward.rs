@@ -139,31 +139,16 @@ impl<'a, T: Float> Job<'a, T> {
     }
 }
 
-/// The gradients of a run.
-///
-/// # Errors
-/// [`Error::Invalid`], [`Error::OutOfMemory`], [`Error::Interrupted`].
-pub fn backward<T: Float>(
-    kind: Kind,
-    weights: &Weights<'_, T>,
-    sequence: &Sequence<'_, T>,
-    tape: &Tape<'_, T>,
-    signals: &Signals<'_, T>,
-    task: &Task,
-) -> Result<Gradients<T>> {
-    backward_on(task.threads(), kind, weights, sequence, tape, signals, task)
-}
-
 /// Whether the way back from so many rows is some milliseconds of work at most.
 pub fn is_short_back<T>(weights: &Weights<'_, T>, rows: usize) -> bool {
     rows.saturating_mul(weights.w_ih.len().saturating_add(weights.w_hh.len())) <= 1 << 28
 }
 
-/// [`backward`] on so many threads.
+/// The gradients of a run, on so many threads.
 ///
 /// # Errors
-/// As there.
-pub fn backward_on<T: Float>(
+/// [`Error::Invalid`], [`Error::OutOfMemory`], [`Error::Interrupted`].
+pub fn backward<T: Float>(
     threads: usize,
     kind: Kind,
     weights: &Weights<'_, T>,

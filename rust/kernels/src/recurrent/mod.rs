@@ -34,7 +34,7 @@ mod tests;
 pub use crate::simd::numbers::Float;
 use crate::simd::{product, tile};
 pub use activation::{sigmoids, tanhs};
-pub use backward::{Gradients, Signals, Tape, backward, backward_on, is_short_back};
+pub use backward::{Gradients, Signals, Tape, backward, is_short_back};
 pub use contribution::{jacobian_norms, lstm_memory_terms, rnn_memory_terms};
 pub use forward::{Run, Sequence, run, run_on};
 pub use pack::Cell;

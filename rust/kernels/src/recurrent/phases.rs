@@ -4,16 +4,13 @@
 //! from the first phase to the last and wait for the next one in a loop. Nobody waits for a thread that may never come: the
 //! items of a phase go to whoever is there, and the one who leads can do them all.
 
+use crate::crew::{Line, wait};
 use crate::{Error, Result, Task};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Rounds of a loop of waiting before the processor is offered to others.
-const SPINS: usize = 10_000;
-
-/// Each on a cache line of its own.
-#[repr(align(128))]
-struct Line<T>(T);
+pub(super) const SPINS: usize = 10_000;
 
 /// What a phase does with an item.
 pub(super) type Work<'w> = dyn Fn(usize, usize) -> Result<()> + Sync + 'w;
@@ -64,7 +61,7 @@ pub(super) fn in_phases(task: &Task, threads: usize, items: &[u32], work: &Work<
             shared.done.0.store(0, Ordering::Relaxed);
             shared.open.0.store((phase as u64) << 32 | u64::from(n), Ordering::Release);
             shared.take_part();
-            wait(|| shared.done.0.load(Ordering::Acquire) == n as usize || shared.over.load(Ordering::Acquire));
+            wait(SPINS, || shared.done.0.load(Ordering::Acquire) == n as usize || shared.over.load(Ordering::Acquire));
             if shared.over.load(Ordering::Acquire) {
                 break;
             }
@@ -79,7 +76,7 @@ impl Shared<'_> {
     /// Works on what is open until all is over.
     fn follow(&self) {
         loop {
-            wait(|| self.open.0.load(Ordering::Relaxed) as u32 > 0 || self.over.load(Ordering::Acquire));
+            wait(SPINS, || self.open.0.load(Ordering::Relaxed) as u32 > 0 || self.over.load(Ordering::Acquire));
             if self.over.load(Ordering::Acquire) {
                 return;
             }
@@ -99,14 +96,6 @@ impl Shared<'_> {
             std::mem::forget(leaving); // only who fails, or panics, leaves
             self.done.0.fetch_add(1, Ordering::AcqRel);
         }
-    }
-}
-
-fn wait(holds: impl Fn() -> bool) {
-    let mut spins = 0;
-    while !holds() {
-        spins += 1;
-        if spins % SPINS == 0 { std::thread::yield_now() } else { std::hint::spin_loop() }
     }
 }
 

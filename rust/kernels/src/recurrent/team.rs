@@ -6,6 +6,8 @@
 
 use super::forward::Part;
 use super::pack::Aligned;
+use super::phases::SPINS;
+use crate::crew::{Line, wait};
 use crate::simd::numbers::Float;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,15 +17,8 @@ use std::time::{Duration, Instant};
 /// How long the door stays open at most: a thread that sleeps takes less to wake.
 const PATIENCE: Duration = Duration::from_micros(200);
 
-/// Rounds of a loop of waiting before the processor is offered to others.
-const SPINS: usize = 10_000;
-
 /// Set in the number of those who joined.
 const CLOSED: usize = 1 << (usize::BITS - 1);
-
-/// Each on a cache line of its own.
-#[repr(align(128))]
-struct Line<T>(T);
 
 /// Those who work together.
 pub(super) struct Team<'a, T> {
@@ -150,15 +145,8 @@ impl<T> Table<T> {
     /// # Errors
     /// [`Error::Interrupted`] when a member has left.
     fn wait(&self, holds: impl Fn() -> bool) -> Result<()> {
-        let mut spins = 0;
-        while !holds() {
-            if self.quit.load(Ordering::Acquire) {
-                return Err(Error::Interrupted);
-            }
-            spins += 1;
-            if spins % SPINS == 0 { std::thread::yield_now() } else { std::hint::spin_loop() }
-        }
-        Ok(())
+        wait(SPINS, || holds() || self.quit.load(Ordering::Acquire));
+        if holds() { Ok(()) } else { Err(Error::Interrupted) }
     }
 }
 

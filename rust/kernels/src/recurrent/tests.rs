@@ -224,7 +224,7 @@ fn a_hand_sized_net() {
     assert!(close(&run.y, &[0.3, 0.45, 0.525]));
     let signals = Signals { dy: &[0.0; 3], dh: Some(&[1.0]), dc: None };
     let tape = Tape { y: &run.y, lstm: None };
-    let back = backward(kind, &weights, &sequence, &tape, &signals, &Task::new()).unwrap();
+    let back = backward(1, kind, &weights, &sequence, &tape, &signals, &Task::new()).unwrap();
     assert!(close(&back.w_ih, &[1.75]) && close(&back.w_hh, &[0.6]));
     assert!(close(&back.x, &[0.075, 0.15, 0.3]));
 }
@@ -360,7 +360,7 @@ fn jacobians_are_what_goes_back() {
                         let dy = vec![0.0; after.y.len()];
                         let signals = Signals { dy: &dy, dh: Some(&dh), dc: None };
                         let (weights, sequence) = (rest.weights(), rest.sequence());
-                        rows.extend(backward(kind, &weights, &sequence, &tape, &signals, &Task::new()).unwrap().h0);
+                        rows.extend(backward(1, kind, &weights, &sequence, &tape, &signals, &Task::new()).unwrap().h0);
                     }
                     let (found, expected) = (norms[time(step) * batch + row], of(hidden, &rows));
                     assert!((found - expected).abs() <= 1e-12 * expected, "{kind:?} {step}: {found} {expected}");

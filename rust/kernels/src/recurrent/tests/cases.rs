@@ -176,7 +176,16 @@ impl<T: Number> Case<T> {
         let tape = Tape { y: &run.y, lstm: run.tape.as_ref().map(|(gates, cells)| (&gates[..], &cells[..])) };
         let dc = (self.kind == Kind::Lstm).then_some(&dc[..]);
         let signals = Signals { dy: &dy, dh: Some(&dh), dc };
-        backward(self.kind, &self.weights(), &self.sequence(), &tape, &signals, &Task::new()).unwrap()
+        backward(
+            rayon::current_num_threads(),
+            self.kind,
+            &self.weights(),
+            &self.sequence(),
+            &tape,
+            &signals,
+            &Task::new(),
+        )
+        .unwrap()
     }
 }
 
