@@ -13,13 +13,13 @@ use crate::simd::tile::{ACROSS, tiles};
 /// Queries for which packing does not pay.
 pub(super) const FEW: usize = 12;
 
-/// Keys, and values, that are asked for so many positions before they are read.
-const AHEAD: (usize, usize) = (64, 32);
+/// Keys and values are asked for so many positions before they are read.
+const AHEAD: usize = 32;
 
 /// The width of nearly all heads: loops that know it need no pointer for each row, of which there are more than registers.
 const USUAL: usize = 64;
 
-/// Scores of `rows` queries with keys, all of `width` numbers.
+/// Scores of `rows` queries with a block of keys, all of `width` numbers.
 #[inline(always)]
 pub(super) fn scores_of_few<T: Float, L: Numbers<T>>(
     lanes: L,
@@ -29,21 +29,18 @@ pub(super) fn scores_of_few<T: Float, L: Numbers<T>>(
     width: usize,
     scores: &mut [T],
 ) {
-    for first in (0..keys.len() / width).step_by(2 * L::N) {
-        let keys = &keys[first * width..];
-        tiles!(T, L, rows, |row, M| {
-            let scores = &mut scores[row * KEYS + first..];
-            match width {
-                USUAL => score_tile::<T, L, M, USUAL>(lanes, &query[row * width..], keys, width, scores),
-                _ => score_tile::<T, L, M, 0>(lanes, &query[row * width..], keys, width, scores),
-            }
-        });
-    }
+    tiles!(T, L, rows, |row, M| {
+        let (query, scores) = (&query[row * width..], &mut scores[row * KEYS..]);
+        match width {
+            USUAL => score_rows::<T, L, M, USUAL>(lanes, query, keys, width, scores),
+            _ => score_rows::<T, L, M, 0>(lanes, query, keys, width, scores),
+        }
+    });
 }
 
-/// M rows, and two registers of keys: a chain waits for itself, so two go side by side. W is the width, or 0.
+/// Those of M queries. W is the width, or 0.
 #[inline(always)]
-fn score_tile<T: Float, L: Numbers<T>, const M: usize, const W: usize>(
+fn score_rows<T: Float, L: Numbers<T>, const M: usize, const W: usize>(
     lanes: L,
     query: &[T],
     keys: &[T],
@@ -51,8 +48,28 @@ fn score_tile<T: Float, L: Numbers<T>, const M: usize, const W: usize>(
     scores: &mut [T],
 ) {
     let width = if W == 0 { width } else { W };
-    let n = keys.len() / width;
-    let late = &keys[(L::N * width).min(keys.len())..];
+    let (n, both) = (keys.len() / width, 2 * L::N);
+    for first in (0..n - n % both).step_by(both) {
+        score_tile::<T, L, M, true>(lanes, query, &keys[first * width..][..both * width], width, &mut scores[first..]);
+    }
+    if n % both > 0 {
+        let first = n - n % both;
+        score_tile::<T, L, M, false>(lanes, query, &keys[first * width..], width, &mut scores[first..]);
+    }
+}
+
+/// Two registers of keys: a chain waits for itself, so two go side by side. That both are full is known to the loop
+/// beforehand: with a way out for those that are not, it keeps its sums in memory.
+#[inline(always)]
+fn score_tile<T: Float, L: Numbers<T>, const M: usize, const FULL: bool>(
+    lanes: L,
+    query: &[T],
+    keys: &[T],
+    width: usize,
+    scores: &mut [T],
+) {
+    let n = if FULL { 2 * L::N } else { keys.len() / width };
+    let (early, late) = keys.split_at((L::N * width).min(keys.len()));
     let mut rows: [&[T]; M] = [&[]; M];
     for m in 0..M {
         rows[m] = &query[m * width..][..width];
@@ -62,13 +79,12 @@ fn score_tile<T: Float, L: Numbers<T>, const M: usize, const W: usize>(
     while column + 4 <= width {
         for i in 0..8 {
             // What is ahead in the order it lies in, as much as is read here.
-            prefetch(keys, AHEAD.0 * width + (2 * column + i) * L::N);
+            prefetch(keys, AHEAD * width + (2 * column + i) * L::N);
         }
-        let (x, y) = if n >= 2 * L::N {
-            (lanes.four_columns(keys, width, column), lanes.four_columns(late, width, column))
+        let (x, y) = if FULL {
+            (lanes.four_columns(early, width, column), lanes.four_columns(late, width, column))
         } else {
-            let x = some_columns(lanes, keys, width, column);
-            (x, if n > L::N { some_columns(lanes, late, width, column) } else { x })
+            (some_columns(lanes, early, width, column), some_columns(lanes, late, width, column))
         };
         for m in 0..M {
             let q = &rows[m][column..column + 4];
@@ -80,7 +96,7 @@ fn score_tile<T: Float, L: Numbers<T>, const M: usize, const W: usize>(
         column += 4;
     }
     while column < width {
-        let (x, y) = (column_of(lanes, keys, width, column), column_of(lanes, late, width, column));
+        let (x, y) = (column_of(lanes, early, width, column), column_of(lanes, late, width, column));
         for m in 0..M {
             let q = lanes.splat(rows[m][column]);
             sums[m] = [lanes.fused(q, x, sums[m][0]), lanes.fused(q, y, sums[m][1])];
@@ -160,7 +176,7 @@ fn blend_tile<T: Float, L: Numbers<T>, const M: usize, const U: usize, const W: 
     for j in 0..n {
         let Some(value) = strips.next() else { break };
         for u in 0..U {
-            prefetch(value, AHEAD.1 * width + u * L::N);
+            prefetch(value, AHEAD * width + u * L::N);
         }
         let mut v = [lanes.splat(T::ZERO); U];
         if is_whole {

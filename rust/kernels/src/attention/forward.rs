@@ -8,7 +8,7 @@
 use super::block::{BlockMut, Blocks, cut, pack, padded};
 use super::few::FEW;
 use super::mask::OfHead;
-use super::softmax::{Block, State, finish, merge};
+use super::softmax::{Block, State, States, finish, merge};
 use super::span::{Source, make_scores, masks_of, over_span, scale_queries};
 use super::{Attention, KEYS, QUERIES, SPAN, SUMS};
 use crate::parallel::{filled, reserve, share, zeros};
@@ -53,8 +53,8 @@ struct Scratch<T> {
     query: Aligned<T>,
     scores: Aligned<T>,
     seen: Vec<bool>,
-    span: State<T>,
-    whole: State<T>,
+    /// Of all keys so far, and of a span.
+    states: States<T>,
     block: Blocks<T>,
 }
 
@@ -67,8 +67,7 @@ impl<T: Float> Scratch<T> {
             query: Aligned::zeros(size(&[rows, of.features], what, size_of::<T>())?, what)?,
             scores: Aligned::zeros(rows * KEYS, what)?,
             seen: filled(rows * KEYS, false, what)?,
-            span: State::new(rows, width)?,
-            whole: State::new(rows, width)?,
+            states: States::new(2, rows, width)?,
             block: Blocks::new(of, blocks, wide)?,
         })
     }
@@ -227,6 +226,7 @@ fn whole_heads<T: Float>(
             let mut packed = std::mem::take(&mut room.block);
             for (block, place) in packed.places().enumerate() {
                 pack_block(of, key_head, block * KEYS, place);
+                task.check()?;
             }
             for at in blocks {
                 let rows = block_at(of, at);
@@ -244,7 +244,7 @@ fn whole_heads<T: Float>(
 struct Part<'a, T> {
     key_head: usize,
     keys: Range<usize>,
-    state: &'a mut State<T>,
+    state: State<'a, T>,
 }
 
 fn few_queries<T: Float>(
@@ -263,14 +263,12 @@ fn few_queries<T: Float>(
     let what = "the sums of spans";
     let round = ROOM / size(&[rows.n, width + SUMS, size_of::<T>()], what, 1)?;
     let round = round.clamp(ROUND.1, ROUND.0).min(all);
-    let mut states = reserve(round, what)?;
-    for _ in 0..round {
-        states.push(State::new(rows.n, width)?);
-    }
-    let mut whole = State::new(rows.n, width)?;
+    let mut states = States::new(round, rows.n, width)?;
+    let mut whole = States::new(2, rows.n, width)?;
+    let [mut whole, _] = whole.both();
     for begin in (0..all).step_by(round) {
-        let mut parts = reserve(states.len(), what)?;
-        for (at, state) in (begin..all).zip(&mut states) {
+        let mut parts = reserve(round, what)?;
+        for (at, state) in (begin..all).zip(states.each()) {
             let first = at % spans * SPAN;
             parts.push(Part { key_head: at / spans, keys: first..reach.min(first + SPAN), state });
         }
@@ -284,9 +282,9 @@ fn few_queries<T: Float>(
                 task.advance(1)
             },
         )?;
-        for (at, state) in (begin..all).zip(&mut states) {
+        for (at, state) in (begin..all).zip(states.each()) {
             let here = (at % spans == spans - 1).then(|| out.take(rows.n, of.width, of.keys));
-            join(of, at % spans == 0, state, &mut whole, here);
+            join(of, at % spans == 0, &state, &mut whole, here);
         }
     }
     Ok(())
@@ -295,7 +293,7 @@ fn few_queries<T: Float>(
 dispatched!(fn pack_block[T: Float](of: &Attention<'_, T>, head: usize, first: usize, to: BlockMut<'_, T>) -> () = pack_run);
 dispatched!(fn attend[T: Float](of: &Attention<'_, T>, piece: Piece<'_, T>, packed: &Blocks<T>, room: &mut Scratch<T>, task: &Task) -> () = attend_run);
 dispatched!(fn attend_part[T: Float](of: &Attention<'_, T>, rows: Block, part: Part<'_, T>, room: &mut Scratch<T>, task: &Task) -> () = part_run);
-dispatched!(fn join[T: Float](of: &Attention<'_, T>, is_first: bool, state: &mut State<T>, whole: &mut State<T>, out: Option<Out<'_, T>>) -> () = join_run);
+dispatched!(fn join[T: Float](of: &Attention<'_, T>, is_first: bool, state: &State<'_, T>, whole: &mut State<'_, T>, out: Option<Out<'_, T>>) -> () = join_run);
 
 #[inline(always)]
 fn pack_run<L: Both, T: Float>(lanes: L, of: &Attention<'_, T>, head: usize, first: usize, to: BlockMut<'_, T>) {
@@ -313,7 +311,8 @@ fn attend_run<L: Both, T: Float>(
 ) {
     let lanes = T::lanes(lanes);
     let Piece { key_head, rows, blocks, out } = piece;
-    let Scratch { query, scores, seen, span, whole, block } = room;
+    let Scratch { query, scores, seen, states, block } = room;
+    let [mut whole, mut span] = states.both();
     scale_queries(lanes, of, key_head, rows, query);
     let masks = masks_of(of, key_head, rows);
     let reach = of.reach(rows.first % of.queries + rows.n - 1);
@@ -321,16 +320,16 @@ fn attend_run<L: Both, T: Float>(
     let mut first = 0;
     while first < reach {
         let keys = first..reach.min(first + SPAN);
-        let state = if first == 0 { &mut *whole } else { &mut *span };
+        let state = if first == 0 { &mut whole } else { &mut span };
         over_span(lanes, of, key_head, rows, keys, &masks, source, query, scores, seen, block, state, task);
         if first > 0 {
-            merge(lanes, whole, span, rows.n);
+            merge(lanes, &mut whole, &span, rows.n);
         }
         first += SPAN;
     }
-    finish(lanes, whole, of.width, out.output, out.maximum, out.total);
+    finish(lanes, &whole, of.width, out.output, out.maximum, out.total);
     if !out.weights.is_empty() {
-        write_weights(lanes, of, rows, reach, &masks, packed, blocks, query, scores, out);
+        write_weights(lanes, of, rows, reach, &masks, packed, blocks, query, scores, out, task);
     }
 }
 
@@ -344,11 +343,14 @@ fn part_run<L: Both, T: Float>(
     task: &Task,
 ) {
     let lanes = T::lanes(lanes);
-    let Scratch { query, scores, seen, block, .. } = room;
-    let Part { key_head, keys, state } = part;
+    let Scratch { query, scores, seen, states, block } = room;
+    let Part { key_head, keys, mut state } = part;
+    let [mut own, _] = states.both();
     scale_queries(lanes, of, key_head, rows, query);
     let masks = masks_of(of, key_head, rows);
-    over_span(lanes, of, key_head, rows, keys, &masks, Source::Raw, query, scores, seen, block, state, task);
+    over_span(lanes, of, key_head, rows, keys, &masks, Source::Raw, query, scores, seen, block, &mut own, task);
+    // What stands beside it is another thread's, which should not wait for this one while it works.
+    state.copy(&own);
 }
 
 #[inline(always)]
@@ -356,13 +358,13 @@ fn join_run<L: Both, T: Float>(
     lanes: L,
     of: &Attention<'_, T>,
     is_first: bool,
-    state: &mut State<T>,
-    whole: &mut State<T>,
+    state: &State<'_, T>,
+    whole: &mut State<'_, T>,
     out: Option<Out<'_, T>>,
 ) {
     let lanes = T::lanes(lanes);
     if is_first {
-        std::mem::swap(state, whole);
+        whole.copy(state);
     } else {
         merge(lanes, whole, state, whole.maximum.len());
     }
@@ -385,9 +387,10 @@ fn write_weights<T: Float, L: Numbers<T>>(
     query: &[T],
     scores: &mut [T],
     out: Out<'_, T>,
+    task: &Task,
 ) {
     let mut first = 0;
-    while first < reach {
+    while first < reach && !task.interrupted() {
         let n = KEYS.min(reach - first);
         make_scores(lanes, of, rows, first, n, masks, query, packed.at(blocks + first / KEYS).keys, scores);
         for row in 0..rows.n {

@@ -13,33 +13,76 @@ const TOGETHER: usize = 4;
 
 /// What a query block knows of the keys of a span.
 #[derive(Debug)]
-pub(super) struct State<T> {
+pub(super) struct State<'a, T> {
     /// Numbers from a row of `sums` to the next.
     pub apart: usize,
     /// The greatest score, −∞ at first.
-    pub maximum: Vec<T>,
+    pub maximum: &'a mut [T],
     /// [`SUMS`] numbers for each query.
-    pub totals: Vec<T>,
+    pub totals: &'a mut [T],
     /// Σ exp(score − maximum) · value
-    pub sums: Aligned<T>,
+    pub sums: &'a mut [T],
 }
 
-impl<T: Float> State<T> {
-    pub(super) fn new(queries: usize, width: usize) -> Result<Self> {
-        let what = "the sums of a block";
-        Ok(Self {
-            apart: width,
-            maximum: filled(queries, T::MINUS_INFINITY, what)?,
-            totals: zeros(size(&[queries, SUMS], what, size_of::<T>())?, what)?,
-            sums: Aligned::zeros(size(&[queries, width], what, size_of::<T>())?, what)?,
-        })
-    }
-
+impl<T: Float> State<'_, T> {
     /// Begins anew with so many queries; sums are written anew by the first block.
     #[inline(always)]
     pub(super) fn clear(&mut self, queries: usize) {
         self.maximum[..queries].fill(T::MINUS_INFINITY);
         self.totals[..queries * SUMS].fill(T::ZERO);
+    }
+
+    /// Becomes what another of the same size is.
+    pub(super) fn copy(&mut self, from: &State<'_, T>) {
+        self.maximum.copy_from_slice(from.maximum);
+        self.totals.copy_from_slice(from.totals);
+        self.sums.copy_from_slice(from.sums);
+    }
+}
+
+/// Room for states.
+#[derive(Debug)]
+pub(super) struct States<T> {
+    queries: usize,
+    apart: usize,
+    maximum: Vec<T>,
+    totals: Vec<T>,
+    sums: Aligned<T>,
+}
+
+impl<T: Float> States<T> {
+    /// Room for `n` of them.
+    pub(super) fn new(n: usize, queries: usize, width: usize) -> Result<Self> {
+        let what = "the sums of blocks";
+        Ok(Self {
+            queries,
+            apart: width,
+            maximum: filled(size(&[n, queries], what, size_of::<T>())?, T::MINUS_INFINITY, what)?,
+            totals: zeros(size(&[n, queries, SUMS], what, size_of::<T>())?, what)?,
+            sums: Aligned::zeros(size(&[n, queries, width], what, size_of::<T>())?, what)?,
+        })
+    }
+
+    /// All of them.
+    pub(super) fn each(&mut self) -> impl Iterator<Item = State<'_, T>> {
+        let maxima = self.maximum.chunks_exact_mut(self.queries);
+        let totals = self.totals.chunks_exact_mut(self.queries * SUMS);
+        let sums = self.sums.chunks_exact_mut(self.queries * self.apart);
+        let apart = self.apart;
+        maxima.zip(totals).zip(sums).map(move |((maximum, totals), sums)| State { apart, maximum, totals, sums })
+    }
+
+    /// Two that were all.
+    #[inline(always)]
+    pub(super) fn both(&mut self) -> [State<'_, T>; 2] {
+        let apart = self.apart;
+        let (maximum, later_maximum) = self.maximum.split_at_mut(self.queries);
+        let (totals, later_totals) = self.totals.split_at_mut(self.queries * SUMS);
+        let (sums, later_sums) = self.sums.split_at_mut(self.queries * self.apart);
+        [
+            State { apart, maximum, totals, sums },
+            State { apart, maximum: later_maximum, totals: later_totals, sums: later_sums },
+        ]
     }
 }
 
@@ -175,7 +218,7 @@ fn weigh<T: Float, L: Numbers<T>>(lanes: L, scores: &mut [T], floor: L::V, facto
 
 /// Adds what a later span gave.
 #[inline(always)]
-pub(super) fn merge<T: Float, L: Numbers<T>>(lanes: L, into: &mut State<T>, from: &State<T>, queries: usize) {
+pub(super) fn merge<T: Float, L: Numbers<T>>(lanes: L, into: &mut State<'_, T>, from: &State<'_, T>, queries: usize) {
     let apart = into.apart;
     for row in 0..queries {
         let (a, b) = (into.maximum[row], from.maximum[row]);
@@ -229,7 +272,7 @@ pub(super) fn totals_of<T: Float, L: Numbers<T>>(lanes: L, sums: &[T]) -> L::V {
 #[inline(always)]
 pub(super) fn finish<T: Float, L: Numbers<T>>(
     lanes: L,
-    state: &State<T>,
+    state: &State<'_, T>,
     width: usize,
     output: &mut [T],
     maximum: &mut [T],

@@ -68,7 +68,7 @@ pub(super) fn over_span<T: Float, L: Numbers<T>>(
     scores: &mut [T],
     seen: &mut [bool],
     block: &mut Blocks<T>,
-    state: &mut State<T>,
+    state: &mut State<'_, T>,
     task: &Task,
 ) {
     state.clear(rows.n);
