@@ -272,6 +272,9 @@ fn few_queries<T: Float>(
             let first = at % spans * SPAN;
             parts.push(Part { key_head: at / spans, keys: first..reach.min(first + SPAN), state });
         }
+        // Each thread goes on where it was, at keys that were asked for already: they begin so many parts apart.
+        let run = parts.len().div_ceil(threads);
+        parts.sort_by_key(|part| (part.key_head * spans + part.keys.start / SPAN - begin) % run);
         share(
             task,
             threads,
