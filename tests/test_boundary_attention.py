@@ -123,6 +123,14 @@ REFUSED = {
         },
         r"query has 33 axes: with attn_mask 32 at most; reshape",
     ),
+    "mask in a list of integers": (
+        {"attn_mask": [[1] * S] * L},
+        r"attn_mask has dtype int64: .*pass np\.asarray\(attn_mask, dtype=bool\), True where a key",
+    ),
+    "mask of booleans and numbers": (
+        {"attn_mask": [[True] * S, [True] * S, [True, True, 0.0, True, True]]},
+        r"attn_mask\[0, 0\]=True stands beside numbers: a mask is all booleans, or all numbers",
+    ),
     "mask of words": ({"attn_mask": [["x"]]}, r"attn_mask has dtype <U1"),
     # the rest
     "infinite scale": ({"scale": inf}, r"scale=inf: must be a finite number, or None"),
@@ -147,7 +155,11 @@ REFUSED = {
     "no threads": ({"n_jobs": 0}, r"n_jobs=0"),
 }
 TYPES = {"integers", "integer keys", "booleans", "half precision", "two precisions", "complex", "words"} | {
-    name for name in REFUSED if name.startswith(("mask of integers", "mask of bytes", "mask of another"))
+    name
+    for name in REFUSED
+    if name.startswith(
+        ("mask of integers", "mask of bytes", "mask of another", "mask in a list", "mask of bool")
+    )
 }
 
 

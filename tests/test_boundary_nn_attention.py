@@ -23,6 +23,11 @@ MADE = {
     "whole numbers": ({"dtype": int}, r"dtype=<class 'int'>: must be np\.float32 or np\.float64"),
     "another backend": ({"backend": "torch"}, r"backend='torch': must be one of 'rust', 'reference'"),
     "a seed below 0": ({"rng": -1}, r"rng=-1: a seed must not be negative"),
+    "no threads": ({"n_jobs": 0}, r"n_jobs=0: must be a positive number of threads"),
+    "a word for threads, which the reference has not": (
+        {"n_jobs": "a", "backend": "reference"},
+        r"n_jobs='a': must be an integer, or None",
+    ),
 }
 
 
@@ -43,6 +48,7 @@ MADE_LAYERS = {
     "no room below": ({"layer_norm_eps": 0.0}, r"^layer_norm_eps=0\.0: must be greater than 0"),
     "a word for an order": ({"norm_first": "yes"}, r"norm_first='yes': must be True or False"),
     "another backend": ({"backend": None}, r"backend=None: must be one of"),
+    "no threads": ({"n_jobs": 0}, r"n_jobs=0: must be a positive number of threads"),
 }
 
 
@@ -69,6 +75,16 @@ def test_what_no_layer_is_made_of(case):
 def test_norms_and_positions(make, says):
     with pytest.raises(ValueError, match=says):
         make()
+
+
+@pytest.mark.parametrize(
+    ("length", "d_model", "size"),
+    [(2**62, 512, "17,592,186,044,416.0"), (10**12, 512, "3,814,697.3"), (1, 2**62, "34,359,738,368.0")],
+)
+def test_positions_that_do_not_fit_are_named_with_their_size(length, d_model, size):
+    says = rf"^length={length}, d_model={d_model}: positions of shape .* need {size} GiB of memory and more\."
+    with pytest.raises(MemoryError, match=says):
+        nn.sinusoidal_positions(length, d_model)
 
 
 # Calling it ---------------------------------------------------------------------------------------
@@ -100,6 +116,14 @@ CALLED = {
         r"key_padding_mask has dtype int64: bool, True where a key is not looked at",
     ),
     "a mask in integers": ({"attn_mask": np.zeros((L, S), np.uint8)}, r"attn_mask has dtype uint8: bool"),
+    "a list of whole numbers": (
+        {"key_padding_mask": [[0, 0, 0, 0, 1]] * B},
+        r"key_padding_mask has dtype int64: .* pass np\.asarray\(key_padding_mask, dtype=bool\)\.",
+    ),
+    "a list of booleans and numbers": (
+        {"key_padding_mask": [[0.0, 0.0, 0.0, 0.0, 1.0], [0.0, True, 0.0, 0.0, 1.0]]},
+        r"key_padding_mask\[1, 1\]=True stands beside numbers: a mask is all booleans, or all numbers",
+    ),
     "a mask of keys by queries": (
         {"attn_mask": np.zeros((S, L), bool)},
         r"attn_mask has shape \(5, 4\): \(4, 5\) or \(6, 4, 5\) is needed",
@@ -159,6 +183,50 @@ def test_gradients_of_another_shape_leave_the_way_back_open():
         layer.backward(x)
         with pytest.raises(RuntimeError, match=r"call the layer with training=True first"):
             layer.backward(x)
+
+
+X = np.random.default_rng(0).normal(size=(L, B, E)).astype(np.float32)
+EVERY_LAYER = {  # the layer, what it is called with, what it refuses
+    "Linear": (lambda: nn.Linear(E, 2, rng=0), (X,), (X[:, :, 1:],)),
+    "Embedding": (lambda: nn.Embedding(3, E, rng=0), ([[0, 2]],), ([[0, 3]],)),
+    "Dropout": (lambda: nn.Dropout(0.5, rng=0), (X,), (np.ones(3, int),)),
+    "LayerNorm": (lambda: nn.LayerNorm(E), (X,), (X[:, :, 1:],)),
+    "RNN": (lambda: nn.RNN(E, 2, rng=0), (X,), (X[:, :, 1:],)),
+    "LSTM": (lambda: nn.LSTM(E, 2, 2, rng=0), (X,), (X, None, [99] * B)),
+    "MultiheadAttention": (lambda: nn.MultiheadAttention(E, H, rng=0), (X, X, X), (X, X, X[1:])),
+    "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(E, H, 7, rng=0), (X,), (X[:, :, 1:],)),
+}
+
+
+@pytest.mark.parametrize("name", EVERY_LAYER)
+def test_a_refused_training_call_closes_the_way_back_of_every_layer(name):
+    make, good, bad = EVERY_LAYER[name]
+    layer = make()
+    for training in (False, True):  # an answer alone leaves it open
+        said = layer(*good, training=True)
+        said = np.ones_like(said[0] if isinstance(said, tuple) else said)
+        with pytest.raises(ValueError, match=r"^(x|indices|lengths|value|src)(\[.*\]=|\b.* has )"):
+            layer(*bad, training=training)
+        if not training:
+            layer.backward(said)
+    with pytest.raises(RuntimeError, match=r"nothing to go back through: call the layer with training=True"):
+        layer.backward(said)
+
+
+def test_every_layer_is_in_that_test():
+    ways = {name for name in nn.__all__ if hasattr(getattr(nn, name), "backward")}
+    assert set(EVERY_LAYER) == ways
+
+
+@pytest.mark.parametrize("name", [n for n in EVERY_LAYER if n != "Dropout"])  # which takes what comes
+def test_a_pair_is_no_gradient(name):
+    make, good, _ = EVERY_LAYER[name]
+    layer = make()
+    said = layer(*good, training=True)
+    said = said[0] if isinstance(said, tuple) else said
+    with pytest.raises(TypeError, match=r"^d_output is a tuple with None in it: one array of shape \("):
+        layer.backward((said, None))
+    layer.backward(said)
 
 
 @pytest.mark.parametrize("norm_first", [True, False])

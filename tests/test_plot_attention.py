@@ -179,6 +179,14 @@ def test_bad_arguments(tagger):
         AttentionDisplay.from_weights(np.eye(2), ["a"])
     with pytest.raises(ValueError, match="keys has 1 entries: one for each of the 2 keys"):
         AttentionDisplay.from_weights(np.eye(2), ["a", "b"], keys=["a"])
+    with pytest.raises(
+        TypeError, match="tokens is of type generator: a list of 2 is needed, one for each of"
+    ):
+        AttentionDisplay.from_weights(np.eye(2), (token for token in "ab"))
+    with pytest.raises(
+        TypeError, match="keys is of type int: a list of 2 is needed, one for each of the keys"
+    ):
+        AttentionDisplay.from_weights(np.eye(2), keys=2)
     display = AttentionDisplay.from_weights(WEIGHTS)
     with pytest.raises(ValueError, match="head=2: there are 2 heads, 0 to 1"):
         display.plot(head=2)

@@ -94,7 +94,7 @@ def attn_mask(value: Any, known: Heads) -> Mask | None:
         hint = (
             f"attn_mask.astype(np.{dtype})"
             if mask.dtype.kind == "f"
-            else "attn_mask.astype(bool), True where a key takes part"
+            else f"{as_booleans(value, 'attn_mask')}, True where a key takes part"
         )
         raise DtypeError(
             f"attn_mask has dtype {mask.dtype}: bool, or {dtype} as query has, is needed; pass {hint}."
@@ -106,6 +106,23 @@ def attn_mask(value: Any, known: Heads) -> Mask | None:
     if wide.flags.aligned and wide.dtype.isnative and all(s % wide.itemsize == 0 for s in wide.strides):
         return wide
     return np.broadcast_to(np.require(mask, mask.dtype.newbyteorder("="), ["C", "A"]), known.scores)
+
+
+def as_booleans(value: Any, name: str) -> str:
+    """Return how to make a boolean mask of what was given."""
+    return f"{name}.astype(bool)" if hasattr(value, "astype") else f"np.asarray({name}, dtype=bool)"
+
+
+def refuse_booleans_beside_numbers(value: Any, name: str) -> None:
+    """Refuse a list such as [True, 0.0], which NumPy would make numbers of."""
+    if not isinstance(value, list | tuple):
+        return
+    for place, part in np.ndenumerate(np.array(value, dtype=object)):
+        if isinstance(part, bool | np.bool):
+            raise DtypeError(
+                f"{name}[{', '.join(map(str, place))}]={part} stands beside numbers: a mask is all booleans, "
+                "or all numbers, which are added to the scores."
+            )
 
 
 def scale(value: Any, features: int, dtype: Any) -> float:
@@ -193,6 +210,8 @@ def _shaped(value: Any, name: str, shape: tuple[int, ...], known: Heads) -> Floa
 
 def _from_list(value: Any, dtype: Any) -> NDArray[Any]:
     array = _real_array(value, "attn_mask")
+    if array.dtype.kind == "f":
+        refuse_booleans_beside_numbers(value, "attn_mask")
     return _narrowed(array, dtype, "attn_mask") if array.dtype.kind == "f" else array
 
 

@@ -11,7 +11,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych._threads import resolve_n_jobs
 from diptych._validate import DtypeError, FloatArray, _array, _count, _real_array, _real_number
+from diptych._validate_attention import as_booleans, refuse_booleans_beside_numbers
 from diptych._validate_recurrent import _floats, flag, gradient, lengths, nonlinearity
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "listed",
     "loaded",
     "mask",
+    "n_jobs",
     "nonlinearity",
     "number",
     "numbers_below",
@@ -51,6 +54,13 @@ def backend(value: Any) -> str:
     if not isinstance(value, str) or value not in _BACKENDS:
         raise ValueError(f"backend={value!r}: must be one of {', '.join(map(repr, _BACKENDS))}.")
     return value
+
+
+def n_jobs(value: Any) -> int | None:
+    """Return a number of threads as it was said: what it stands for may change until a call."""
+    resolve_n_jobs(value)
+    found: int | None = value
+    return found
 
 
 def dtype(value: Any) -> np.dtype[Any]:
@@ -210,8 +220,9 @@ def mask(value: Any, name: str, shapes: list[tuple[int, ...]], like: Any) -> NDA
         if array.dtype.kind != "f":
             raise DtypeError(
                 f"{name} has dtype {array.dtype}: bool, True where a key is not looked at, or {like}, to be "
-                f"added to the scores, is needed; pass {name}.astype(bool)."
+                f"added to the scores, is needed; pass {as_booleans(value, name)}."
             )
+        refuse_booleans_beside_numbers(value, name)
         array = _floats(value, name, like)
     if array.shape not in shapes:
         said = " or ".join(map(str, shapes))

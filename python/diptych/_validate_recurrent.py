@@ -111,6 +111,11 @@ def state(value: Any, name: str, batch: int, known: Weights) -> FloatArray:
 
 def gradient(value: Any, name: str, shape: tuple[int, ...], dtype: Any) -> FloatArray:
     """Return derivatives by a result of this shape."""
+    if isinstance(value, tuple) and any(part is None for part in value):
+        raise DtypeError(
+            f"{name} is a tuple with None in it: one array of shape {shape} is needed, the derivatives by "
+            "the output alone."
+        )
     array = _floats(value, name, dtype)
     if array.shape != shape:
         raise ValueError(

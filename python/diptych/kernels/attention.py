@@ -90,8 +90,8 @@ def scaled_dot_product_attention(
         A value for each key, of any width v.
     attn_mask : array-like that broadcasts to (…, L, S), bool or of the dtype of query, or None, default=None
         Boolean: a query sees the keys where it is True (the opposite of ``key_padding_mask`` of torch's
-        layers). Numbers are added to the scores; -inf hides a key. It is read where it lies, whatever its
-        strides, and is never expanded.
+        layers). Numbers are added to the scores; -inf hides a key. It is never expanded, and an array of
+        native byte order that is aligned is read where it lies, whatever its strides.
     is_causal : bool, default=False
         Whether query i sees the keys ``j <= i`` only. Both are counted from their first, also where L and S
         differ. Together with a mask, a key must be seen by both.
@@ -103,7 +103,8 @@ def scaled_dot_product_attention(
     return_weights : bool, default=False
         Whether to return the weights too, which takes L · S numbers for each head.
     return_tape : bool, default=False
-        Whether to return what :func:`scaled_dot_product_attention_backward` takes.
+        Whether to return what :func:`scaled_dot_product_attention_backward` takes. The output that is
+        returned is part of it: change it only after the way back.
     n_jobs : int or None, default=None
         Number of threads; None means :func:`diptych.get_num_threads`, -1 all cores the process may use. The
         result does not depend on it.
@@ -141,7 +142,9 @@ def scaled_dot_product_attention(
     sees no key gets zeros. Numbers are not scanned: NaN in a query, or in a key it sees, makes its whole
     output NaN; NaN in a value it sees makes that column NaN. Scores may be as large as the dtype holds: no
     exponent is above 0. A score that overflows to +inf counts as NaN, one that overflows to -inf as not
-    seen. An exponential that would be no normal number is 0, of which an infinite value makes NaN.
+    seen. An exponential that would be no normal number is 0, of which an infinite value makes NaN. Weighted
+    values are added up before the sum is divided by that of the weights: S values near the largest number of
+    the dtype may overflow to infinity, where the reference, which divides first, gives their mean.
 
     The keys are read in blocks, of which a query keeps the greatest score so far, the sum of the
     exponentials and the sum of the values they weight [2]_ [3]_. Scores are never all there at once. Blocks

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from diptych import _validate_nn as _check
 from diptych._validate import FloatArray
-from diptych.nn._layer import Draws, Gradients, Layer
+from diptych.nn._layer import Draws, Gradients, Layer, left_behind
 from diptych.nn._sizes import sizes_of_attention
 from diptych.reference import attention as _reference
 
@@ -62,6 +62,12 @@ class MultiheadAttention(Layer):
     A key that nobody may look at has no influence on outputs, whatever it and its value hold; but the
     derivatives by the weights are sums over all inputs, so that in training these must be finite.
 
+    Masks are made one mask in the meaning of the kernels. Numbers alone in the dtype of the layer are read
+    where they lie; anything else takes a new array, in a training call until the way back: of a byte for
+    each entry of a boolean `attn_mask`, of one for each of B · L · S if both masks are given, or of
+    B · num_heads · L · S where `attn_mask` has a table for each head; of as many numbers if either mask holds
+    numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -90,7 +96,7 @@ class MultiheadAttention(Layer):
         self.num_heads = _check.divisor(num_heads, "num_heads", E, "embed_dim")
         self.bias = _check.flag(bias, "bias")
         self.batch_first = _check.flag(batch_first, "batch_first")
-        self.backend, self.n_jobs = _check.backend(backend), n_jobs
+        self.backend, self.n_jobs = _check.backend(backend), _check.n_jobs(n_jobs)
         self._scale: float | None = None  # None is 1/√d; the study `scaling` tries others
         bounds: dict[tuple[int, ...], float] = {(3 * E, E): (1.5 / E) ** 0.5, (E, E): E**-0.5}
 
@@ -183,9 +189,8 @@ class MultiheadAttention(Layer):
         key_padding_mask : array-like of shape (B, S), bool or real, or None, default=None
             Boolean: True where a key is ignored, by all queries. Numbers are added to the scores.
         need_weights : bool, default=True
-            Whether to return the weights, which takes B · num_heads · L · S numbers; without them memory
-            does not grow with L · S, unless both masks are given: they are made one, of B · L · S entries,
-            or of B · num_heads · L · S where `attn_mask` has a table for each head.
+            Whether to return the weights, which takes B · num_heads · L · S numbers. Without them nothing
+            grows with L · S but the masks, see the Notes.
         attn_mask : array-like of shape (L, S) or (B · num_heads, L, S), bool or real, or None, default=None
             Boolean: True where a query may not look at a key. Numbers are added to the scores; -inf hides.
         average_attn_weights : bool, default=True
@@ -213,10 +218,12 @@ class MultiheadAttention(Layer):
         MemoryError
             If the result does not fit; the message names its size.
         """
+        keep = _check.flag(training, "training")
+        if keep:
+            self._tape = None  # a call that is refused closes the way back through the one before
         inputs = _check.attended(query, key, value, self.dtype, self.embed_dim, self.batch_first)
         with_weights, causal = _check.flag(need_weights, "need_weights"), _check.flag(is_causal, "is_causal")
         averaged = _check.flag(average_attn_weights, "average_attn_weights")
-        keep = _check.flag(training, "training")
         B, L = self._batch_and_length(inputs[0])
         S = self._batch_and_length(inputs[1])[1]
         mask = self._mask(key_padding_mask, attn_mask, (B, self.num_heads, L, S))
@@ -257,12 +264,7 @@ class MultiheadAttention(Layer):
         ValueError, TypeError
             If `d_output` has not the shape of the output, or a wider dtype than the layer.
         """
-        if self._tape is None:
-            raise RuntimeError(
-                "there is nothing to go back through: call the layer with training=True first, once for each "
-                "time back."
-            )
-        inputs, of_heads, said = self._tape
+        inputs, of_heads, said = left_behind(self._tape)
         dy = _check.gradient(d_output, "d_output", inputs[0].shape, self.dtype).reshape(-1, self.embed_dim)
         self._tape = None
         d_heads = self._cut(dy @ self._weights["out_proj.weight"], inputs[0])

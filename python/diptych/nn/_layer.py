@@ -54,6 +54,16 @@ class Draws(NamedTuple):
         return uniform(words_at(self.key, self.stream, indices)).reshape(self.shape)
 
 
+def left_behind(kept: Any) -> Any:
+    """Return what the last training call kept for the way back, if there is something."""
+    if kept is None:
+        raise RuntimeError(
+            "there is nothing to go back through: call the layer with training=True first, once for each "
+            "time back."
+        )
+    return kept
+
+
 class Part:
     """What changes as it is used, so that a shallow copy has to have its own."""
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from diptych import _validate_nn as _check
 from diptych._validate import FloatArray
-from diptych.nn._layer import Gradients, Layer
+from diptych.nn._layer import Gradients, Layer, left_behind
 
 
 class _Tape(NamedTuple):
@@ -61,6 +61,8 @@ class LayerNorm(Layer):
 
     def __call__(self, x: ArrayLike, *, training: bool = False) -> FloatArray:
         """Return outputs of the shape of the inputs, (…, normalized_shape)."""
+        if training:
+            self._tape = None  # a call that is refused closes the way back through the one before
         X = _check.batch(x, "x", self.normalized_shape, self.dtype)
         away = X - X.mean(axis=-1, keepdims=True)
         factor = 1 / np.sqrt((away * away).mean(axis=-1, keepdims=True) + self.dtype.type(self.eps))
@@ -74,13 +76,9 @@ class LayerNorm(Layer):
 
     def backward(self, d_output: ArrayLike) -> Gradients:
         """Return derivatives by x and the weights, from those by the output of the last training call."""
-        tape, self._tape = self._tape, None
-        if tape is None:
-            raise RuntimeError(
-                "there is nothing to go back through: call the layer with training=True first."
-            )
-        normal, factor = tape
+        normal, factor = left_behind(self._tape)
         dy = _check.gradient(d_output, "d_output", normal.shape, self.dtype)
+        self._tape = None
         before = tuple(range(dy.ndim - 1))
         by: dict[str, Any] = {"weight": (dy * normal).sum(axis=before)}
         if "bias" in self._weights:

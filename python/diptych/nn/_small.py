@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from diptych import _validate_nn as _check
 from diptych._validate import FloatArray, seed_key
-from diptych.nn._layer import Gradients, Layer, Part
+from diptych.nn._layer import Gradients, Layer, Part, left_behind
 from diptych.reference.rng import words_at
 
 
@@ -62,6 +62,8 @@ class Linear(Layer):
 
         With ``training=True`` the input is kept for :meth:`backward`: do not change it before.
         """
+        if training:
+            self._x = None  # a call that is refused closes the way back through the one before
         X = _check.batch(x, "x", self.in_features, self.dtype)
         if training:
             self._x = X
@@ -72,12 +74,9 @@ class Linear(Layer):
 
     def backward(self, d_output: ArrayLike) -> Gradients:
         """Return derivatives by x and the weights, from those by the output of the last training call."""
-        X, self._x = self._x, None
-        if X is None:
-            raise RuntimeError(
-                "there is nothing to go back through: call the layer with training=True first."
-            )
+        X: FloatArray = left_behind(self._x)
         dy = _check.gradient(d_output, "d_output", (*X.shape[:-1], self.out_features), self.dtype)
+        self._x = None
         rows, dy = X.reshape(-1, self.in_features), dy.reshape(-1, self.out_features)
         by = {"weight": dy.T @ rows}
         if "bias" in self._weights:
@@ -127,6 +126,8 @@ class Embedding(Layer):
 
     def __call__(self, indices: ArrayLike, *, training: bool = False) -> FloatArray:
         """Return vectors, of shape (…, embedding_dim), of numbers from 0 to num_embeddings − 1."""
+        if training:
+            self._indices = None
         places = _check.numbers_below(indices, "indices", self.num_embeddings)
         if training:
             self._indices = places
@@ -135,12 +136,9 @@ class Embedding(Layer):
 
     def backward(self, d_output: ArrayLike) -> Gradients:
         """Return derivatives by the vectors, from those by the output of the last training call."""
-        places, self._indices = self._indices, None
-        if places is None:
-            raise RuntimeError(
-                "there is nothing to go back through: call the layer with training=True first."
-            )
+        places = left_behind(self._indices)
         dy = _check.gradient(d_output, "d_output", (*places.shape, self.embedding_dim), self.dtype)
+        self._indices = None
         by = np.zeros((self.num_embeddings, self.embedding_dim), self.dtype)
         if places.size:
             order = np.argsort(
@@ -185,6 +183,8 @@ class Dropout(Part):
 
     def __call__(self, x: ArrayLike, *, training: bool = False) -> FloatArray:
         """Return x, floating-point numbers of any shape, in training with a share of it dropped."""
+        if training:
+            self._kept = None
         x = _check.any_floats(x, "x")  # whole numbers could not be scaled
         if not training:
             return x
@@ -200,9 +200,6 @@ class Dropout(Part):
 
     def backward(self, d_output: FloatArray) -> FloatArray:
         """Return derivatives by x, from those by the output of the last training call."""
-        kept, self._kept = self._kept, None
-        if kept is None:
-            raise RuntimeError(
-                "there is nothing to go back through: call the layer with training=True first."
-            )
+        kept = left_behind(self._kept)
+        self._kept = None
         return d_output if self.p == 0.0 else np.asarray(d_output * kept)

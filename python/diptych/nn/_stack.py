@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from diptych import _validate_nn as _check
 from diptych._validate import FloatArray, seed_key
-from diptych.nn._layer import Gradients, Layer
+from diptych.nn._layer import Gradients, Layer, left_behind
 from diptych.nn._onnx import weights_of
 from diptych.nn._sizes import sizes_of
 from diptych.nn._small import Dropout
@@ -60,7 +60,7 @@ class Stack(Layer):
         self.batch_first = _check.flag(batch_first, "batch_first")
         self.dropout = _check.probability(dropout, "dropout")
         self.bidirectional = _check.flag(bidirectional, "bidirectional")
-        self.backend, self.n_jobs = _check.backend(backend), n_jobs
+        self.backend, self.n_jobs = _check.backend(backend), _check.n_jobs(n_jobs)
         self._cells: list[Any] | None = None
         self._stream: Any = None  # a step of the only cell, where there is one and it is packed
         self._tape: _Tape | None = None
@@ -234,12 +234,14 @@ class Stack(Layer):
         MemoryError
             If the result does not fit; the message names its size.
         """
+        keep = training is not False and _check.flag(training, "training")
+        if keep:
+            self._tape = None  # a call that is refused closes the way back through the one before
         X = _check.sequences(x, self.dtype, self.input_size, self.batch_first)
         T, B, _ = X.shape
         cells = self._cells or self._packed()
         first = _check.states(state, self._state_names, (len(cells), B, self.hidden_size), self.dtype)
         ends = None if lengths is None else _check.lengths(lengths, T, B)
-        keep = training is not False and _check.flag(training, "training")
         if len(cells) == 1:
             y, last, tape = cells[0].run(X, [s[0] for s in first], ends, False, keep, self.n_jobs)
             tapes, ends_in = [tape], tuple(s[None] for s in last)
@@ -294,12 +296,7 @@ class Stack(Layer):
         ValueError, TypeError
             If a gradient has not the shape of what it is by, or a wider dtype than the network.
         """
-        if self._tape is None:
-            raise RuntimeError(
-                "there is nothing to go back through: call the network with training=True first, once for "
-                "each time back."
-            )
-        tapes, shape = self._tape
+        tapes, shape = left_behind(self._tape)
         T, B, _ = shape
         dy = _check.gradient(
             d_output, "d_output", (B, T, shape[2]) if self.batch_first else shape, self.dtype

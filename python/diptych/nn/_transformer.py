@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from diptych import _validate_nn as _check
 from diptych._validate import FloatArray, seed_key
 from diptych.nn._attention import MultiheadAttention
-from diptych.nn._layer import Gradients, Layer
+from diptych.nn._layer import Gradients, Layer, left_behind
 from diptych.nn._norm import LayerNorm
 from diptych.nn._sizes import sizes_of_encoder_layer
 from diptych.nn._small import Dropout, Linear
@@ -34,6 +34,15 @@ def sinusoidal_positions(length: int, d_model: int, *, dtype: DTypeLike = np.flo
     ndarray of shape (length, d_model)
         ``sin(t / 10000^(2k/d_model))`` in column 2k, the cosine in column 2k + 1, for position t from 0.
 
+    Raises
+    ------
+    ValueError
+        If a number is below 1, or no integer.
+    TypeError
+        If `dtype` is another. (The error is a ValueError as well.)
+    MemoryError
+        If the result does not fit; the message names its size.
+
     References
     ----------
     .. [1] A. Vaswani et al., "Attention is all you need", NeurIPS 2017, section 3.5.
@@ -47,9 +56,18 @@ def sinusoidal_positions(length: int, d_model: int, *, dtype: DTypeLike = np.flo
     """
     T, d = _check.count(length, "length"), _check.count(d_model, "d_model")
     found = _check.dtype(dtype)
-    columns = np.arange(d)
-    angles = np.arange(T)[:, None] * 10000.0 ** (-(columns - columns % 2) / d)
-    return np.where(columns % 2 == 0, np.sin(angles), np.cos(angles)).astype(found)
+    needed = 8 * T * d  # the angles, in double precision
+    try:
+        if needed > np.iinfo(np.intp).max:
+            raise MemoryError
+        columns = np.arange(d)
+        angles = np.arange(T)[:, None] * 10000.0 ** (-(columns - columns % 2) / d)
+        return np.where(columns % 2 == 0, np.sin(angles), np.cos(angles)).astype(found)
+    except MemoryError:
+        raise MemoryError(
+            f"length={T}, d_model={d}: positions of shape ({T}, {d}) need {needed / 2**30:,.1f} GiB of "
+            "memory and more."
+        ) from None
 
 
 class TransformerEncoderLayer(Layer):
@@ -246,10 +264,10 @@ class TransformerEncoderLayer(Layer):
         ValueError, TypeError, MemoryError
             As by :class:`MultiheadAttention`.
         """
-        x = _check.positions(src, "src", self.dtype, self.d_model, "d_model", self.batch_first)
         keep, norm1, norm2 = _check.flag(training, "training"), self._parts["norm1"], self._parts["norm2"]
         if keep:
-            self._units = None  # if attention refuses something, no way back leads through two calls
+            self._units = None  # a call that is refused closes the way back through the one before
+        x = _check.positions(src, "src", self.dtype, self.d_model, "d_model", self.batch_first)
         masks = {**self._masks(x, src_mask, src_key_padding_mask), "is_causal": is_causal}
         if self.norm_first:
             x = x + self._attended(norm1(x, training=keep), masks, keep)
@@ -267,14 +285,10 @@ class TransformerEncoderLayer(Layer):
             by[part] = gradients.weights
             return gradients.x
 
-        if self._units is None:
-            raise RuntimeError(
-                "there is nothing to go back through: call the layer with training=True first, once for each "
-                "time back."
-            )
-        shape = (*self._units.shape[:-1], self.d_model)
+        units = left_behind(self._units)
+        shape = (*units.shape[:-1], self.d_model)
         dx: Any = _check.gradient(d_output, "d_output", shape, self.dtype)
-        units, self._units = self._units, None
+        self._units = None
         dx = dx if self.norm_first else back("norm2", dx)
         d_units = self._drops[1].backward(back("linear2", self._drops[2].backward(dx)))
         around = back("linear1", d_units * _slope(units, self.activation))

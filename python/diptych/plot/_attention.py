@@ -101,9 +101,10 @@ class AttentionDisplay:
         """
         W = _checked(weights)
         L, S = W.shape[1:]
+        queries = _names(tokens, L, "tokens", "queries")
         if keys is None and tokens is not None and L == S:
-            keys = tokens
-        return cls(W, _names(tokens, L, "tokens", "queries"), _names(keys, S, "keys", "keys"), title=title)
+            return cls(W, queries, list(queries), title=title)
+        return cls(W, queries, _names(keys, S, "keys", "keys"), title=title)
 
     @classmethod
     def from_estimator(
@@ -219,8 +220,10 @@ def _place(value: Any, name: str, n: int) -> int:
 def _names(tokens: Sequence[Any] | None, n: int, name: str, what: str) -> list[str]:
     if tokens is None:
         return list(map(str, range(n)))
-    if isinstance(tokens, str):
-        tokens = list(tokens)
+    if not hasattr(tokens, "__len__"):
+        raise _validate.DtypeError(
+            f"{name} is of type {type(tokens).__name__}: a list of {n} is needed, one for each of the {what}."
+        )
     if len(tokens) != n:
         raise ValueError(f"{name} has {len(tokens)} entries: one for each of the {n} {what} is needed.")
     return list(map(str, tokens))
