@@ -43,27 +43,50 @@ LATER = [
     "test_attention_23_boolmask_fullymasked_row_nan_robustness",
     "test_attention_23_fullymasked_qk_matmul_output_mode3_zero",
     "test_attention_24_fullymasked_qk_matmul_output_mode3_zero",
+    "test_attention_local_window_default",  # whose window is none
 ]
-# What this project does not offer, and how the names of the tests say it.
-UNSUPPORTED = {
-    "softcap": "tanh over the scores",
-    "past": "keys of earlier calls as an input of their own",
-    "padded_kv": "a length of keys for each sequence; a mask does that",
-    "nonpad": "the same",
-    "fp16": "16-bit numbers",
-    "bf16": "16-bit numbers",
-    "float16": "16-bit numbers",
-    "softmax_precision": "16-bit numbers with a softmax in another precision",
-    "window": "local windows; a mask does that",
-}
+SETTINGS = {  # of a node; those that say nothing where they have this value
+    "scale": None, "is_causal": None, "q_num_heads": None, "kv_num_heads": None,
+    "qk_matmul_output_mode": None, "softcap": 0.0, "left_window_size": -1, "right_window_size": -1,
+}  # fmt: skip
+INPUTS = ("Q", "K", "V", "attn_mask", "past_key", "past_value", "nonpad_kv_seqlen")
 
 
-def test_every_node_test_is_taken_or_named_as_unsupported(node_tests):
+def settings_of(case):
+    return {
+        a.name: a.f if a.name in ("scale", "softcap") else a.i for a in case.model.graph.node[0].attribute
+    }
+
+
+def unsupported(case):
+    """Name what a test uses that this project does not offer."""
+    given = {name for name, said in zip(INPUTS, case.model.graph.node[0].input, strict=False) if said}
+    found = given & {"past_key", "past_value"}  # keys of earlier calls as inputs of their own
+    found |= given & {"nonpad_kv_seqlen"}  # a length of keys for each sequence; a mask does that
+    for name, value in settings_of(case).items():  # tanh over the scores; windows, which a mask does
+        if name not in SETTINGS or SETTINGS[name] not in (None, value):
+            found.add(name)
+    for inputs, _ in case.data_sets:
+        kinds = {str(np.asarray(x).dtype) for x in inputs}
+        found |= kinds & {"float16", "bfloat16"}
+    return found
+
+
+def test_every_node_test_is_taken_or_uses_what_is_not_offered(node_tests):
     taken = {name for name in node_tests if name in PLAIN + LATER}
-    rest = set(node_tests) - taken
     assert taken >= set(PLAIN)
-    assert not {name for name in rest if not any(word in name for word in UNSUPPORTED)}
-    assert not {name for name in taken if any(word in name for word in UNSUPPORTED)}
+    assert {name for name in node_tests if not unsupported(node_tests[name])} == taken
+    kinds = set().union(*map(unsupported, node_tests.values()))
+    known = {
+        "past_key",
+        "past_value",
+        "softcap",
+        "float16",
+        "bfloat16",
+        "nonpad_kv_seqlen",
+        "softmax_precision",
+    }
+    assert kinds <= known | {"left_window_size", "right_window_size"}
 
 
 def split(x, heads):
@@ -76,10 +99,7 @@ def test_onnx_node(panel, node_tests, name):
     if name not in node_tests and name in LATER:
         pytest.skip("onnx before 1.23 has no such test")
     case = node_tests[name]
-    node = case.model.graph.node[0]
-    settings = {a.name: a.f if a.name == "scale" else a.i for a in node.attribute}
-    known = {"scale", "is_causal", "q_num_heads", "kv_num_heads", "qk_matmul_output_mode"}
-    assert set(settings) <= known
+    settings = settings_of(case)
     for inputs, outputs in case.data_sets:
         q, k, v, *mask = (np.asarray(x) for x in inputs)
         assert {x.dtype for x in (q, k, v)} == {np.dtype(np.float32)}

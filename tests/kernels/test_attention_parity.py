@@ -239,7 +239,12 @@ def test_instruction_sets_make_no_difference(run_python):
         "from diptych.kernels import attention\n"
         "panel, digest = SimpleNamespace(attention=attention), hashlib.sha256()\n"
         "for dtype in (np.float32, np.float64):\n"
-        "    for lead, L, S, d, v in (((2,), 67, 141, 17, 33), ((4,), 3, 1100, 65, 7), ((1,), 1, 1, 1, 1)):\n"
+        "    for lead, L, S, d, v in (\n"
+        "        ((2,), 67, 141, 17, 33), ((4,), 3, 1100, 65, 7), ((1,), 1, 1, 1, 1),\n"
+        # Widths with loops of their own; few queries, some that share the keys out, and many.
+        "        *(((2,), L, S, 64, v) for L, S in ((1, 1300), (12, 300), (40, 1100), (67, 141)) for v in "
+        "(64, 32, 16)),\n"
+        "    ):\n"
         "        for kind, causal in product(attending.MASKS, (False, True)):\n"
         "            given = attending.heads(lead, L, S, d, v, key_heads=(lead[0] + 1) // 2, dtype=dtype)\n"
         "            options = {'attn_mask': attending.mask(kind, L, S, dtype=dtype)}\n"

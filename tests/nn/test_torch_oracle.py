@@ -1,23 +1,14 @@
 """PyTorch as an oracle: its modules run in an interpreter of their own, and ours with the same weights.
 
-Where PyTorch is not to be had these tests are skipped. It may be a package of this interpreter, or of the
-system's Python (Debian's python3-torch), or of one that DIPTYCH_TORCH_PYTHON names.
+Where PyTorch is not to be had these tests are skipped; `torch_parent.py` says where it is looked for.
 """
-
-import functools
-import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from torch_parent import torch_answers
 
 from diptych import nn
 
-CHILD = Path(__file__).parent / "torch_child.py"
 T, B, E, H, UNITS = 6, 3, 8, 2, 12
 S = 5
 DTYPES = {"float32": 1e-5, "float64": 1e-11}  # by how much outputs may differ
@@ -25,20 +16,6 @@ PADDING = np.array([[0, 0, 0, 0, 1, 1], [0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 1]],
 PAIRS = np.triu(np.ones((T, T), bool), 1)
 OF_HEADS = np.random.default_rng(5).random((B * H, T, S)) < 0.4
 OF_HEADS[:, :, 1] = False  # nobody is left without a key, where PyTorch says NaN
-
-
-@functools.cache
-def interpreter():
-    """Return an interpreter that imports torch, or None."""
-    named = os.environ.get("DIPTYCH_TORCH_PYTHON")
-    for python in filter(None, [named, sys.executable, shutil.which("python3", path=os.defpath)]):
-        clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        tried = subprocess.run(
-            [python, "-c", "import torch"], env=clean, capture_output=True, timeout=120, check=False
-        )
-        if tried.returncode == 0:
-            return python
-    return None
 
 
 def numbers(*shape, seed):
@@ -125,27 +102,11 @@ def given(name):
 @pytest.fixture(scope="module")
 def torch(tmp_path_factory):
     """Return what PyTorch says of all cases."""
-    python = interpreter()
-    if python is None:
-        pytest.skip("PyTorch is not installed, neither here nor for the system's Python (python3-torch)")
-    folder = tmp_path_factory.mktemp("torch")
     listed = [
         {"name": name, "kind": kind, "options": options, "call": call, "dtype": dtype}
         for name, (kind, options, call, _, dtype) in CASES.items()
     ]
-    (folder / "cases.json").write_text(json.dumps(listed))
-    np.savez(folder / "inputs.npz", **{f"{name}/{k}": x for name in CASES for k, x in given(name).items()})
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    files = [folder / name for name in ("cases.json", "inputs.npz", "answers.npz")]
-    done = subprocess.run(
-        [python, CHILD, *files], env=clean, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    with np.load(files[2]) as found:
-        answers = dict(found)
-    return lambda name: {
-        key.removeprefix(f"{name}/"): array for key, array in answers.items() if key.startswith(f"{name}/")
-    }
+    return torch_answers(listed, given, tmp_path_factory.mktemp("torch"))
 
 
 def part_of(answers, part):

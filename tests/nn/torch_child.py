@@ -3,7 +3,9 @@
     python torch_child.py cases.json inputs.npz answers.npz
 
 A case is {"name", "kind", "options", "call", "dtype"}; its arrays are "name/argument" in inputs.npz. The
-answers are "name/weights/…", "name/output…" and "name/gradients/…" of the loss Σ output · d_output.
+answers are "name/weights/…", "name/output…" and "name/gradients/…" of the loss Σ output · d_output. The kind
+"scaled_dot_product_attention" is the function, called with the options; a PyTorch that has it not answers
+"name/too_old", its version.
 """
 
 import json
@@ -13,6 +15,7 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+SINCE = {"scale": (2, 1), "enable_gqa": (2, 5)}  # releases that have an argument
 MASKS = ("key_padding_mask", "attn_mask", "src_mask", "src_key_padding_mask")
 
 
@@ -30,6 +33,8 @@ def main(cases, inputs, answers):
 
 
 def answer(number, case, given):
+    if case["kind"] == "scaled_dot_product_attention":
+        return attended(case["options"], given)
     torch.manual_seed(number)
     module = getattr(torch.nn, case["kind"])(**case["options"]).to(getattr(torch, case["dtype"]))
     for parameter in module.parameters():
@@ -51,6 +56,19 @@ def answer(number, case, given):
     by.update({"weights/" + k: array for k, array in module.state_dict().items()})
     by.update({k: array for k, array in outputs.items() if array is not None})
     return by
+
+
+def attended(options, given):
+    has = tuple(map(int, torch.__version__.split(".")[:2]))
+    if has < max([(2, 0), *(since for name, since in SINCE.items() if name in options)]):
+        return {"too_old": np.array(torch.__version__)}
+    tensors = {k: torch.from_numpy(given[k]) for k in given if k != "d_output"}
+    mask = tensors.pop("attn_mask", None)
+    for tensor in tensors.values():
+        tensor.requires_grad_()
+    output = torch.nn.functional.scaled_dot_product_attention(**tensors, attn_mask=mask, **options)
+    (output * torch.from_numpy(given["d_output"])).sum().backward()
+    return {"output": output, **{"gradients/" + k: tensor.grad for k, tensor in tensors.items()}}
 
 
 def masks(tensors):
