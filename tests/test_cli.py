@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import signal
@@ -16,6 +17,7 @@ import pytest
 from scipy import sparse
 
 import diptych
+from diptych import studies
 from diptych.cli import main
 from diptych.cli._tables import DataError, read_points
 
@@ -499,6 +501,18 @@ def test_study_lists_and_runs(capsys, tmp_path):
     code, out, _ = run(capsys, "study", "dbscan_steps", "--json")
     assert json.loads(out)["holds"] is True
     assert "there is no study" in usage_error(capsys, "study", "nothing")
+    assert "does not read ATIS" in usage_error(capsys, "study", "dbscan_steps", "--atis", "folder")
+
+
+def test_study_passes_on_what_was_said(capsys, monkeypatch):
+    usual, told = dict(studies.STUDIES), []
+    assert all("rng" in inspect.signature(study).parameters for study in usual.values())
+    answer = usual["dbscan_steps"]()
+    asked = dict.fromkeys(usual, lambda **options: told.append(options) or answer)
+    monkeypatch.setattr(studies, "STUDIES", asked)
+    run(capsys, "study", "scaling", "--seed", "3")
+    run(capsys, "study", "lstm_or_transformer", "--atis", "folder")
+    assert told == [{"rng": 3}, {"atis": "folder"}]
 
 
 def test_demo(capsys, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ def result():
 @pytest.fixture(name="right")
 def _right(result):
     d = result.display
-    return module._Answer(d.taggers, d.taught, d.at_once, d.costs)
+    return module._Answer(d.taggers, d.taught, d.near_alone, d.at_once, d.costs)
 
 
 @pytest.fixture(name="short")
@@ -99,6 +99,15 @@ def test_who_fails_is_not_taught_further():
     assert [(one.batches, one.after) for one in later] == [(0, one.before) for one in later]
 
 
+def test_who_is_taught_near_alone_is_taught_nowhere_else():
+    first, *later = runs.near_alone("LSTM", (2, 4, 8), 400, 0)
+    net = runs.Net("LSTM", 0)
+    assert first.before == net.right(2, 0)
+    assert first.batches == runs.teach(net, 2, 400, 0)
+    assert first.after == net.right(2, 0)
+    assert later == [runs.Recall("LSTM", d, net.right(d, 0), net.right(d, 0), 0) for d in (4, 8)]
+
+
 # ---- what it costs ----
 
 
@@ -144,6 +153,8 @@ def test_the_table(result):
         assert f"travel requests,_{net}" in numbers
         shown = numbers[f"{net},_recalls,_taught_from_short_to_long"].split()
         assert shown == [f"{one.after:.2f}" for one in result.display.taught[net]]
+        alone = numbers[f"{net},_recalls,_taught_at_8_alone"].split()
+        assert alone == [f"{one.after:.2f}" for one in result.display.near_alone[net]]
         assert len(numbers[f"{net},_recalls,_taught_there_at_once"].split()) == 4
         assert len(numbers[f"{net},_ms_for_a_step_of_teaching"].split()) == 8
 
@@ -151,6 +162,7 @@ def test_the_table(result):
 def test_the_law_breaks_with_each_of_its_parts(right):
     assert right.all_tag
     assert right.both_recall_from_short_to_long
+    assert right.what_is_learnt_near_carries_far
     assert right.one_learns_from_far
     assert right.length_has_its_price
     for at, tagger in enumerate(right.taggers):
@@ -166,6 +178,9 @@ def test_the_law_breaks_with_each_of_its_parts(right):
         if net != "RNN":  # which may recall or not
             for at in (0, 4, 7):
                 assert not changed("taught", at, after=0.9).both_recall_from_short_to_long
+            assert not changed("near_alone", 2, after=0.9).what_is_learnt_near_carries_far
+            assert changed("near_alone", 3, after=0.9).what_is_learnt_near_carries_far
+            assert not changed("near_alone", -1, after=0.4).what_is_learnt_near_carries_far
         assert not changed("at_once", -1, after=0.9).one_learns_from_far  # too little, or too much
         kept = right.costs[net][-1].kept
         assert not changed("costs", -1, kept=4 * kept).length_has_its_price
@@ -186,7 +201,8 @@ def test_all_but_seconds_depends_on_the_seed_alone():
         assert not found.holds  # nothing is learnt from so few
         display = found.display
         f1 = [tagger.f1 for tagger in display.taggers]
-        return f1, display.taught, display.at_once, [one.kept for by in display.costs.values() for one in by]
+        learnt = display.taught, display.near_alone, display.at_once
+        return f1, learnt, [one.kept for by in display.costs.values() for one in by]
 
     assert told(0) == told(0)
     assert told(0) != told(1)
@@ -213,10 +229,9 @@ def test_pictures(result, tmp_path):
     assert [bar.get_height() for bar in display.axes_["tags"].patches] == [t.f1 for t in display.taggers]
     lines = display.axes_["recall"].lines
     for k, net in enumerate(NETS):
-        np.testing.assert_array_equal(lines[2 * k].get_ydata(), [one.after for one in display.taught[net]])
-        np.testing.assert_array_equal(
-            lines[2 * k + 1].get_ydata(), [one.after for one in display.at_once[net]]
-        )
+        for line, how in enumerate((display.taught, display.near_alone, display.at_once)):
+            drawn = lines[3 * k + line].get_ydata()
+            np.testing.assert_array_equal(drawn, [one.after for one in how[net]])
         drawn = display.axes_["memory"].lines[k].get_ydata()
         np.testing.assert_array_equal(drawn, [one.kept / 2**20 for one in display.costs[net]])
     display.animate(str(tmp_path / "growing.gif"))

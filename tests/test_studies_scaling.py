@@ -96,10 +96,23 @@ def test_the_error_of_a_median():
 
 @pytest.mark.parametrize("rng", [1, 2])
 def test_what_is_measured_of_draws_does_not_hang_on_the_seed(rng):
-    found = module._Answer(*module._untrained(40, rng), {})
+    found = module._Answer(*module._untrained(100, rng), {})
     assert found.variance_grows
     assert found.entropy_goes_both_ways
     assert found.gradients_vanish_where_they_do
+    assert found.scaled["1"].largest("by_scores") in (16, 32)
+    assert found.scaled["1"].largest("by_query") in (32, 64)
+
+
+def test_where_the_gradient_is_largest_without_scaling(result):
+    unscaled = result.display.scaled["1"]
+    assert result.numbers["‖∂p/∂z‖,_scale_1:_largest_at_d"] == unscaled.largest("by_scores") == 32
+    assert result.numbers["‖∂p/∂q‖,_scale_1:_largest_at_d"] == unscaled.largest("by_query") == 64
+    for what in ("by_scores", "by_query"):
+        medians = [unscaled.median(what, d) for d in module.DIMENSIONS]
+        top = medians.index(max(medians))
+        assert medians[: top + 1] == sorted(medians[: top + 1])
+        assert medians[top:] == sorted(medians[top:], reverse=True)
 
 
 # ---- taggers ----

@@ -21,8 +21,8 @@ result.display.plot()
 # %%
 # **What grows is the variance** of q · k, not its expectation, which is 0 for every d (above left).
 #
-# **Without scaling** p goes to one key. The gradient grows at first, is largest about d = 64, and then
-# vanishes.
+# **Without scaling** p goes to one key. The gradient grows at first, ∂p/∂z to d = 32 and ∂p/∂q to 64, and
+# then vanishes.
 #
 # **Under 1/d and 1/d²** nothing blows up: p goes uniform, each of the 64 keys gets 1/64 whatever it says.
 # ∂p/∂z does not vanish, it tends to 1/64; what vanishes is ∂p/∂q.

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from diptych.cli import _console
+from diptych.cli._arguments import whole_number
 from diptych.cli._console import UsageError
 
 
@@ -22,6 +23,10 @@ def add_parser(commands: Any) -> None:
         "-o", "--output", metavar="PICTURE", help="draw it: png, pdf or svg, or gif for an animation"
     )
     parser.add_argument("--json", action="store_true", help="write one JSON object")
+    parser.add_argument("--seed", type=whole_number, help="seed of the run (else that of the study)")
+    parser.add_argument(
+        "--atis", metavar="FOLDER", help="lstm_or_transformer tags ATIS as well, which takes some minutes"
+    )
     parser.set_defaults(run=run)
 
 
@@ -39,7 +44,10 @@ def run(args: argparse.Namespace) -> int:
     if args.name not in STUDIES:
         raise UsageError(f"there is no study {args.name!r}; there are: {', '.join(STUDIES)}.")
     _console.check_picture(args.output, option="-o", moving=True)
-    result = STUDIES[args.name]()
+    options = {name: value for name, value in (("rng", args.seed), ("atis", args.atis)) if value is not None}
+    if args.atis is not None and args.name != "lstm_or_transformer":
+        raise UsageError(f"--atis: {args.name} does not read ATIS; lstm_or_transformer does.")
+    result = STUDIES[args.name](**options)
     if args.json:
         facts = {"name": result.name, "question": result.question, "law": result.law, "holds": result.holds}
         _console.write_json({**facts, "numbers": result.numbers})

@@ -41,7 +41,7 @@ class Recall:
     before, after : float
         Share of fresh sequences that were right, before it was taught at this distance and after.
     batches : int
-        How many it was taught by, 0 if it had failed at a shorter distance.
+        How many it was taught by, 0 if it had failed at a shorter distance or was not to be taught here.
     """
 
     net: str
@@ -187,6 +187,18 @@ def from_short_to_long(
         after = net.right(distance, rng) if taught else before
         goes_on = goes_on and after >= enough
         found.append(Recall(kind, distance, before, after, taught))
+    return found
+
+
+def near_alone(kind: str, distances: Sequence[int], batches: int, rng: int) -> list[Recall]:
+    """Teach a net at the first distance and nowhere else, and try it at all."""
+    net, nearest = Net(kind, rng), distances[0]
+    before = net.right(nearest, rng)
+    taught = teach(net, nearest, batches, rng)
+    found = [Recall(kind, nearest, before, net.right(nearest, rng), taught)]
+    for distance in distances[1:]:
+        right = net.right(distance, rng)
+        found.append(Recall(kind, distance, right, right, 0))
     return found
 
 

@@ -11,8 +11,8 @@ The usual explanation is nearly right, and in four places not quite:
 - What grows with d is the **variance** of q · k, which is d. Its expectation is 0 for every d.
 - Without scaling p goes to a single key and the gradient vanishes: right. But 1/d and 1/d² do not blow
   anything up: p goes **uniform**, each key gets 1/n whatever it says.
-- Without scaling the gradient does not shrink at once: it grows at first, is largest about d = 64, a usual
-  size of a head, and vanishes from some hundred on.
+- Without scaling the gradient does not shrink at once: it grows at first, ∂p/∂z to d = 16 or 32 and ∂p/∂q to
+  32 or 64, usual sizes of a head, and vanishes from some hundred on.
 - ∂p/∂z does not vanish under 1/d. It tends to that of the uniform p, whose norm is 1/n. What vanishes is
   **∂p/∂q** = s · ∂p/∂z · K, as d^(−1/2) under 1/d and as d^(−3/2) under 1/d².
 
@@ -20,7 +20,8 @@ With 1/√d the scores are as spread for d = 4096 as for d = 64: the entropy sta
 scores of variance 1 give, and so do both gradients stay where they are.
 
 That is the beginning of training, and weights can grow and undo any scale. So the same small tagger, with one
-head of d = 64, is trained on travel requests under each. With seeds 0 to 4:
+head of d = 64, is trained on travel requests under each. With seeds 0 to 4 (`diptych study scaling --seed 1`
+for one of them):
 
 - Under **1/√d** it ends with the smallest loss; F1 is 0.95 to 0.99.
 - With √d **left out** attention begins sharp and ends sharper: entropies fall from half of log n to a
@@ -29,8 +30,7 @@ head of d = 64, is trained on travel requests under each. With seeds 0 to 4:
 - Under **1/d** it begins uniform and learns all the same, later: F1 is 0.87 to 0.96. Under **1/d²** words
   never learn where to look, entropies stay at log n, and F1 is 0.72 to 0.76.
 
-So training undoes 1/d for the most part, and 1/d² not at all. With longer steps (a learning rate of 0.005 in
-place of 0.002; seeds 0 to 2) it undoes 1/d altogether: the loss is then as small as under 1/√d, or smaller.
+So training undoes 1/d for the most part, and 1/d² not at all.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 
 from diptych import _validate
 from diptych import plot as _plot
+from diptych._blas import one_thread
 from diptych.studies._moving import MovingDisplay
 from diptych.studies._result import StudyResult
 from diptych.studies._scaling_tagger import WIDTH, Trained, train
@@ -65,7 +66,7 @@ LAW = (
 )
 SCALES = ("1", "1/√d", "1/d", "1/d²")
 POWERS = {"1": 0.0, "1/√d": -0.5, "1/d": -1.0, "1/d²": -2.0}  # s = d ** power
-DIMENSIONS = tuple(2**k for k in range(13))
+DIMENSIONS: tuple[int, ...] = tuple(2**k for k in range(13))
 KEYS = 64
 MIDDLE = 64  # from this d on, 1/√d is as it stays
 ERRORS = 4.0  # standard errors that what was drawn may be off
@@ -133,6 +134,10 @@ class Scaled:
     def median(self, what: str, d: int = DIMENSIONS[-1]) -> float:
         """Return the median of "entropy", "by_scores" or "by_query" for one d."""
         return float(getattr(self, what)[DIMENSIONS.index(d), 1])
+
+    def largest(self, what: str) -> int:
+        """Return the d whose median is the largest."""
+        return DIMENSIONS[int(getattr(self, what)[:, 1].argmax())]
 
     def error_of_median(self, what: str, d: int) -> float:
         """Return the standard error of that median, from the quartiles and as of normal numbers."""
@@ -256,11 +261,12 @@ def _untrained(n_queries: int, rng: int) -> tuple[tuple[Scores, ...], dict[str, 
     generator = np.random.default_rng(rng)
     scores: list[Scores] = []
     rows: dict[str, list[Floats]] = {scale: [] for scale in SCALES}
-    for d in DIMENSIONS:
-        products, gram = _draw(generator, n_queries, d)
-        scores.append(_scores(products, d))
-        for scale in SCALES:
-            rows[scale].append(_quartiles(products, gram, d ** POWERS[scale]))
+    with one_thread():  # of 64 × 64 numbers, for which two threads wait for each other
+        for d in DIMENSIONS:
+            products, gram = _draw(generator, n_queries, d)
+            scores.append(_scores(products, d))
+            for scale in SCALES:
+                rows[scale].append(_quartiles(products, gram, d ** POWERS[scale]))
     scaled = {scale: Scaled(scale, n_queries, *np.array(rows[scale]).swapaxes(0, 1)) for scale in SCALES}
     return tuple(scores), scaled
 
@@ -334,6 +340,8 @@ def _numbers(answer: _Answer) -> dict[str, Any]:
         for scale, scaled in answer.scaled.items():
             medians = [f"{scaled.median(what, d):.3g}" for d in (1, MIDDLE, DIMENSIONS[-1])]
             numbers[f"{words},_scale_{scale}:_d_=_1,_{MIDDLE},_{DIMENSIONS[-1]}"] = ", ".join(medians)
+    for what, words in (("by_scores", "‖∂p/∂z‖"), ("by_query", "‖∂p/∂q‖")):
+        numbers[f"{words},_scale_1:_largest_at_d"] = answer.scaled["1"].largest(what)
     for scale, tagger in answer.trained.items():
         numbers[f"trained_tagger,_scale_{scale}"] = (
             f"loss {tagger.losses[-1]:.3f}, F1 {tagger.f1:.3f}, "
