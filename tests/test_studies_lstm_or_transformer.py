@@ -108,6 +108,14 @@ def test_who_is_taught_near_alone_is_taught_nowhere_else():
     assert later == [runs.Recall("LSTM", d, net.right(d, 0), net.right(d, 0), 0) for d in (4, 8)]
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "Transformer"])
+@pytest.mark.parametrize("rng", [1, 2, 3])
+def test_what_is_learnt_near_carries_far_whatever_the_seed(kind, rng):
+    *near, far = (one.after for one in runs.near_alone(kind, (8, 32, 1024), 300, rng))
+    assert min(near) >= module.RECALLED
+    assert far > module.GUESSED
+
+
 # ---- what it costs ----
 
 

@@ -184,6 +184,13 @@ class TakesTheLastKeyTwice:
         return Z
 
 
+class PrefersNeighbours:
+    def scores(self, Q, K, scale):
+        Z = super().scores(Q, K, scale)
+        i, j = np.indices(Z.shape[-2:])
+        return Z - abs(i - j)
+
+
 class HidesTheNaN:
     def output(self, O):  # noqa: E741
         return np.nan_to_num(O)
@@ -314,6 +321,7 @@ _FORWARD = [
     (SubtractsNothing, "nothing overflows"),
     (TakesTheLastKeyTwice, "keys move with their values"),
     (TakesTheLastKeyTwice, "follows its formula"),
+    (PrefersNeighbours, "tokens move with what they get"),
     (HidesTheNaN, "nan stays where it is seen"),
     (AddsTheBoolean, "true takes part"),
     (TakesTheMaskTheOtherWay, "true takes part"),

@@ -82,6 +82,17 @@ def keys_move_with_their_values(subject: Subject, case: Case) -> None:
 
 
 @_law(make.at_least(make.given(), queries=2))
+def tokens_move_with_what_they_get(subject: Subject, case: Case) -> None:
+    """Tokens that attend to each other have no positions: in another order each gets what it got."""
+
+    def among(tokens: make.Array) -> make.Array:
+        return make.output(subject, case | dict.fromkeys(("query", "key", "value"), tokens))
+
+    turned = np.roll(case["query"], 1, axis=-2)
+    make.compare("output", among(turned), np.roll(among(case["query"]), 1, axis=-2))
+
+
+@_law(make.at_least(make.given(), queries=2))
 def a_query_is_on_its_own(subject: Subject, case: Case) -> None:
     """Each query gives what it gives alone."""
     got = make.output(subject, case)
