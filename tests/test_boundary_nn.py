@@ -35,6 +35,11 @@ MADE = {
     "all dropped": ({"dropout": 1.0}, r"dropout=1\.0: must be from 0 to below 1"),
     "a word for dropout": ({"dropout": "half"}, r"dropout='half': must be a number from 0"),
     "a seed below 0": ({"rng": -1}, r"rng=-1: a seed must not be negative"),
+    "no threads": ({"n_jobs": 0}, r"n_jobs=0: must be a positive number of threads"),
+    "a word for threads, which the reference has not": (
+        {"n_jobs": "a", "backend": "reference"},
+        r"n_jobs='a': must be an integer, or None",
+    ),
 }
 
 

@@ -289,3 +289,19 @@ def test_lists_are_float64(panel):
     found = panel.attention.scaled_dot_product_attention(query, key, value)
     assert found.dtype == np.float64
     assert found.item() == pytest.approx(1 + 1 / (1 + np.exp(-1 / np.sqrt(2))), rel=1e-15)
+
+
+@DTYPES
+def test_sums_of_values_may_overflow_where_means_do_not(both_panels, dtype):
+    """As the Notes of the kernel say, which divides the sum of S values; the reference divides first."""
+    most = np.finfo(dtype).max
+    arrays = [np.ones((1, 2), dtype), np.ones((3, 2), dtype)]
+    reference, rust = (
+        [
+            attending.attend(panel, [*arrays, np.full((3, 1), most * dtype(part))]).item()
+            for part in (0.9, 0.3)
+        ]
+        for panel in both_panels
+    )
+    assert rust == [inf, pytest.approx(float(0.3 * most))]
+    assert reference == [pytest.approx(float(part * most)) for part in (0.9, 0.3)]
