@@ -2,13 +2,22 @@
 //!
 //! To the bits of packed blocks: a score is the same chain, its keys a register that was transposed on the way, and a sum of
 //! values takes its terms in the same order.
+//!
+//! Scores of one query are limited by what transposes, sums of values by what reads: each would wait for the other. So the
+//! scores of a block are made while the values of the block before are added.
 
-use super::KEYS;
 use super::block::{column_of, some_columns};
+use super::mask::OfHead;
+use super::rows::{Strides, blend_seen};
+use super::softmax::{Block, State, update};
+use super::span::{put_masks, what_is_seen};
+use super::{Attention, KEYS, QUERIES};
+use crate::Task;
 use crate::simd::memory::Strips;
 use crate::simd::numbers::{Float, Numbers};
 use crate::simd::prefetch;
 use crate::simd::tile::{ACROSS, tiles};
+use std::ops::Range;
 
 /// Queries for which packing does not pay.
 pub(super) const FEW: usize = 12;
@@ -18,6 +27,111 @@ const AHEAD: usize = 32;
 
 /// The width of nearly all heads: loops that know it need no pointer for each row, of which there are more than registers.
 const USUAL: usize = 64;
+
+/// Takes the keys of a span, block by block, into a state begun anew. There is room for two blocks of scores.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+pub(super) fn over_few<T: Float, L: Numbers<T>>(
+    lanes: L,
+    of: &Attention<'_, T>,
+    key_head: usize,
+    rows: Block,
+    span: Range<usize>,
+    masks: &[OfHead<'_, T>],
+    query: &[T],
+    scores: &mut [T],
+    seen: &mut [bool],
+    state: &mut State<'_, T>,
+    task: &Task,
+) {
+    let (d, v) = (of.features, of.width);
+    let keys = &of.keys_of(key_head)[span.start * d..span.end * d];
+    let values = &of.values_of(key_head)[span.start * v..span.end * v];
+    let is_one = rows.n == 1 && (d, v) == (USUAL, USUAL) && ACROSS * L::N == USUAL;
+    let (mut scores, mut later) = scores.split_at_mut(rows.n * KEYS);
+    let mut factors = [T::ZERO; QUERIES];
+    state.clear(rows.n);
+    let mut first = 0;
+    let all = span.len();
+    scores_of_few(lanes, query, rows.n, &keys[..KEYS.min(all) * d], d, scores);
+    while first < all && !task.interrupted() {
+        let (end, then) = (all.min(first + KEYS), all.min(first + 2 * KEYS));
+        let n = end - first;
+        put_masks(lanes, of, rows, span.start + first, n, masks, scores);
+        // What is not seen must not be multiplied where it is not finite, and nobody has looked at the values.
+        let is_seen = what_is_seen(scores, rows.n, n, seen);
+        update(lanes, scores, rows.n, n, state.maximum, state.totals, &mut factors);
+        let kept = (first > 0).then_some(&factors[..]);
+        let (values, next) = (&values[first * v..end * v], &keys[end * d..then * d]);
+        if is_one && is_seen && then == first + 2 * KEYS {
+            blend_and_score(lanes, scores, values, kept, state.sums, query, next, later);
+        } else {
+            if is_seen {
+                blend_few(lanes, scores, rows.n, values, v, kept, state.sums, state.apart);
+            } else {
+                let at = Strides { row: KEYS, term: 1 };
+                blend_seen(lanes, scores, seen, at, rows.n, n, values, kept, state.sums, state.apart, v);
+            }
+            scores_of_few(lanes, query, rows.n, next, d, later);
+        }
+        std::mem::swap(&mut scores, &mut later);
+        first = end;
+    }
+}
+
+/// The values of a whole block, as [`blend_few`] does, and scores with the keys of the next, as [`scores_of_few`] does: of one
+/// query, of the usual width, where four registers hold that.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn blend_and_score<T: Float, L: Numbers<T>>(
+    lanes: L,
+    weights: &[T],
+    values: &[T],
+    factors: Option<&[T]>,
+    to: &mut [T],
+    query: &[T],
+    keys: &[T],
+    scores: &mut [T],
+) {
+    let (weights, values, to) = (&weights[..KEYS], &values[..KEYS * USUAL], &mut to[..USUAL]);
+    let (query, keys, scores) = (&query[..USUAL], &keys[..KEYS * USUAL], &mut scores[..KEYS]);
+    let mut sums = [lanes.splat(T::ZERO); ACROSS];
+    for (tile, keys) in keys.chunks_exact(2 * L::N * USUAL).enumerate() {
+        let (early, late) = keys.split_at(L::N * USUAL);
+        let first = tile * 2 * L::N;
+        let weights = &weights[first..][..2 * L::N];
+        let values = &values[first * USUAL..][..2 * L::N * USUAL];
+        let mut chains = [lanes.splat(T::ZERO); 2];
+        let steps = USUAL / 4;
+        for step in 0..steps {
+            let column = 4 * step;
+            let (x, y) = (lanes.four_columns(early, USUAL, column), lanes.four_columns(late, USUAL, column));
+            for i in 0..4 {
+                let q = lanes.splat(query[column + i]);
+                chains = [lanes.fused(q, x[i], chains[0]), lanes.fused(q, y[i], chains[1])];
+            }
+            // As many of the values as of the keys.
+            for j in 2 * L::N * step / steps..2 * L::N * (step + 1) / steps {
+                let (w, value) = (lanes.splat(weights[j]), &values[j * USUAL..][..USUAL]);
+                for u in 0..ACROSS {
+                    prefetch(keys, (AHEAD + j) * USUAL + u * L::N);
+                    prefetch(value, AHEAD * USUAL + u * L::N);
+                    sums[u] = lanes.fused(w, lanes.load(&value[u * L::N..]), sums[u]);
+                }
+            }
+        }
+        lanes.store(chains[0], &mut scores[first..]);
+        lanes.store(chains[1], &mut scores[first + L::N..]);
+    }
+    for u in 0..ACROSS {
+        let to = &mut to[u * L::N..];
+        let sum = match factors {
+            Some(factors) => lanes.fused(lanes.splat(factors[0]), lanes.load(to), sums[u]),
+            None => sums[u],
+        };
+        lanes.store(sum, to);
+    }
+}
 
 /// Scores of `rows` queries with a block of keys, all of `width` numbers.
 #[inline(always)]

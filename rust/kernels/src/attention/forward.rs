@@ -6,7 +6,7 @@
 //! block where they need it, or do without for the fewest, and the spans are merged in order. All of it gives the same bits.
 
 use super::block::{BlockMut, Blocks, cut, pack, padded};
-use super::few::FEW;
+use super::few::{FEW, over_few};
 use super::mask::OfHead;
 use super::softmax::{Block, State, States, finish, merge};
 use super::span::{Source, make_scores, masks_of, over_span, scale_queries};
@@ -65,7 +65,7 @@ impl<T: Float> Scratch<T> {
         let width = padded(of.width, wide);
         Ok(Self {
             query: Aligned::zeros(size(&[rows, of.features], what, size_of::<T>())?, what)?,
-            scores: Aligned::zeros(rows * KEYS, what)?,
+            scores: Aligned::zeros(if rows <= FEW { 2 } else { 1 } * rows * KEYS, what)?,
             seen: filled(rows * KEYS, false, what)?,
             states: States::new(2, rows, width)?,
             block: Blocks::new(of, blocks, wide)?,
@@ -351,7 +351,11 @@ fn part_run<L: Both, T: Float>(
     let [mut own, _] = states.both();
     scale_queries(lanes, of, key_head, rows, query);
     let masks = masks_of(of, key_head, rows);
-    over_span(lanes, of, key_head, rows, keys, &masks, Source::Raw, query, scores, seen, block, &mut own, task);
+    if rows.n <= FEW {
+        over_few(lanes, of, key_head, rows, keys, &masks, query, scores, seen, &mut own, task);
+    } else {
+        over_span(lanes, of, key_head, rows, keys, &masks, Source::Raw, query, scores, seen, block, &mut own, task);
+    }
     // What stands beside it is another thread's, which should not wait for this one while it works.
     state.copy(&own);
 }

@@ -1,7 +1,6 @@
 //! A block of queries passes by the keys of a span.
 
 use super::block::{Blocks, pack};
-use super::few::{FEW, blend_few, scores_of_few};
 use super::mask::OfHead;
 use super::rows::{Strides, blend, blend_seen};
 use super::softmax::{Block, State, put_mask, update};
@@ -18,7 +17,7 @@ use std::ops::Range;
 pub(super) enum Source<'a, T> {
     /// Those of the head begin with this one.
     Packed(&'a Blocks<T>, usize),
-    /// Nowhere yet.
+    /// Nowhere yet: each is packed where it is needed.
     Raw,
 }
 
@@ -77,40 +76,30 @@ pub(super) fn over_span<T: Float, L: Numbers<T>>(
     while first < keys.end {
         let n = KEYS.min(keys.end - first);
         let (d, v) = (of.features, of.width);
-        let raw = (&of.keys_of(key_head)[first * d..][..n * d], &of.values_of(key_head)[first * v..][..n * v]);
+        let values = &of.values_of(key_head)[first * v..][..n * v];
         let packed = match source {
-            Source::Packed(blocks, at) => Some(blocks.at(at + first / KEYS)),
-            Source::Raw if rows.n <= FEW => None,
+            Source::Packed(blocks, at) => blocks.at(at + first / KEYS),
             Source::Raw => {
                 for place in block.places() {
                     pack(lanes, of, key_head, first, place);
                 }
-                Some(block.at(0))
+                block.at(0)
             }
         };
-        match packed {
-            Some(packed) => {
-                let panels = n.div_ceil(ACROSS * L::N);
-                multiply(lanes, query, d, rows.n, d, packed.keys, panels, To::Padded(&mut *scores, KEYS));
-            }
-            None => scores_of_few(lanes, query, rows.n, raw.0, d, scores),
-        }
+        let panels = n.div_ceil(ACROSS * L::N);
+        multiply(lanes, query, d, rows.n, d, packed.keys, panels, To::Padded(&mut *scores, KEYS));
         put_masks(lanes, of, rows, first, n, masks, scores);
-        // What is not seen must not be multiplied where it is not finite; nobody has looked at values that are not packed.
-        let watched = packed.is_none_or(|packed| packed.strange) && !what_is_seen(scores, rows.n, n, seen);
+        // What is not seen must not be multiplied where it is not finite.
+        let watched = packed.strange && !what_is_seen(scores, rows.n, n, seen);
         let State { apart, maximum, totals, sums } = &mut *state;
         update(lanes, scores, rows.n, n, maximum, totals, &mut factors);
         let kept = (first > keys.start).then_some(&factors[..]);
-        match packed {
-            _ if watched => {
-                let at = Strides { row: KEYS, term: 1 };
-                blend_seen(lanes, scores, seen, at, rows.n, n, raw.1, kept, sums, *apart, v);
-            }
-            Some(packed) => {
-                let values = if packed.values.is_empty() { raw.1 } else { packed.values };
-                blend(lanes, scores, KEYS, rows.n, n, values, KEYS, kept, sums, *apart, *apart);
-            }
-            None => blend_few(lanes, scores, rows.n, raw.1, v, kept, sums, *apart),
+        if watched {
+            let at = Strides { row: KEYS, term: 1 };
+            blend_seen(lanes, scores, seen, at, rows.n, n, values, kept, sums, *apart, v);
+        } else {
+            let values = if packed.values.is_empty() { values } else { packed.values };
+            blend(lanes, scores, KEYS, rows.n, n, values, KEYS, kept, sums, *apart, *apart);
         }
         first += KEYS;
         if task.interrupted() {
@@ -140,7 +129,7 @@ pub(super) fn make_scores<T: Float, L: Numbers<T>>(
 
 /// Puts the masks on scores of a block of queries with `n` keys from `first` on.
 #[inline(always)]
-fn put_masks<T: Float, L: Numbers<T>>(
+pub(super) fn put_masks<T: Float, L: Numbers<T>>(
     lanes: L,
     of: &Attention<'_, T>,
     rows: Block,
