@@ -119,6 +119,23 @@ def test_files_that_are_no_graph(tmp_path, capsys):
         assert says in err
 
 
+@pytest.mark.parametrize(
+    ("edges", "says"),
+    [
+        ([["x", "y", 2**32]], "node 0 has about"),
+        ([["x", "y", 2**63]], "graph.json'"),
+        ([["x", "y", 2**62], ["x", "y", 2**62]], "graph.json'"),
+    ],
+)
+def test_counts_that_are_too_large(tmp_path, capsys, edges, says):
+    path = tmp_path / "graph.json"
+    relation = {"source": "a", "relation": "r", "target": "b", "edges": edges}
+    path.write_text(json.dumps({"relations": [relation]}))
+    code, out, err = run(capsys, "similar", path, "--metapath", "aba", "--node", "x")
+    assert (code, out) == (1, "")
+    assert says in err
+
+
 def test_options_of_graphs_are_refused_elsewhere(model, tmp_path, capsys):
     DeepWalk(4, walk_length=5, random_state=0).fit([("a", "b")]).save(tmp_path / "v.npz")
     (tmp_path / "v.txt").write_text("2 2\na 1 0\nb 0 1\n")

@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except (
-        ValueError, TypeError, OSError, MemoryError, ImportError, RuntimeError, FloatingPointError,
+        ValueError, TypeError, ArithmeticError, OSError, MemoryError, ImportError, RuntimeError,
     ) as error:  # fmt: skip
         message(" ".join(str(error).split()) or type(error).__name__)
         return BAD_DATA

@@ -281,13 +281,15 @@ class HeteroGraph:
         ------
         ValueError
             If the file is not JSON of this form, or not a graph; the message says where.
+        OverflowError
+            As for :class:`HeteroGraph`.
         OSError
             If it cannot be opened.
         """
         relations, nodes = read_graph(path)
         try:
             return cls(relations, nodes, duplicates=duplicates)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise type(error)(f"{os.fspath(path)!r}: {error}") from None
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
