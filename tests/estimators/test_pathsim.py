@@ -242,6 +242,16 @@ def test_counts_beyond_64_bits_are_explained_or_refused(backend):
         PathSim("ABA", backend=backend).fit({("a", "r", "b"): [("x", "u", 2**31)]})
 
 
+def test_hubs_are_explained_at_once():
+    n = 200_000
+    model = PathSim("APA").fit({WRITES: (np.repeat([0, 1], n), np.tile(np.arange(n), 2))})
+    started = time.perf_counter()
+    why = model.explain(0, 1, limit=2000)
+    assert time.perf_counter() - started < 5  # of more than a minute, if each path reads all edges
+    assert why.M_xy == len(why.shares) == n
+    assert [path.nodes for path in why.paths] == [(0, t, 1) for t in range(2000)]
+
+
 # ---- as an estimator ----
 
 

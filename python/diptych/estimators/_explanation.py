@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,76 +110,84 @@ def explained(
         How many paths to name.
     """
     half = metapath.half
-    of_x, of_y = (_row(W, node) for node in nodes)
-    products = {t: w * of_y[t] for t, w in of_x.items() if t in of_y}  # t ascending
-    shares = {t: product for t, product in products.items() if product > 0}  # a weight may underflow
-    ranked = sorted(shares, key=lambda t: -shares[t])
+    (in_x, of_x), (in_y, of_y) = (_row(W, node) for node in nodes)
+    both, at_x, at_y = np.intersect1d(in_x, in_y, assume_unique=True, return_indices=True)
+    products = of_x[at_x] * of_y[at_y]  # as M_xx and M_yy fit in 62 bits, so do they and their sum
+    kept = products > 0  # a weight may underflow
+    middle, products = both[kept], products[kept]
+    ranked = np.argsort(-products, kind="stable")
     names = [graph.nodes[kind] for kind in half.types]
     relations = graph.relations_along(half)
-    streams = (_round_trips(relations, names, nodes, t, limit) for t in ranked[:limit])
+    there, back = (_HalfPaths(relations, node) for node in nodes)
+    streams = (_round_trips(there, back, names, t) for t in middle[ranked[:limit]].tolist())
     x, y = names[0][list(nodes)].tolist()
     return Explanation(
         x=x,
         y=y,
         metapath=metapath,
         score=score,
-        M_xy=_sum(shares.values()),
-        M_xx=_sum(w * w for w in of_x.values()),
-        M_yy=_sum(w * w for w in of_y.values()),
-        shares=tuple(zip(names[-1][ranked].tolist(), (shares[t] for t in ranked), strict=True)),
+        M_xy=_sum(products),
+        M_xx=_sum(of_x * of_x),
+        M_yy=_sum(of_y * of_y),
+        shares=tuple(zip(names[-1][middle[ranked]].tolist(), products[ranked].tolist(), strict=True)),
         paths=tuple(_in_turns(deque(streams), limit)),
         limit=limit,
     )
 
 
-def _row(A: Any, row: int) -> dict[int, Any]:
-    """Return the entries of a row of a CSR matrix as Python's numbers, which do not overflow."""
+def _row(A: Any, row: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the columns and the entries of a row of a CSR matrix."""
     entries = slice(A.indptr[row], A.indptr[row + 1])
-    return dict(zip(A.indices[entries].tolist(), A.data[entries].tolist(), strict=True))
+    return A.indices[entries], A.data[entries]
 
 
-def _sum(values: Any) -> Any:
-    """Return a sum in the order given; Python's own compensates the rounding of floats."""
-    total = 0
-    for value in values:
-        total = total + value
-    return total
+def _sum(values: NDArray[Any]) -> Any:
+    """Return a sum in the order given; NumPy's own adds floats in pairs."""
+    return np.cumsum(values)[-1].item() if len(values) else 0
+
+
+class _HalfPaths:
+    """The half paths from a node, to be walked back from any middle node: all ways back lead to the node.
+
+    Parameters
+    ----------
+    relations : list of csr_array
+        The relations along the half path.
+    node : int
+        The row that it begins at.
+    """
+
+    def __init__(self, relations: list[Any], node: int) -> None:
+        self.ways_back: list[Any] = []  # of each relation: its rows that can be reached, by columns
+        self.rows = [np.array([node])]
+        for A in relations:
+            self.ways_back.append(A[self.rows[-1]].tocsc())
+            self.rows.append(np.flatnonzero(np.diff(self.ways_back[-1].indptr)))
+
+    def ending_at(self, end: int, stage: int | None = None) -> Iterator[tuple[tuple[int, ...], Any]]:
+        """Yield the half paths that end at a middle node, or at one of some stage, as rows and a weight."""
+        stage = len(self.ways_back) if stage is None else stage
+        if stage == 0:
+            yield (end,), 1
+            return
+        A, rows = self.ways_back[stage - 1], self.rows[stage - 1]
+        for at in range(A.indptr[end], A.indptr[end + 1]):
+            weight = A.data[at].item()
+            for path, its_weight in self.ending_at(int(rows[A.indices[at]]), stage - 1):
+                yield (*path, end), its_weight * weight
 
 
 def _round_trips(
-    relations: list[Any], names: list[NDArray[Any]], nodes: tuple[int, int], middle: int, limit: int
+    there: _HalfPaths, back: _HalfPaths, names: list[NDArray[Any]], middle: int
 ) -> Iterator[ExamplePath]:
     """Yield paths from one node to the other through a middle node."""
-    reaching = _reaching(relations, middle)
-    there, back = (list(islice(_half_paths(relations, reaching, 0, node), limit)) for node in nodes)
-    for from_x, weight_x in there:
-        for from_y, weight_y in back:
+    for from_x, weight_x in there.ending_at(middle):
+        for from_y, weight_y in back.ending_at(middle):
             half_x, half_y = (
                 [own[node : node + 1].tolist()[0] for own, node in zip(names, path, strict=True)]
                 for path in (from_x, from_y)
             )
             yield ExamplePath((*half_x, *half_y[-2::-1]), half_x[-1], weight_x * weight_y)
-
-
-def _reaching(relations: list[Any], middle: int) -> list[NDArray[np.bool_]]:
-    """Tell, at each stage of the half path, the nodes from which it can lead to a middle node."""
-    stages = [np.arange(relations[-1].shape[1]) == middle]
-    for A in reversed(relations):
-        stages.insert(0, A @ stages[0].astype(np.float64) > 0)
-    return stages
-
-
-def _half_paths(
-    relations: list[Any], reaching: list[NDArray[np.bool_]], stage: int, node: int
-) -> Iterator[tuple[tuple[int, ...], Any]]:
-    """Yield the half paths that begin at a node of some stage, each as rows and a weight."""
-    if stage == len(relations):
-        yield (node,), 1
-        return
-    for following, weight in _row(relations[stage], node).items():
-        if reaching[stage + 1][following]:
-            for rest, rest_weight in _half_paths(relations, reaching, stage + 1, following):
-                yield (node, *rest), weight * rest_weight
 
 
 def _in_turns(streams: deque[Iterator[ExamplePath]], limit: int) -> Iterator[ExamplePath]:

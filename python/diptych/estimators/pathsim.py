@@ -300,7 +300,8 @@ class PathSim(BaseEstimator):  # type: ignore[misc]
 
         Notes
         -----
-        O(r + limit · edges) time for rows of r entries of the half matrix and the edges of its relations.
+        O(r log r + edges + limit · steps) time for rows of r entries of the half matrix, the edges of its
+        relations and the steps of the path.
         """
         search = self._fitted()
         number, nodes = _validate.count(limit, "limit"), (self._row(x), self._row(y))
