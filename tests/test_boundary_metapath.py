@@ -218,14 +218,20 @@ print(pathsim_top_k(together, 2, queries=[7]))
 
 def test_a_matrix_of_scores_that_cannot_fit_is_refused_before_it_is_counted():
     twins = csr_array(np.ones((10_000_000, 1), dtype=np.int8))  # 10**14 scores: hours
-    with pytest.raises(MemoryError, match=r"at least.*pathsim_top_k.* 1091\.4 TiB"):
+    with pytest.raises(MemoryError, match=r"pathsim_top_k.*at least: 1091\.4 TiB"):
         pathsim([twins])
 
 
+def test_a_commuting_matrix_that_does_not_fit_names_all_of_its_size_and_top_k():
+    column = csr_array(np.ones((4_000_000, 1), dtype=np.int8))  # 1.6 * 10**13 counts of 12 bytes
+    with pytest.raises(MemoryError, match=r"the commuting matrix \(.*pathsim_top_k.*\): 174\.6 TiB"):
+        commuting_matrix([column, column.T])
+
+
 def test_best_k_that_do_not_fit_are_a_memory_error():
-    with pytest.raises(MemoryError, match=r"\d"):
+    with pytest.raises(MemoryError, match=r"no memory for the arrays of similar nodes: 201326592\.0 TiB"):
         pathsim_top_k(HALF, 2**62)
-    with pytest.raises(MemoryError, match=r"\d"):
+    with pytest.raises(MemoryError, match=r"no memory for the arrays of similar nodes: \d"):
         pathsim_top_k(HALF, 10**30)
 
 

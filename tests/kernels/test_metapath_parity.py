@@ -219,7 +219,7 @@ def test_few_queries_of_many_nodes(both_panels, share, dtype):
 def test_few_queries_of_any_weights(both_panels, kind):
     _, rust = both_panels
     rng = np.random.default_rng(5)
-    (n, m), entries = (100_000, 20_000), 1_200_000
+    (n, m), entries = (200_000, 20_000), 1_200_000  # with n = 100,000 they would have too many products
     columns = (m * rng.random(entries) ** 2).astype(int)
     rows = rng.integers(0, n, entries)
     half = csr_array((WEIGHTS[kind](rng, entries), (rows, columns)), shape=(n, m))

@@ -181,7 +181,7 @@ pub(crate) struct MetapathIndex(PathSim<'static>);
 #[pyo3(signature = (half, /))]
 pub(crate) fn metapath_index(py: Python<'_>, half: Matrix<'_>) -> PyResult<Option<MetapathIndex>> {
     let half = half.half()?;
-    Ok(detached(py, 1, None, |_| half.with(|half| half.keep()))?.map(MetapathIndex))
+    Ok(detached(py, 1, None, |task| half.with(|half| half.keep(task)))?.map(MetapathIndex))
 }
 
 #[pymethods]

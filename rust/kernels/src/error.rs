@@ -8,9 +8,9 @@ pub enum Error {
     #[error("{0}")]
     Invalid(String),
     /// A buffer could not be reserved.
-    #[error("{what} needs {} of memory, which could not be reserved", human(*bytes))]
+    #[error("no memory for {what}: {}", human(*bytes))]
     OutOfMemory {
-        /// What the buffer was for.
+        /// What the buffer was for, and in brackets what needs less, if something does.
         what: &'static str,
         /// Its size.
         bytes: u128,

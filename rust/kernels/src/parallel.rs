@@ -94,6 +94,37 @@ impl Task {
     }
 }
 
+/// Looks at a task every so many steps of a long pass.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    task: &'a Task,
+    left: usize,
+}
+
+impl<'a> Watch<'a> {
+    /// Steps from one look to the next: some milliseconds, or a tenth of a second where each waits for memory.
+    pub(crate) const STEPS: usize = 1 << 20;
+
+    /// Of a pass that begins.
+    pub(crate) fn new(task: &'a Task) -> Self {
+        Self { task, left: Self::STEPS }
+    }
+
+    /// Called after so many more steps.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    #[inline(always)]
+    pub(crate) fn took(&mut self, steps: usize) -> Result<()> {
+        if steps < self.left {
+            self.left -= steps;
+            return Ok(());
+        }
+        self.left = Self::STEPS;
+        self.task.check()
+    }
+}
+
 /// An empty vector with room for `len` elements.
 ///
 /// # Errors
@@ -205,6 +236,18 @@ fn available() -> Option<u128> {
         text.lines().find_map(|line| line.strip_prefix(key))?.trim().strip_suffix(" kB")?.parse().ok()
     };
     Some((kib("MemAvailable:")? + kib("SwapFree:")?) << 10)
+}
+
+/// Fails where there is no room for two arrays of `len` elements at once, because a system may promise each of two that it
+/// cannot hold together.
+///
+/// # Errors
+/// As [`reserve`]; also where the memory is not there.
+pub(crate) fn both_fit<A, B>(len: u128, what: &'static str) -> Result<()> {
+    let bytes = len.saturating_mul((size_of::<A>() + size_of::<B>()) as u128);
+    let all = usize::try_from(bytes).map_err(|_| Error::OutOfMemory { what, bytes })?;
+    afford::<u8>(all, what)?;
+    reserve::<u8>(all, what).map(drop)
 }
 
 /// A vector of `len` copies of `value`.

@@ -5,9 +5,9 @@
 
 use super::half::{Half, Value};
 use super::row::STRETCH;
-use crate::Result;
-use crate::parallel::{filled, reserve, runs_of_cells, split_runs, zeros};
+use crate::parallel::{Watch, filled, reserve, runs_of_cells, split_runs, zeros};
 use crate::simd::prefetch;
+use crate::{Result, Task};
 use rayon::prelude::*;
 
 /// Into how many stripes the work is divided, at most.
@@ -36,10 +36,15 @@ impl<V: Value> Columns<V> {
     /// columns ascend.
     ///
     /// Only the columns that these rows have an entry in are made, and most work is where few rows have theirs.
-    pub fn new(half: &Half<'_, V>, queries: impl Iterator<Item = usize>) -> Result<Self> {
-        let (order, counts) = (order::<V>(&half.norms)?, half.counts()?);
+    pub fn new(half: &Half<'_, V>, queries: impl Iterator<Item = usize>, task: &Task) -> Result<Self> {
+        let (order, counts) = (order::<V>(&half.norms)?, half.counts(task)?);
         let mut wanted = filled(counts.len(), false, WHAT)?;
-        queries.for_each(|row| half.row(row).0.iter().for_each(|&column| wanted[column as usize] = true));
+        let mut watch = Watch::new(task);
+        for row in queries {
+            let columns = half.row(row).0;
+            columns.iter().for_each(|&column| wanted[column as usize] = true);
+            watch.took(1 + columns.len())?;
+        }
         let mut starts = filled(counts.len() + 1, 0u64, WHAT)?;
         for (column, &count) in counts.iter().enumerate() {
             starts[column + 1] = starts[column] + if wanted[column] { u64::from(count) } else { 0 };
@@ -49,7 +54,7 @@ impl<V: Value> Columns<V> {
         let stripes = runs_of_cells(&starts, n_entries.div_ceil(rayon::current_num_threads().min(STRIPES)).max(1));
         let runs = split_runs(&mut entries, stripes.iter().map(|stripe| starts[stripe.end] as usize));
         stripes.par_iter().zip(runs).try_for_each(|(stripe, run)| {
-            let first = starts[stripe.start];
+            let (first, mut watch) = (starts[stripe.start], Watch::new(task));
             let mut next: Vec<u32> = reserve(stripe.len(), WHAT)?;
             next.extend(starts[stripe.clone()].iter().map(|start| (start - first) as u32));
             for (place, &(row, _)) in order.iter().enumerate() {
@@ -73,6 +78,7 @@ impl<V: Value> Columns<V> {
                     run[*at as usize] = (place as u32, V::of(value));
                     *at += 1;
                 }
+                watch.took(1 + columns.len())?;
             }
             Ok(())
         })?;

@@ -22,7 +22,7 @@ use super::bands::{BANDS, Bands};
 use super::half::{Half, Scratches, Value};
 use super::lists::{Item, List, Lists, Marks};
 use super::select::{Best, Match};
-use crate::parallel::room;
+use crate::parallel::{Watch, room};
 use crate::simd::prefetch;
 use crate::{Result, Task};
 use rayon::prelude::*;
@@ -57,7 +57,7 @@ const MANY: usize = 1 << 15;
 const WHAT: &str = "the search of few queries";
 
 /// How many of the queries have an entry in each column, if they are few enough of enough.
-pub(super) fn reached<V: Value>(half: &Half<'_, V>, queries: &[i64]) -> Result<Option<Vec<u32>>> {
+pub(super) fn reached<V: Value>(half: &Half<'_, V>, queries: &[i64], task: &Task) -> Result<Option<Vec<u32>>> {
     let entries = half.n_entries();
     if !(LEAST..=u32::MAX as usize).contains(&entries) || queries.len() > half.len() / SHARE {
         return Ok(None);
@@ -65,7 +65,7 @@ pub(super) fn reached<V: Value>(half: &Half<'_, V>, queries: &[i64]) -> Result<O
     if queries.iter().any(|&query| half.row(query as usize).0.len() > HUB) {
         return Ok(None);
     }
-    let counts = half.counts_of(queries, WHAT)?;
+    let counts = half.counts_of(queries, WHAT, task)?;
     let own: u64 = counts.iter().map(|&count| u64::from(count)).sum();
     Ok((own <= (entries / SHARE) as u64).then_some(counts))
 }
@@ -137,9 +137,14 @@ struct Together<V: Value> {
     /// Rows of a band that were met once, with their products, and where those of each query end.
     single: Vec<(u32, V::Sum)>,
     single_ends: Vec<usize>,
-    /// When a row was last met, as far as places are enough to tell rows; a visit of a query to a band is one
-    /// moment, from 1 on.
-    touched: Vec<u8>,
+    moments: Moments,
+}
+
+/// When a row was last met, as far as places are enough to tell rows.
+#[derive(Debug, Default)]
+struct Moments {
+    places: Vec<u8>,
+    /// A visit of a query to a band is one moment, from 1 on.
     now: u8,
 }
 
@@ -182,9 +187,9 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
     }
 
     /// Gathers the entries of some queries.
-    fn gather(&self, queries: &[i64], Together { own, own_ends, best, .. }: &mut Together<V>) -> Result<()> {
-        own.clear();
-        own_ends.clear();
+    fn gather(&self, queries: &[i64], together: &mut Together<V>) -> Result<()> {
+        together.clear(); // the last queries may have been given up halfway
+        let Together { own, own_ends, best, .. } = together;
         for (at, &x) in queries.iter().enumerate() {
             if let Some(&far) = queries.get(at + 2 * ROW_AHEAD) {
                 self.half.prefetch_start(far as usize);
@@ -216,12 +221,11 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
                 let ahead = &together.own[part(&together.own_ends, at + LIST_AHEAD)];
                 ahead.iter().for_each(|own| self.prefetch(own.list.part(band)));
             }
-            self.visit(at, self.half.norms[x as usize], band, together)?;
+            self.visit(at, self.half.norms[x as usize], band, together, task)?;
             together.met_ends.push(together.met.len());
             together.single_ends.push(together.single.len());
             if together.met.len() + together.single.len() >= MANY || at + 1 == queries.len() {
-                task.check()?;
-                self.settle(&queries[first..=at], first, together);
+                self.settle(&queries[first..=at], first, together, task)?;
                 first = at + 1;
             }
         }
@@ -229,7 +233,8 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
     }
 
     /// Offers what some queries, of which `first` is the first, met in a band.
-    fn settle(&self, queries: &[i64], first: usize, together: &mut Together<V>) {
+    fn settle(&self, queries: &[i64], first: usize, together: &mut Together<V>, task: &Task) -> Result<()> {
+        let mut watch = Watch::new(task);
         let Together { best, met, met_ends, single, single_ends, .. } = together;
         let best = &mut best[first..];
         met.iter().for_each(|&y| self.half.prefetch_row(y as usize));
@@ -242,6 +247,7 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
                     self.offer(query, y, product, best);
                 }
             }
+            task.check()?;
         }
         for (at, (&x, best)) in queries.iter().zip(best).enumerate() {
             let (query, row) = ((x as usize, self.half.norms[x as usize]), self.half.ones_or_row(x as usize));
@@ -249,6 +255,7 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
             for &y in &met[part(met_ends, at)] {
                 if last.replace(y) != Some(y) {
                     self.offer(query, y, self.half.product(row, y as usize), best);
+                    watch.took(row.0.len() + self.half.span(y as usize..y as usize + 1).len())?;
                 }
             }
         }
@@ -256,6 +263,7 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
         met_ends.clear();
         single.clear();
         single_ends.clear();
+        Ok(())
     }
 
     /// Asks the memory for the start of a part of a list.
@@ -267,81 +275,73 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
 
     /// Goes through the lists of a query, and writes down what may count.
     #[inline(always)]
-    fn visit(&self, at: usize, xx: V::Sum, band: usize, together: &mut Together<V>) -> Result<()> {
-        let Together { own, own_ends, best, met, single, touched, now, .. } = together;
+    fn visit(&self, at: usize, xx: V::Sum, band: usize, together: &mut Together<V>, task: &Task) -> Result<()> {
+        let Together { own, own_ends, best, met, single, moments, .. } = together;
         let own = &own[part(own_ends, at)];
         let least = V::least(best[at].threshold(), xx, self.bands.from(band));
         let greatest = if band == BANDS - 1 { self.lists.greatest } else { self.bands.cut };
-        let exact = I::VALUED || greatest == V::ONE;
-        // The longest lists are closed while they may be.
-        let (mut n_closed, mut bound) = (0, 0.0);
-        if own.len() <= LONGEST {
-            for own in own {
-                bound += own.value.real() * greatest.real();
-                if !own.list.is_marked() || !V::surely_below(bound, least) {
-                    break;
-                }
-                n_closed += 1;
-            }
-        }
-        let (closed, open) = own.split_at(n_closed);
+        let (closed, open) = own.split_at(n_closed(own, greatest, least));
         let total: usize = open.iter().map(|own| own.list.part(band).len()).sum();
         if total == 0 {
             return Ok(());
         }
-        let places =
-            (total * PLACES).next_power_of_two().clamp(FEWEST, FEWEST.max(self.half.len().next_power_of_two()));
         let (first_met, first_single) = (met.len(), single.len());
         extend(met, first_met + total)?;
         extend(single, first_single + total)?;
-        if touched.len() < places {
-            extend(touched, places)?;
-        }
-        *now = now.wrapping_add(1);
-        if *now == 0 {
-            touched.fill(0);
-            *now = 1;
-        }
-        let mut touched = Touched { places: &mut touched[..places], now: *now };
+        let mut touched = moments.next(total, self.half.len())?;
         let (mut n_met, mut n_single) = (first_met, first_single);
         for own in open {
+            task.check()?;
             let list = &self.lists.items[own.list.part(band)];
-            let (met, one) = (&mut met[n_met..], own.value.real());
-            n_met += match closed {
-                [] if exact => {
-                    let single = &mut single[n_single..];
-                    let mut n = 0;
-                    let n_met = meet(list, &mut touched, met, |item, before| {
-                        let product = own.value.add_product(item.value(greatest), V::Sum::default());
-                        single[n] = (item.row(), product);
-                        n += usize::from(!before & (product >= least));
-                        before
-                    });
-                    n_single += n;
-                    n_met
-                }
-                [last] => {
-                    let (marks, more) = self.marks(last, greatest);
-                    meet(list, &mut touched, met, |item, before| {
-                        let bound = one * item.value(greatest).real() + more[marks.get(item.row())];
-                        before | !V::surely_below(bound, least)
-                    })
-                }
-                _ => meet(list, &mut touched, met, |item, before| {
-                    let mut bound = one * item.value(greatest).real();
-                    for own in closed {
-                        let (marks, more) = self.marks(own, greatest);
-                        bound += more[marks.get(item.row())];
-                    }
-                    before | !V::surely_below(bound, least)
-                }),
-            };
+            let room = (&mut met[n_met..], &mut single[n_single..]);
+            let (more_met, more_single) =
+                self.go_through(list, own.value, closed, (greatest, least), &mut touched, room);
+            (n_met, n_single) = (n_met + more_met, n_single + more_single);
         }
         met.truncate(n_met);
         single.truncate(n_single);
         met[first_met..].iter().for_each(|&y| self.half.prefetch_start(y as usize));
         single[first_single..].iter().for_each(|&(y, _)| prefetch(&self.half.norms, y as usize));
         Ok(())
+    }
+
+    /// Goes through a list, with the query's entry in its column. How many rows it wrote down to be multiplied out, and how
+    /// many with their product.
+    #[inline(always)]
+    fn go_through(
+        &self,
+        list: &[I],
+        entry: V,
+        closed: &[Own<V>],
+        (greatest, least): (V, V::Sum),
+        touched: &mut Touched<'_>,
+        (met, single): (&mut [u32], &mut [(u32, V::Sum)]),
+    ) -> (usize, usize) {
+        let (exact, one, mut n_single) = (I::VALUED || greatest == V::ONE, entry.real(), 0);
+        let n_met = match closed {
+            [] if exact => meet(list, touched, met, |item, before| {
+                let product = entry.add_product(item.value(greatest), V::Sum::default());
+                single[n_single] = (item.row(), product);
+                n_single += usize::from(!before & (product >= least));
+                before
+            }),
+            [last] => {
+                let (marks, more) = self.marks(last, greatest);
+                meet(list, touched, met, |item, before| {
+                    let bound = one * item.value(greatest).real() + more[marks.get(item.row())];
+                    before | !V::surely_below(bound, least)
+                })
+            }
+            _ => meet(list, touched, met, |item, before| {
+                let mut bound = one * item.value(greatest).real();
+                for own in closed {
+                    let (marks, more) = self.marks(own, greatest);
+                    bound += more[marks.get(item.row())];
+                }
+                before | !V::surely_below(bound, least)
+            }),
+        };
+        (n_met, n_single)
     }
 
     /// The marks of a closed list, and what it may add by them.
@@ -358,6 +358,23 @@ impl<V: Value, I: Item<V>> Few<'_, V, I> {
             best.offer(Match { score, node: y });
         }
     }
+}
+
+/// How many of the longest lists are closed: while a row that is in those alone cannot count.
+#[inline(always)]
+fn n_closed<V: Value>(own: &[Own<V>], greatest: V, least: V::Sum) -> usize {
+    if own.len() > LONGEST {
+        return 0;
+    }
+    let (mut n, mut bound) = (0, 0.0);
+    for own in own {
+        bound += own.value.real() * greatest.real();
+        if !own.list.is_marked() || !V::surely_below(bound, least) {
+            break;
+        }
+        n += 1;
+    }
+    n
 }
 
 /// Goes through a list, and writes down those of which `counts` says so, by whether they were met before. How
@@ -380,6 +397,23 @@ fn meet<V, I: Item<V>>(
     n
 }
 
+impl Moments {
+    /// The next moment, with places for so many rows that may be met, of `n` in all.
+    #[inline(always)]
+    fn next(&mut self, met: usize, n: usize) -> Result<Touched<'_>> {
+        let len = (met * PLACES).next_power_of_two().clamp(FEWEST, FEWEST.max(n.next_power_of_two()));
+        if self.places.len() < len {
+            extend(&mut self.places, len)?;
+        }
+        self.now = self.now.wrapping_add(1);
+        if self.now == 0 {
+            self.places.fill(0);
+            self.now = 1;
+        }
+        Ok(Touched { places: &mut self.places[..len], now: self.now })
+    }
+}
+
 impl<V: Value> Together<V> {
     fn new() -> Self {
         Self {
@@ -390,9 +424,18 @@ impl<V: Value> Together<V> {
             met_ends: Vec::new(),
             single: Vec::new(),
             single_ends: Vec::new(),
-            touched: Vec::new(),
-            now: 0,
+            moments: Moments::default(),
         }
+    }
+
+    /// Forgets all but the moments.
+    fn clear(&mut self) {
+        self.own.clear();
+        self.own_ends.clear();
+        self.met.clear();
+        self.met_ends.clear();
+        self.single.clear();
+        self.single_ends.clear();
     }
 }
 

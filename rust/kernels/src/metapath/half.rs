@@ -4,7 +4,7 @@ use super::columns::Columns;
 use super::score::quotient;
 use super::{Number, Relation};
 use crate::Result;
-use crate::parallel::{Task, collected, filled, reserve, zeros};
+use crate::parallel::{Task, Watch, collected, filled, reserve, zeros};
 use crate::simd::prefetch;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -238,12 +238,15 @@ impl<'a, V: Value> Half<'a, V> {
     }
 
     /// Entries of each column.
-    pub fn counts(&self) -> Result<&[u32]> {
+    pub fn counts(&self, task: &Task) -> Result<&[u32]> {
         if let Some(counts) = self.counts.get() {
             return Ok(counts);
         }
         let mut counts = filled(self.n_columns, 0, "the counts of entries per column")?;
-        self.indices.iter().for_each(|&column| counts[column as usize] += 1);
+        for indices in self.indices.chunks(Watch::STEPS) {
+            task.check()?;
+            indices.iter().for_each(|&column| counts[column as usize] += 1);
+        }
         for row in (0..self.len()).filter(|&row| self.norms[row] == V::Sum::default()) {
             let entries = self.starts[row] as usize..self.starts[row + 1] as usize;
             self.indices[entries].iter().for_each(|&column| counts[column as usize] -= 1); // see `row`
@@ -252,12 +255,18 @@ impl<'a, V: Value> Half<'a, V> {
     }
 
     /// With a copy of the matrix.
-    pub fn into_owned(self) -> Result<Half<'static, V>> {
+    pub fn into_owned(self, task: &Task) -> Result<Half<'static, V>> {
         const WHAT: &str = "a copy of the half matrix";
+        let starts = collected(self.starts.iter().copied(), WHAT)?.into();
+        task.check()?;
+        let indices = collected(self.indices.iter().copied(), WHAT)?.into();
+        task.check()?;
+        let values = collected(self.values.iter().copied(), WHAT)?.into();
+        task.check()?;
         Ok(Half {
-            starts: collected(self.starts.iter().copied(), WHAT)?.into(),
-            indices: collected(self.indices.iter().copied(), WHAT)?.into(),
-            values: collected(self.values.iter().copied(), WHAT)?.into(),
+            starts,
+            indices,
+            values,
             norms: self.norms,
             n_columns: self.n_columns,
             counts: self.counts,
@@ -283,15 +292,18 @@ impl<'a, V: Value> Half<'a, V> {
     }
 
     /// How many of these rows have an entry in each column.
-    pub fn counts_of(&self, rows: &[i64], what: &'static str) -> Result<Vec<u32>> {
+    pub fn counts_of(&self, rows: &[i64], what: &'static str, task: &Task) -> Result<Vec<u32>> {
         const AHEAD: usize = 12;
+        let mut watch = Watch::new(task);
         let mut counts = zeros(self.n_columns, what)?;
         for (at, &row) in rows.iter().enumerate() {
             if let Some(&far) = rows.get(at + 2 * AHEAD) {
                 self.prefetch_start(far as usize);
                 self.prefetch_row(rows[at + AHEAD] as usize);
             }
-            self.row(row as usize).0.iter().for_each(|&column| counts[column as usize] += 1);
+            let columns = self.row(row as usize).0;
+            columns.iter().for_each(|&column| counts[column as usize] += 1);
+            watch.took(1 + columns.len())?;
         }
         Ok(counts)
     }
@@ -350,22 +362,24 @@ impl<'a, V: Value> Half<'a, V> {
     }
 
     /// Numbers of multiplications of rows of W Wᵀ, summed up to the one before each.
-    pub fn flops_before(&self, queries: impl ExactSizeIterator<Item = usize>) -> Result<Vec<u64>> {
-        let counts = self.counts()?;
+    pub fn flops_before(&self, queries: impl ExactSizeIterator<Item = usize>, task: &Task) -> Result<Vec<u64>> {
+        let (counts, mut watch) = (self.counts(task)?, Watch::new(task));
         let mut before = reserve(queries.len() + 1, "the plan of work")?;
         let mut sum = 0;
         before.push(0);
         for x in queries {
             // One more, so that blocks of rows without entries end as well.
-            sum += 1 + self.row(x).0.iter().map(|&t| u64::from(counts[t as usize])).sum::<u64>();
+            let columns = self.row(x).0;
+            sum += 1 + columns.iter().map(|&t| u64::from(counts[t as usize])).sum::<u64>();
             before.push(sum);
+            watch.took(1 + columns.len())?;
         }
         Ok(before)
     }
 
     /// Makes Wᵀ once for many calls.
-    pub fn keep_columns(&mut self) -> Result<()> {
-        self.columns = Some(Columns::new(self, 0..self.len())?);
+    pub fn keep_columns(&mut self, task: &Task) -> Result<()> {
+        self.columns = Some(Columns::new(self, 0..self.len(), task)?);
         Ok(())
     }
 
@@ -378,11 +392,12 @@ impl<'a, V: Value> Half<'a, V> {
     pub fn with_columns<R>(
         &self,
         queries: impl Iterator<Item = usize>,
+        task: &Task,
         work: impl FnOnce(&Columns<V>) -> Result<R>,
     ) -> Result<R> {
         match &self.columns {
             Some(columns) => work(columns),
-            None => work(&Columns::new(self, queries)?),
+            None => work(&Columns::new(self, queries, task)?),
         }
     }
 

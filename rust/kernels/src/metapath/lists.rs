@@ -23,6 +23,8 @@ const BITS: u32 = 3;
 /// Entries of a list from which on marks tell who may be in it, and bits per entry.
 const LONG: usize = 1 << 8;
 const MARKS: usize = 16;
+/// What lies on a shelf tells its column, band and row, in the block, by 32 bits.
+const _: () = assert!(COLUMNS.end + BITS + ROWS <= u32::BITS && BANDS < 1 << BITS);
 /// No marks.
 const SHORT: u32 = u32::MAX;
 pub(super) const WHAT: &str = "the lists of the columns that are reached";
@@ -216,6 +218,7 @@ impl<V: Value, I: Item<V>> Lists<V, I> {
     /// Of the columns with a count.
     pub fn new(half: &Half<'_, V>, counts: &[u32], bands: &Bands<V>, task: &Task) -> Result<Self> {
         let reached = Reached::new(counts)?;
+        debug_assert!(reached.len <= 1 << (u32::BITS - BITS), "`few::reached` takes no more: with a band, 32 bits");
         let rows = (half.len() * ENTRIES / half.n_entries().max(1)).max(1).ilog2().min(ROWS);
         let columns = (reached.len.max(1).ilog2() + 1).saturating_sub(SHELVES).clamp(COLUMNS.start, COLUMNS.end);
         let plan = Plan { rows, columns, shelves: reached.len.div_ceil(1 << columns) };

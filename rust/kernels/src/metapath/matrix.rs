@@ -2,8 +2,8 @@
 
 use super::half::{Half, Scratches, Value};
 use super::row::Row;
-use crate::parallel::{reserve, runs_of_cells, split_runs, zeros};
-use crate::{Error, Result, Task};
+use crate::parallel::{both_fit, runs_of_cells, split_runs, zeros};
+use crate::{Result, Task};
 use rayon::prelude::*;
 
 /// About how many multiplications make a block, the unit of parallel work.
@@ -20,29 +20,21 @@ pub struct Similarities {
     pub scores: Vec<f64>,
 }
 
-/// Fails where there is no room for so many entries: for both arrays at once, because a system may promise each of two
-/// that it cannot hold together.
-fn room_for(entries: u128, what: &'static str) -> Result<()> {
-    let bytes = entries * (size_of::<i32>() + size_of::<f64>()) as u128;
-    let all = usize::try_from(bytes).map_err(|_| Error::OutOfMemory { what, bytes })?;
-    reserve::<u8>(all, what).map(drop)
-}
-
 /// See [`super::PathSim::matrix`]. Rows are summed twice, to be counted and to be stored.
 pub(super) fn matrix<V: Value>(half: &Half<'_, V>, threshold: f64, task: &Task) -> Result<Similarities> {
     let n = half.len();
     if threshold == 0.0 && half.no_product_vanishes() {
         // Any two nodes with a path to one middle node are similar. What cannot be stored is not counted first: for
         // millions of nodes that takes hours.
-        let most = u128::from(half.counts()?.iter().copied().max().unwrap_or(0));
-        room_for(
+        let most = u128::from(half.counts(task)?.iter().copied().max().unwrap_or(0));
+        both_fit::<i32, f64>(
             most * most,
-            "the matrix of similarities, at least, (pathsim_top_k keeps the best of each row alone)",
+            "the matrix of similarities (pathsim_top_k keeps the best of each row alone), at least",
         )?;
     }
     task.expect(2 * n);
-    half.with_columns(0..n, |columns| {
-        let blocks = runs_of_cells(&half.flops_before(0..n)?, BLOCK);
+    half.with_columns(0..n, task, |columns| {
+        let blocks = runs_of_cells(&half.flops_before(0..n, task)?, BLOCK);
         let scratches = Scratches::new();
         let search = |row: usize, scratch: &mut Row<V>, found: &mut dyn FnMut(u32, f64)| {
             let xx = half.norms[row];
@@ -75,7 +67,7 @@ pub(super) fn matrix<V: Value>(half: &Half<'_, V>, threshold: f64, task: &Task) 
         }
         let total = indptr[n] as usize;
         let what = "the matrix of similarities (pathsim_top_k keeps the best of each row alone)";
-        room_for(total as u128, what)?;
+        both_fit::<i32, f64>(total as u128, what)?;
         let (mut indices, mut scores) = (zeros(total, what)?, zeros(total, what)?);
         let ends = || blocks.iter().map(|block| indptr[block.end] as usize);
         let (index_runs, score_runs) = (split_runs(&mut indices, ends()), split_runs(&mut scores, ends()));

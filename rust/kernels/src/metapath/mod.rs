@@ -27,7 +27,7 @@ pub use chain::{Number, Product, chain};
 pub use matrix::Similarities;
 pub use relation::{Numbers, Relation, Stored};
 
-use crate::parallel::{Task, collected, filled, zeros};
+use crate::parallel::{Task, both_fit, collected, filled, zeros};
 use crate::{Error, Result};
 use half::Half;
 use tiles::Tiles;
@@ -97,20 +97,20 @@ impl<'a> PathSim<'a> {
     /// Keeps a copy of the matrix and what [`PathSim::top_k`] prepares, for many calls that ask little each: O(entries).
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn keep(mut self) -> Result<PathSim<'static>> {
+    /// [`Error::OutOfMemory`], [`Error::Interrupted`].
+    pub fn keep(mut self, task: &Task) -> Result<PathSim<'static>> {
         let n = self.len();
-        let before = with_half!(self, |half| half.flops_before(0..n))?;
+        let before = with_half!(self, |half| half.flops_before(0..n, task))?;
         match &mut self.kind {
-            Kind::Narrow(half) if Tiles::fit(half, before[n], n) => self.tiles = Some(Tiles::new(half)?),
-            Kind::Narrow(half) => half.keep_columns()?,
-            Kind::Wide(half) => half.keep_columns()?,
-            Kind::Real(half) => half.keep_columns()?,
+            Kind::Narrow(half) if Tiles::fit(half, before[n], n) => self.tiles = Some(Tiles::new(half, task)?),
+            Kind::Narrow(half) => half.keep_columns(task)?,
+            Kind::Wide(half) => half.keep_columns(task)?,
+            Kind::Real(half) => half.keep_columns(task)?,
         }
         let kind = match self.kind {
-            Kind::Narrow(half) => Kind::Narrow(half.into_owned()?),
-            Kind::Wide(half) => Kind::Wide(half.into_owned()?),
-            Kind::Real(half) => Kind::Real(half.into_owned()?),
+            Kind::Narrow(half) => Kind::Narrow(half.into_owned(task)?),
+            Kind::Wide(half) => Kind::Wide(half.into_owned(task)?),
+            Kind::Real(half) => Kind::Real(half.into_owned(task)?),
         };
         Ok(PathSim { kind, tiles: self.tiles })
     }
@@ -145,7 +145,8 @@ impl<'a> PathSim<'a> {
         }
         let q = queries.map_or(self.len(), <[i64]>::len);
         let (what, size) = ("the arrays of similar nodes", q as u128 * k as u128);
-        let size = usize::try_from(size).map_err(|_| Error::OutOfMemory { what, bytes: size.saturating_mul(16) })?;
+        both_fit::<i64, f64>(size, what)?;
+        let size = size as usize;
         let (mut nodes, mut scores) = (filled(size, -1, what)?, zeros(size, what)?);
         let out = (&mut nodes[..], &mut scores[..]);
         if let Some(tiles) = &self.tiles {
@@ -156,25 +157,29 @@ impl<'a> PathSim<'a> {
         // Kept columns answer a query in microseconds, on the thread that asks.
         let kept = with_half!(self, |half| half.has_columns());
         if let Some(queries) = queries.filter(|_| !kept)
-            && let Some(counts) = with_half!(self, |half| few::reached(half, queries))?
+            && let Some(counts) = self.counts_if_few(queries, task)?
         {
-            let products = with_half!(self, |half| few::multiplications(half, &counts));
-            let in_tiles = matches!(&self.kind, Kind::Narrow(half) if Tiles::fit(half, products, q));
-            if !in_tiles && few::pays(self.len(), products, q) {
-                with_half!(self, |half| few::top_k(half, &counts, k, queries, include_self, out, task))?;
-                return Ok((nodes, scores));
-            }
+            with_half!(self, |half| few::top_k(half, &counts, k, queries, include_self, out, task))?;
+            return Ok((nodes, scores));
         }
         task.expect(q);
         let query = |at: usize| queries.map_or(at, |queries| queries[at] as usize);
-        let before = with_half!(self, |half| half.flops_before((0..q).map(query)))?;
+        let before = with_half!(self, |half| half.flops_before((0..q).map(query), task))?;
         match &self.kind {
             Kind::Narrow(half) if Tiles::fit(half, before[q], q) => {
-                Tiles::new(half)?.top_k(k, queries, include_self, out, task)?;
+                Tiles::new(half, task)?.top_k(k, queries, include_self, out, task)?;
             }
             _ => with_half!(self, |half| top_k::top_k(half, k, queries, include_self, &before, out, task))?,
         }
         Ok((nodes, scores))
+    }
+
+    /// What [`few`] wants to know, if these queries are for it.
+    fn counts_if_few(&self, queries: &[i64], task: &Task) -> Result<Option<Vec<u32>>> {
+        let Some(counts) = with_half!(self, |half| few::reached(half, queries, task))? else { return Ok(None) };
+        let products = with_half!(self, |half| few::multiplications(half, &counts));
+        let in_tiles = matches!(&self.kind, Kind::Narrow(half) if Tiles::fit(half, products, queries.len()));
+        Ok((!in_tiles && few::pays(self.len(), products, queries.len())).then_some(counts))
     }
 
     /// All similarities of at least `threshold` that are not 0.

@@ -16,7 +16,7 @@
 use super::chain::{Number, Product};
 use super::half::Scratches;
 use super::{ROWS, Relation};
-use crate::parallel::{Task, collected, gathered, runs_of_cells, split_runs, zeros};
+use crate::parallel::{Task, both_fit, collected, gathered, runs_of_cells, split_runs, zeros};
 use crate::simd::{LANES, Lanes, dispatched};
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -31,7 +31,7 @@ const RANKED: usize = 96;
 const SPARSE: usize = 8;
 /// How many times what was given a product may multiply, to be kept in blocks until it is known where they go.
 const ROOM: u64 = 4;
-const WHAT: &str = "the commuting matrix";
+const WHAT: &str = "the commuting matrix (of a round trip, pathsim_top_k keeps the best of each row alone)";
 
 /// How many entries of the left matrix ahead the rows of the right one are asked for.
 const AHEAD: usize = 8;
@@ -292,6 +292,7 @@ pub(super) fn product<T: Number, S: Sum<T>>(
         };
         let parts: Vec<(Vec<i32>, Vec<S>)> = blocks.par_iter().zip(counts).map(part).collect::<Result<_>>()?;
         let (columns, values): (Vec<_>, Vec<_>) = parts.iter().map(|part| (&part.0[..], &part.1[..])).unzip();
+        both_fit::<i32, T>(columns.iter().map(|part| part.len() as u128).sum(), WHAT)?;
         let (indices, data) =
             rayon::join(|| gathered(&columns, |column| column, WHAT), || gathered(&values, |sum| sum.total(), WHAT));
         (indices?, data?)
@@ -311,6 +312,7 @@ pub(super) fn product<T: Number, S: Sum<T>>(
         };
         let sizes: Vec<usize> = blocks.par_iter().map(count).collect::<Result<_>>()?;
         let total = sizes.iter().sum();
+        both_fit::<i32, T>(total as u128, WHAT)?;
         let (mut indices, mut data) = (zeros::<i32>(total, WHAT)?, zeros::<T>(total, WHAT)?);
         let ends = || {
             sizes.iter().scan(0, |end, &size| {

@@ -69,15 +69,20 @@ fn weights(parts: &Parts<i64>) -> Parts<f64> {
     (parts.0.clone(), parts.1.clone(), parts.2.iter().map(|&v| v as f64).collect(), parts.3)
 }
 
+fn narrow(parts: &Parts<i64>) -> Half<'_, u16> {
+    let norms = norms::of_counts(view(parts)).unwrap().into_iter().map(|norm| norm as u32).collect();
+    Half::new(view(parts), norms).unwrap()
+}
+
 /// The three kinds of half matrix, whose results are the same for numbers that all of them hold.
 fn kinds<'a>(parts: &'a Parts<i64>, weights: &'a Parts<f64>) -> Vec<PathSim<'a>> {
     let wide = Kind::Wide(Half::new(view(parts), norms::of_counts(view(parts)).unwrap()).unwrap());
     vec![
         PathSim::of_counts(view(parts)).unwrap(),
-        PathSim::of_counts(view(parts)).unwrap().keep().unwrap(),
+        PathSim::of_counts(view(parts)).unwrap().keep(&Task::new()).unwrap(),
         PathSim { kind: wide, tiles: None },
         PathSim::of_weights(view(weights)).unwrap(),
-        PathSim::of_weights(view(weights)).unwrap().keep().unwrap(),
+        PathSim::of_weights(view(weights)).unwrap().keep(&Task::new()).unwrap(),
     ]
 }
 
@@ -113,9 +118,8 @@ fn small_matrices_agree_with_the_definition() {
 fn tiles_agree_with_the_definition() {
     for (n, m, k) in [(1, 1, 1), (200, 8, 10), (7000, 40, 10), (7000, 5, 3), (9500, 70, 40)] {
         let parts = random(n, m, 4, n as u64 + k as u64);
-        let norms = norms::of_counts(view(&parts)).unwrap().into_iter().map(|norm| norm as u32).collect();
-        let half = Half::<u16>::new(view(&parts), norms).unwrap();
-        let tiles = Tiles::new(&half).unwrap();
+        let half = narrow(&parts);
+        let tiles = Tiles::new(&half, &Task::new()).unwrap();
         let queries: Vec<i64> = (0..n as i64).rev().step_by(1 + n / 60).chain([0, 0]).collect();
         for include_self in [false, true] {
             let (mut nodes, mut found) = (vec![-1; queries.len() * k], vec![0.0; queries.len() * k]);
@@ -131,7 +135,7 @@ fn tiles_agree_with_the_definition() {
 
 fn few<V: half::Value>(half: &Half<'_, V>, k: usize, queries: &[i64], include_self: bool) -> (Vec<i64>, Vec<f64>) {
     let (mut nodes, mut found) = (vec![-1; queries.len() * k], vec![0.0; queries.len() * k]);
-    let (counts, out) = (half.counts_of(queries, "counts").unwrap(), (&mut nodes[..], &mut found[..]));
+    let (counts, out) = (half.counts_of(queries, "counts", &Task::new()).unwrap(), (&mut nodes[..], &mut found[..]));
     few::top_k(half, &counts, k, queries, include_self, out, &Task::new()).unwrap();
     (nodes, found)
 }
@@ -306,7 +310,7 @@ fn faults_are_named() {
 #[test]
 fn nothing_is_similar_in_an_empty_graph() {
     let none: Parts<i64> = (vec![0], vec![], vec![], 0);
-    let path = PathSim::of_counts(view(&none)).unwrap().keep().unwrap();
+    let path = PathSim::of_counts(view(&none)).unwrap().keep(&Task::new()).unwrap();
     assert!(path.is_empty());
     assert_eq!(path.top_k(3, None, false, &Task::new()).unwrap(), (vec![], vec![]));
     assert_eq!(path.matrix(0.0, &Task::new()).unwrap().indptr, [0]);
@@ -323,7 +327,80 @@ fn progress_knows_its_total() {
     let half = Half::<u32>::new(view(&parts), norms::of_counts(view(&parts)).unwrap()).unwrap();
     let (task, queries) = (Task::new(), vec![3; 65]);
     let (mut nodes, mut found) = (vec![-1; 65], vec![0.0; 65]);
-    let counts = half.counts_of(&queries, "counts").unwrap();
+    let counts = half.counts_of(&queries, "counts", &Task::new()).unwrap();
     few::top_k(&half, &counts, 1, &queries, false, (&mut nodes, &mut found), &task).unwrap();
     assert_eq!(task.progress(), (65, 65));
+}
+
+/// Rows of a few ones, in columns of which the first are the likeliest; the last row has one in every column.
+fn many(n: usize, m: usize, entries: usize, hub: bool) -> Parts<i64> {
+    let words = Stream::new(7, 0).words(0, 2 * entries).unwrap();
+    let part = |word: u64| (word >> 11) as f64 / (1u64 << 53) as f64;
+    let mut rows = vec![Vec::new(); n];
+    for pair in words.chunks(2) {
+        rows[(part(pair[0]) * n as f64) as usize].push((m as f64 * part(pair[1]).powi(2)) as i32);
+    }
+    if hub {
+        rows[n - 1] = (0..m as i32).collect();
+    }
+    let mut parts = (vec![0], Vec::new(), Vec::new(), m);
+    for mut row in rows {
+        row.sort_unstable();
+        row.dedup();
+        parts.2.extend(row.iter().map(|_| 1));
+        parts.1.extend(row);
+        parts.0.push(parts.1.len() as i64);
+    }
+    parts
+}
+
+#[test]
+fn queries_are_taken_for_few_as_the_tests_of_both_panels_suppose() {
+    // As in tests/kernels/test_metapath_parity.py.
+    let parts = many(200_000, 30_000, 1_100_000, false);
+    let path = PathSim::of_counts(view(&parts)).unwrap();
+    for (share, taken) in [(4, false), (9, true), (40, true)] {
+        let queries: Vec<i64> = (0..200_000 / share).map(|at| at * share).collect();
+        assert_eq!(path.counts_if_few(&queries, &Task::new()).unwrap().is_some(), taken, "{share}");
+    }
+    let parts = many(200_000, 20_000, 1_200_000, false);
+    let weights = weights(&parts);
+    let path = PathSim::of_weights(view(&weights)).unwrap();
+    assert!(path.counts_if_few(&(0..500).map(|at| 7 * at).collect::<Vec<_>>(), &Task::new()).unwrap().is_some());
+}
+
+#[test]
+fn a_query_with_a_long_row_is_not_one_of_few() {
+    let (n, m) = (200_000, 100_000);
+    let parts = many(n, m, 1_000_000, true);
+    let path = PathSim::of_counts(view(&parts)).unwrap();
+    let (hub, others) = (n as i64 - 1, [3, 77_777]);
+    let all = [others[0], hub, others[1]];
+    assert!(path.counts_if_few(&others, &Task::new()).unwrap().is_some());
+    assert!(path.counts_if_few(&all, &Task::new()).unwrap().is_none());
+    let (nodes, found) = path.top_k(5, Some(&all), false, &Task::new()).unwrap();
+    // Every entry of another row is met: M_xy is its number of entries, as M_yy is.
+    let score = |y: usize| (2 * (parts.0[y + 1] - parts.0[y])) as f64 / (parts.0[y + 1] - parts.0[y] + m as i64) as f64;
+    let mut order: Vec<usize> = (0..n - 1).collect();
+    order.sort_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
+    assert_eq!(nodes[5..10], order[..5].iter().map(|&y| y as i64).collect::<Vec<_>>());
+    assert_eq!(found[5..10], order[..5].iter().map(|&y| score(y)).collect::<Vec<_>>());
+    let few = path.top_k(5, Some(&others), false, &Task::new()).unwrap();
+    assert_eq!((&few.0[..5], &few.0[5..]), (&nodes[..5], &nodes[10..]));
+}
+
+#[test]
+fn whatever_is_kept_can_be_interrupted() {
+    let stopped = Task::new();
+    stopped.interrupt();
+    let parts = random(200, 8, 4, 1);
+    for path in kinds(&parts, &weights(&parts)) {
+        assert!(matches!(path.keep(&stopped), Err(Error::Interrupted)));
+    }
+    let half = Half::<u32>::new(view(&parts), norms::of_counts(view(&parts)).unwrap()).unwrap();
+    let counts = half.counts_of(&[0, 1], "counts", &Task::new()).unwrap();
+    let (mut nodes, mut found) = ([-1; 2], [0.0; 2]);
+    let out = (&mut nodes[..], &mut found[..]);
+    assert!(matches!(few::top_k(&half, &counts, 1, &[0, 1], false, out, &stopped), Err(Error::Interrupted)));
+    assert!(matches!(Tiles::new(&narrow(&parts), &stopped), Err(Error::Interrupted)));
 }

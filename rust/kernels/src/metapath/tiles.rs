@@ -14,7 +14,7 @@
 use super::half::{Half, MARGIN, Scratches, Value};
 use super::select::{Best, Match};
 use super::twins::{NONE, Twins};
-use crate::parallel::{each, filled, reserve, zeros};
+use crate::parallel::{Watch, each, filled, reserve, zeros};
 use crate::simd::dispatched;
 use crate::{Result, Task};
 use rayon::prelude::*;
@@ -99,9 +99,9 @@ impl Tiles {
     }
 
     /// Prepares them in O(entries).
-    pub fn new(half: &Half<'_, u16>) -> Result<Self> {
+    pub fn new(half: &Half<'_, u16>, task: &Task) -> Result<Self> {
         const WHAT: &str = "the tiles of the half matrix";
-        let twins = Twins::new(half)?;
+        let (twins, mut watch) = (Twins::new(half, task)?, Watch::new(task));
         let n = twins.len();
         let first = |class: usize| twins.members(class)[0] as usize;
         let mut norms = reserve(n, WHAT)?;
@@ -113,6 +113,7 @@ impl Tiles {
             let columns = half.row(first(class)).0;
             n_entries += columns.len();
             columns.iter().for_each(|&column| counts[column as usize] += 1);
+            watch.took(1 + columns.len())?;
         }
         let width = n.next_multiple_of(GROUP);
         let mut dense: Vec<u32> = reserve(counts.len(), WHAT)?;
@@ -151,6 +152,7 @@ impl Tiles {
                 }
             }
             row_starts.push(row.len());
+            watch.took(1 + columns.len())?;
         }
         list_starts.pop();
         Ok(Self { twins, norms, full, width, n_full, list_starts, list, row_starts, row })

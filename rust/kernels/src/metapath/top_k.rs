@@ -21,7 +21,7 @@ pub(super) fn top_k<V: Value>(
     task: &Task,
 ) -> Result<()> {
     let query = |at: usize| queries.map_or(at, |queries| queries[at] as usize);
-    half.with_columns((0..before.len() - 1).map(query), |columns| {
+    half.with_columns((0..before.len() - 1).map(query), task, |columns| {
         let blocks = runs_of_cells(before, BLOCK);
         let ends = || blocks.iter().map(|block| block.end * k);
         let (nodes, scores) = (split_runs(nodes, ends()), split_runs(scores, ends()));

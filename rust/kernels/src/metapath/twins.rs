@@ -2,8 +2,8 @@
 
 use super::Number;
 use super::half::{Half, Value};
-use crate::Result;
-use crate::parallel::{filled, reserve, zeros};
+use crate::parallel::{Watch, filled, reserve, zeros};
+use crate::{Result, Task};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
@@ -21,19 +21,26 @@ pub(super) struct Twins {
 
 impl Twins {
     /// Finds them by hashing: O(entries).
-    pub fn new<V: Value>(half: &Half<'_, V>) -> Result<Self> {
+    pub fn new<V: Value>(half: &Half<'_, V>, task: &Task) -> Result<Self> {
         const WHAT: &str = "the classes of equal nodes";
         const EMPTY: u32 = u32::MAX;
+        const SOME: usize = 1 << 8; // rows that are hashed together
         let n = half.len();
         let mut hashes = zeros(n, WHAT)?;
-        hashes.par_iter_mut().enumerate().for_each(|(row, hash)| *hash = hash_of(half, row));
+        hashes.par_chunks_mut(SOME).enumerate().try_for_each(|(block, hashes)| {
+            hashes.iter_mut().zip(block * SOME..).for_each(|(hash, row)| *hash = hash_of(half, row));
+            task.check()
+        })?;
         // An open table of the first node of each class.
         let mask = (2 * n).next_power_of_two() - 1;
         let mut table = filled(mask + 1, EMPTY, WHAT)?;
         let mut first_of = filled(n, NONE, WHAT)?;
         let mut firsts = reserve(n, WHAT)?;
+        let mut watch = Watch::new(task);
         for row in 0..n {
-            if half.row(row).0.is_empty() {
+            let columns = half.row(row).0;
+            watch.took(1 + columns.len())?;
+            if columns.is_empty() {
                 continue;
             }
             let mut slot = hashes[row] as usize & mask;
