@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from diptych import HeteroGraph, PathSim
-from diptych.kernels.metapath import commuting_matrix
+from diptych.kernels.metapath import commuting_matrix, pathsim_pairs, pathsim_top_k
 
 WRITES = ("author", "writes", "paper")
 
@@ -27,7 +27,8 @@ def edges(frame):
         ({"Paper": ["p"], "Author": ["a"]}, ("a", "p", 1)),
         ({"paper": ["p"], "weights": [5], "author": ["a"]}, ("a", "p", 5)),
         ({"author": ["a"], "paper": ["p"], "Weight": [5]}, ("a", "p", 5)),
-        ({"author": ["a"], "paper": ["p"], "n_papers": [5]}, ("a", "p", 5)),
+        ({"author": ["a"], "paper": ["p"], "year": [1999]}, ("a", "p", 1)),
+        ({"author": ["a"], "paper": ["p"], "position": [0]}, ("a", "p", 1)),
         ({"author": ["a"], "paper": ["p"], "year": [1999], "weight": [5]}, ("a", "p", 5)),
         ({"author": ["a"], "paper": ["p"], "year": [1999], "pages": [5]}, ("a", "p", 1)),
         ({"author": ["x"], "target": ["p"], "source": ["a"]}, ("a", "p", 1)),
@@ -98,6 +99,34 @@ def test_a_broken_matrix_is_named(matrix):
 def test_arrays_of_another_kind_are_not_taken_as_they_are(part, values):
     with pytest.raises(ValueError, match=rf"relations\[0\]\.{part}"):
         commuting_matrix([broken(part, values)])
+
+
+MASKED = np.ma.masked_array([0, 1], [False, True])
+
+
+@pytest.mark.parametrize(
+    ("given", "title"),
+    [
+        ((MASKED, [0, 1]), "source"),
+        ((["a", "b"], MASKED), "target"),
+        (([0, 1], [0, 1], MASKED), "weight"),
+        (([0, 1], [0, 1], MASKED.astype(float)), "weight"),
+        (np.ma.masked_array([[0, 1], [0, 1]], [[False, True]] * 2), r"'b'\)\]"),
+        (broken("data", MASKED), r"\.data"),
+        (broken("indices", MASKED), r"\.indices"),
+    ],
+)
+def test_masked_entries_are_refused(given, title):
+    with pytest.raises(ValueError, match=rf"{title} has masked entries"):
+        HeteroGraph({("a", "r", "b"): given})
+
+
+def test_masked_queries_are_refused():
+    half = [sparse.csr_array(np.eye(2))]
+    with pytest.raises(ValueError, match="queries has masked entries"):
+        pathsim_top_k(half, queries=MASKED)
+    with pytest.raises(ValueError, match="right has masked entries"):
+        pathsim_pairs(half, [0, 1], MASKED)
 
 
 def test_a_list_of_columns_is_taken():

@@ -3,6 +3,7 @@
 import gzip
 import json
 import pickle
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from scipy import sparse
 
 import diptych
 from diptych import HeteroGraph
-from diptych.graph import as_hetero_graph
+from diptych.graph import _alike, as_hetero_graph
 
 WRITES, APPEARS = ("author", "writes", "paper"), ("paper", "appears in", "venue")
 PAIRS = {
@@ -166,6 +167,20 @@ def test_index_of():
         HeteroGraph({LIKES: [(3, 4)]}).index_of("a", "3")
 
 
+def test_of_many_names_few_are_compared_in_full(monkeypatch):
+    compared = []
+
+    def recorded(word, choices, n):
+        compared.append(len(choices))
+        return get_close_matches(word, choices, n)
+
+    monkeypatch.setattr(_alike, "get_close_matches", recorded)
+    names = [f"author {number}" for number in range(100_000)]
+    assert "'author 19999'" in _alike.did_you_mean("Author 199999x", names)
+    assert _alike.did_you_mean("z", names) == ""
+    assert max(compared) <= 20_000  # each takes some 10 µs
+
+
 # ---- what is refused ----
 
 
@@ -235,6 +250,11 @@ def test_counts_never_wrap():
     assert one(([0, 0], [0, 0], [huge, huge]), duplicates="binary").nnz == 1
     with pytest.raises(OverflowError, match=str(2**63)):
         one(sparse.csr_array(np.array([[2**63]], dtype=np.uint64)))
+    for count in (2**63, 2**64, np.uint64(2**63)):  # of which NumPy makes floats, beside a 1
+        with pytest.raises(OverflowError, match=str(count)):
+            HeteroGraph({("a", "r", "b"): [("a", "p", count), ("a", "q", 1)]})
+        with pytest.raises(OverflowError, match=str(count)):
+            one(([0, 0], [0, 1], np.array([count, 1], dtype=object)))
     with pytest.raises(ValueError, match="float64"):
         one(([0, 0], [0, 0], [1e308, 1e308]))
 

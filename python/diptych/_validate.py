@@ -200,7 +200,7 @@ def check_square(shape: tuple[int, ...], name: str) -> None:
 
 def node_numbers(values: Any, n: int, name: str) -> NDArray[np.int64]:
     """Return the numbers of nodes, each below n."""
-    array = np.asarray(values)
+    array = _array(values, name)
     known = _row_of_integers(array if array.size else array.astype(np.int64), name)
     if known.size and (known.min() < 0 or known.max() >= n):
         at = np.flatnonzero((known < 0) | (known >= n))[0]
@@ -311,7 +311,7 @@ def _count(value: Any, name: str, least: int = 1) -> int:
 
 
 def _array(X: Any, name: str) -> NDArray[Any]:
-    """Return X as an array of any dtype."""
+    """Return X as an array of any dtype, none of whose entries is masked."""
     if isinstance(X, np.ma.MaskedArray) and np.ma.getmaskarray(X).any():
         raise ValueError(
             f"{name} has masked entries: drop those rows, or fill them with {name}.filled(value)."

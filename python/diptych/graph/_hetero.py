@@ -47,7 +47,8 @@ class HeteroGraph:
         - an integer array of shape (2, E), an *edge index* as PyTorch Geometric has it;
         - a list of pairs ``(source, target)`` or ``(source, target, weight)``;
         - a pandas or polars data frame: columns titled by the two types, or else source and target (src/dst,
-          from/to), or else the first two; weights in a column titled weight, or the third of three.
+          from/to), and weights in one titled weight or weights, others not being looked at; without such
+          titles the first two, and the third of three for weights.
     nodes : mapping of str to iterable of names, or int; default=None
         For each type the names of its nodes in the order wanted, those without edges included, or how many
         there are; these are named 0 … n - 1. Types that are missing are learnt from the relations: as many
@@ -75,7 +76,7 @@ class HeteroGraph:
     TypeError
         If something is of no type above. (The error is a ValueError as well.)
     OverflowError
-        If integer weights of one edge sum to 2**63 or more.
+        If an integer weight, or the sum of those of one edge, is 2**63 or more.
 
     See Also
     --------

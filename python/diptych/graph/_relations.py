@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from diptych import _validate
-from diptych._validate import DtypeError
+from diptych._validate import DtypeError, _array
 from diptych.graph._edges import (
     WEIGHTS,
     Rows,
@@ -52,7 +52,7 @@ def read_relation(key: Relation, given: Any) -> Matrix | Edges:
             raise ValueError(f"{title} is a tuple of {len(given)}: (source, target[, weight]) is needed.")
         return _edges(given[0], given[1], given[2] if len(given) == 3 else None, title, holds_rows=True)
     if hasattr(given, "__array__"):
-        index = np.asarray(given)
+        index = _array(given, title)
         if index.ndim != 2 or len(index) != 2 or index.dtype.kind not in "iuUO":
             raise ValueError(
                 f"{title} is an array of shape {index.shape} and dtype {index.dtype}: an edge index has "
@@ -89,9 +89,8 @@ def _columns_of_types(key: Relation, titles: list[str], title: str) -> tuple[int
             "source and target."
         )
     s, t = (titles.index(end) for end in (key[0], key[2])) if exact else map(plain.index, ends)
-    others = [at for at in range(len(titles)) if at not in (s, t)]
-    weights = [at for at in others if plain[at] in WEIGHTS]
-    return s, t, weights[0] if weights else others[0] if len(others) == 1 else None
+    weights = [at for at in range(len(titles)) if at not in (s, t) and plain[at] in WEIGHTS]
+    return s, t, weights[0] if weights else None  # any other column may be a year
 
 
 def _from_rows(rows: Iterable[Any], title: str) -> Edges:
@@ -120,7 +119,7 @@ def _edges(source: Any, target: Any, weight: Any, title: str, *, holds_rows: boo
 
 def _names_or_rows(values: Any, title: str) -> NDArray[Any]:
     """Return one end of each edge: integers as int64, all else as objects."""
-    array = np.asarray(values) if hasattr(values, "__array__") else name_array(values)
+    array = _array(values, title) if hasattr(values, "__array__") else name_array(values)
     if array.dtype.kind == "O" and len(array) and all(isinstance(value, float) for value in array):
         array = array.astype(np.float64)
     if array.ndim != 1:
@@ -164,14 +163,23 @@ def names_of_types(given: Mapping[Relation, Any], nodes: Mapping[str, Any]) -> d
 
 def counts_or_weights(values: Any, title: str, place: Callable[[int], str] | None = None) -> NDArray[Any]:
     """Return weights as int64 where they are integers or truth values, else as float64; none is negative."""
-    array = np.asarray(values)
+    array = _array(values, title)
     if array.dtype.kind not in "biu" or array.ndim != 1:
+        # NumPy would make floats of integers that are too large.
+        given = array.flat if array.dtype.kind == "O" else values if isinstance(values, list | tuple) else ()
+        _check_counts((value for value in given if isinstance(value, int | np.integer)), title)
         return _validate.edge_weights(values, title, place)
     if array.size and (array.dtype.kind == "i" and array.min() < 0):
         _validate.edge_weights(array, title, place)
-    if array.dtype.kind == "u" and array.size and array.max() >= 2**63:
-        raise OverflowError(f"{title} holds {array.max()}: counts below 2**63 are taken; pass floats.")
+    if array.dtype.kind == "u" and array.size:
+        _check_counts([array.max()], title)
     return array.astype(np.int64, copy=False)
+
+
+def _check_counts(counts: Iterable[Any], title: str) -> None:
+    large = next((count for count in counts if count >= 2**63), None)
+    if large is not None:
+        raise OverflowError(f"{title} holds {large}: counts below 2**63 are taken; pass floats.")
 
 
 def matrix_of_counts(given: Any, title: str) -> Matrix:
@@ -209,6 +217,8 @@ def _compressed(given: Any, title: str) -> Matrix:
         for part, kind in ((matrix.indices, "indices"), (matrix.indptr, "indptr")):
             if part.dtype.kind not in "iu":
                 raise DtypeError(f"{title}.{kind} has dtype {part.dtype}: integers are needed.")
+    for part, kind in zip(parts, ("data", "indices", "indptr"), strict=True):
+        _array(part, f"{title}.{kind}")  # SciPy would forget the mask
     found: Matrix = sparse.csr_array(parts, shape=given.shape)
     found.check_format(full_check=True)
     return found
