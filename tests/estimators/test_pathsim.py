@@ -271,6 +271,18 @@ def test_parameters_are_kept_as_given():
     assert PathSim().metapath == "APVPA"
 
 
+def test_names_are_shared_and_edges_are_not(tmp_path, backend):
+    A = sparse.csr_array(np.array([[1, 2], [0, 3]]))
+    graph = HeteroGraph({("a", "r", "b"): A}, {"a": ["x", "y"]})
+    assert np.shares_memory(graph.relations["a", "r", "b"].data, A.data)
+    model = PathSim("ABA", backend=backend).fit(graph)
+    assert model.node_names_ is graph.nodes["a"]
+    A.data[:] = 7
+    assert [path.weight for path in model.explain("x", "y").paths] == [6]
+    model.save(tmp_path / "model.npz")
+    assert diptych.load(tmp_path / "model.npz").explain("x", "y") == model.explain("x", "y")
+
+
 def test_a_failed_fit_leaves_what_was_there(notes):
     with pytest.raises(ValueError, match="no type begins with 'P'"):
         notes.fit(PAPER)

@@ -165,10 +165,7 @@ class PathSim(BaseEstimator):  # type: ignore[misc]
         half = path.half
         W = panel("metapath", self.backend).commuting_matrix(known.relations_along(half))
         ready = search(self.backend, W, resolve_n_jobs(self.n_jobs))
-        part = HeteroGraph(
-            {step.relation: known.relations[step.relation] for step in half.steps},
-            {kind: known.nodes[kind] for kind in half.types},
-        )
+        part = known._copy_along(half)
         self.metapath_, self.half_matrix_, self._graph, self._search = path, W, part, ready
         self.node_names_, self.middle_names_ = part.nodes[half.types[0]], part.nodes[half.types[-1]]
         return self

@@ -44,13 +44,14 @@ class Nodes:
     """
 
     def __init__(self, known: NDArray[Any] | None = None) -> None:
-        self.number: dict[Any, int] = {} if known is None else index_names(known)
+        self.number: Any = {} if known is None else index_names(known)  # or what answers like a dict
         self.known = known
 
     def __call__(self, name: Any, rows: "Rows") -> int:
         """Return the number of a node, named by the present one of some rows."""
         try:
-            return self.number[name]
+            row: int = self.number[name]
+            return row
         except KeyError:
             pass
         except TypeError:
@@ -101,7 +102,7 @@ def index_names(names: NDArray[Any], title: str = "node_names") -> dict[Any, int
     return number
 
 
-def find_row(row_of: dict[Any, int], name: Any, kind: str = "node") -> int:
+def find_row(row_of: Mapping[Any, int], name: Any, kind: str = "node") -> int:
     """Return the row of a name; KeyError if there is none, with a hint at one that is written alike."""
     try:
         return row_of[name]

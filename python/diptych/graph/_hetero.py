@@ -89,7 +89,7 @@ class HeteroGraph:
     integers, else its row. A type may have no nodes, and a relation no edges.
 
     O(E log E) time for E edges, and 24 B per edge beside the input at the peak; names are looked up in a
-    dictionary, about 100 B each, that stays with the graph.
+    dictionary, about 100 B each, that stays with the graph; nodes that are only counted need none.
 
     Examples
     --------
@@ -402,6 +402,13 @@ class HeteroGraph:
             else self.relations[step.relation]
             for step in self.metapath(path).steps
         ]
+
+    def _copy_along(self, path: MetaPath) -> "HeteroGraph":
+        """Return the part that a path passes, of whose relations the caller may have the arrays: copied."""
+        part = HeteroGraph({})
+        part._relations = {step.relation: self.relations[step.relation].copy() for step in path.steps}
+        part._names = {kind: self._names[kind] for kind in path.types}
+        return part
 
     def __repr__(self) -> str:
         initials = [kind[:1].upper() for kind in self.nodes]

@@ -37,6 +37,25 @@ class Column(Rows):
             yield name
 
 
+class _RowsAsNames(Mapping[Any, int]):
+    """The rows of nodes named 0 … n - 1, as a dictionary of them would say, without one."""
+
+    def __init__(self, n: int) -> None:
+        self.rows = range(n)
+
+    def __getitem__(self, name: Any) -> int:
+        hash(name)  # TypeError if it has none
+        if isinstance(name, int | float | np.number) and 0 <= name < len(self.rows) and name == int(name):
+            return int(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 class Names:
     """The names of the nodes of one type.
 
@@ -51,7 +70,9 @@ class Names:
     def __init__(self, kind: str, names: NDArray[Any]) -> None:
         self.kind, self.names = kind, names
         self.are_rows = names.dtype.kind == "i" and np.array_equal(names, np.arange(len(names)))
-        self.row_of = index_names(names, f"nodes[{kind!r}]")
+        self.row_of: Mapping[Any, int] = (
+            _RowsAsNames(len(names)) if self.are_rows else index_names(names, f"nodes[{kind!r}]")
+        )
         self.hold_integers = names.dtype.kind == "i" or any(isinstance(name, int) for name in self.row_of)
 
     def rows(self, column: Column) -> NDArray[np.int64]:
