@@ -54,7 +54,7 @@ import os, signal, sys
 from diptych.kernels._metapath_index import HalfMatrix
 A = half(300_000, 60_000, 1_500_000, 1)
 assert A.nnz > 1 << 20
-index, best = HalfMatrix(A, 1), top(A, np.array([7]))
+index, best = HalfMatrix(A), top(A, np.array([7]))
 def same():
     signal.alarm(20)
     return all(map(np.array_equal, index.top_k(10, 7, False), best))

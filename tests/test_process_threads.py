@@ -195,7 +195,7 @@ def test_what_is_small_starts_no_thread():
         few = [net[0][:2, :2], net[1][:2], net[2][:2], *net[3:]]
         before = threads()
         for matrix in (A, B):
-            index = HalfMatrix(matrix, 1)
+            index = HalfMatrix(matrix)
             standing = threads() - before  # who made the index
             for query in (0, 7, 299):
                 index.top_k(10, query, False)

@@ -24,7 +24,7 @@ print(result)
 result.display.plot()
 
 # %%
-# PathSim has reasons, counts that sum to the score; the cosine of two vectors has none.
+# PathSim has reasons, counts that sum to M_xy; the cosine of two vectors has none.
 
 graph = datasets.load_academic_network()
 model = PathSim("APVPA").fit(graph)

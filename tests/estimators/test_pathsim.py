@@ -263,6 +263,14 @@ def test_what_fit_leaves(notes):
     assert notes.middle_names_.tolist() == ["C1", "C2"]
 
 
+def test_threads_may_be_set_after_fitting(paper):
+    paper.set_params(n_jobs=0)
+    assert paper.top_k("Mike", 1) == [("Bob", 1.0)]
+    for call in (paper.top_k_all, paper.to_csr):
+        with pytest.raises(ValueError, match="n_jobs=0"):
+            call()
+
+
 def test_parameters_are_kept_as_given():
     path = ["writes", "~writes"]
     model = PathSim(path, n_jobs=2, backend="reference")

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metapath_chains import plain_best, plain_scores
 from scipy.sparse import csr_array
+from simd_paths import available_paths
 
 from diptych import set_num_threads
 
@@ -255,3 +256,34 @@ def test_products_of_many_blocks(both_panels):
     relations = [zipf(rng, shape, 8000) for shape in ((900, 500), (500, 700), (700, 300))]
     found = rust.metapath.commuting_matrix(relations)
     np.testing.assert_array_equal(found.toarray(), (relations[0] @ relations[1] @ relations[2]).toarray())
+
+
+def test_every_simd_path_gives_the_same_bits(run_python):
+    code = (
+        "import hashlib, numpy as np\n"
+        "from diptych import _rust\n"
+        "from scipy.sparse import csr_array\n"
+        "from diptych.kernels.metapath import commuting_matrix, pathsim, pathsim_pairs, pathsim_top_k\n"
+        "rng, digest = np.random.default_rng(4), hashlib.sha256()\n"
+        "def relation(n, m, entries, dtype, power=2):\n"
+        "    columns = (m * rng.random(entries) ** power).astype(int)\n"
+        "    data = (rng.random(entries) * (1 if dtype is float else 9) + 1).astype(dtype)\n"
+        "    return csr_array((data, (rng.integers(0, n, entries), columns)), shape=(n, m))\n"
+        "def add(*arrays):\n"
+        "    for array in arrays:\n"
+        "        digest.update(array.tobytes())\n"
+        "def add_matrix(A): add(A.indptr, A.indices, A.data)\n"
+        "for dtype in (bool, np.int64, float):\n"
+        "    half = [relation(701, 303, 2600, dtype), relation(303, 97, 1100, dtype)]\n"
+        "    add_matrix(commuting_matrix([*half, half[1].T.tocsr()]))\n"
+        "    add_matrix(pathsim(half, threshold=0.2))\n"
+        "    add(*pathsim_top_k(half, 7), pathsim_pairs(half, np.arange(700), np.arange(1, 701)))\n"
+        "    many = [relation(5003, 60, 60_000, dtype)]\n"
+        "    add(*pathsim_top_k(many, 10))\n"  # in tiles, of small counts
+        "    large = [relation(200_000, 30_000, 1_100_000, dtype)]\n"
+        "    add(*pathsim_top_k(large, 5, queries=np.arange(0, 200_000, 90)))\n"  # few of many
+        "print(_rust.simd_path(), digest.hexdigest())\n"
+    )
+    found = dict(run_python(code, DIPTYCH_SIMD=named).split() for named in available_paths())
+    assert list(found) == available_paths()
+    assert len(set(found.values())) == 1, found

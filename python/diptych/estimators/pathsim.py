@@ -37,8 +37,8 @@ class PathSim(BaseEstimator):  # type: ignore[misc]
         A round trip, as :meth:`HeteroGraph.metapath` takes it: initials or names of types, or a list of types
         or relations. Its second half has to be its first half walked back.
     n_jobs : int or None, default=None
-        Number of threads. None means :func:`diptych.get_num_threads`, all cores unless set otherwise. The
-        result does not depend on it.
+        Number of threads of :meth:`top_k_all` and :meth:`to_csr`. None means :func:`diptych.get_num_threads`,
+        all cores unless set otherwise, as it does for fitting. The result does not depend on it.
     backend : {"rust", "reference"}, default="rust"
         Which panel does the work. The reference is for reading and for tests, and slow; of counts, both give
         the same scores to the last bit.
@@ -64,7 +64,9 @@ class PathSim(BaseEstimator):  # type: ignore[misc]
     Notes
     -----
     The n × n matrix M is never built. Fitting multiplies the relations of the half path, and keeps the
-    result, the relations and names it passes, and an index of the half matrix for single questions.
+    result, a copy of the relations it passes, and an index of the half matrix for single questions. Of a
+    longer path the half matrix itself may be as large as M: that of APCPAPCPA is the M of APCPA, n × n and
+    mostly full. What to use instead is a path whose half ends at a type of few nodes, as that of APCPA does.
 
     Where edges carry integer weights, or none, counts are exact and scores are correctly rounded.
 
@@ -160,11 +162,12 @@ class PathSim(BaseEstimator):  # type: ignore[misc]
         Nodes without paths are no error, nor are relations without edges: their scores are 0.
         """
         self._check_parameters()
+        resolve_n_jobs(self.n_jobs)  # refused now, not when it is asked
         known = as_hetero_graph(graph)
         path = known.metapath(self.metapath)
         half = path.half
         W = panel("metapath", self.backend).commuting_matrix(known.relations_along(half))
-        ready = search(self.backend, W, resolve_n_jobs(self.n_jobs))
+        ready = search(self.backend, W)
         part = known._copy_along(half)
         self.metapath_, self.half_matrix_, self._graph, self._search = path, W, part, ready
         self.node_names_, self.middle_names_ = part.nodes[half.types[0]], part.nodes[half.types[-1]]
@@ -247,7 +250,8 @@ class PathSim(BaseEstimator):  # type: ignore[misc]
             If the estimator is not fitted.
         """
         ready, number = self._fitted(), _validate.count(k, "k")
-        return ready.top_k(number, None, _validate_metapath.include_self(include_self))
+        with_self = _validate_metapath.include_self(include_self)
+        return ready.top_k(number, None, with_self, resolve_n_jobs(self.n_jobs))
 
     def to_csr(self, threshold: float = 0.0) -> Any:
         """Return the scores of all pairs, or of those that reach a threshold.
@@ -271,7 +275,7 @@ class PathSim(BaseEstimator):  # type: ignore[misc]
         NotFittedError
             If the estimator is not fitted.
         """
-        return self._fitted().matrix(threshold)
+        return self._fitted().matrix(threshold, resolve_n_jobs(self.n_jobs))
 
     def explain(self, x: Any, y: Any, limit: int = 10) -> Explanation:
         """Say why two nodes are similar.
@@ -335,7 +339,7 @@ class PathSim(BaseEstimator):  # type: ignore[misc]
         if not hasattr(self, "half_matrix_"):
             check_is_fitted(self)
         if self._search is None:
-            self._search = search(self.backend, self.half_matrix_, resolve_n_jobs(self.n_jobs))
+            self._search = search(self.backend, self.half_matrix_)
         return self._search
 
     def _row(self, name: Any) -> int:

@@ -296,6 +296,8 @@ class HeteroGraph:
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write the graph to a JSON file, which :meth:`from_json` reads back to the last bit.
 
+        A relation of floats without edges comes back as one of integers.
+
         Parameters
         ----------
         path : str or path-like

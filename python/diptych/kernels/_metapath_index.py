@@ -16,8 +16,6 @@ class HalfMatrix:
     ----------
     W : csr_array of shape (n, m), int64 or float64
         The commuting matrix of a half path.
-    n_threads : int
-        Number of threads.
 
     Raises
     ------
@@ -32,8 +30,8 @@ class HalfMatrix:
     one pair is answered on the calling thread, without the way through the pool.
     """
 
-    def __init__(self, W: Any, n_threads: int) -> None:
-        self.W, self.n_threads = W, n_threads
+    def __init__(self, W: Any) -> None:
+        self.W = W
         self.index = _check.chain([W], "half_path").give(lambda relations: _rust.metapath_index(relations[0]))
 
     def pair(self, x: int, y: int) -> float:
@@ -41,12 +39,12 @@ class HalfMatrix:
         left, right = np.array([[x], [y]])
         return float(self.index.pairs(left, right, 1, None)[0])
 
-    def top_k(self, k: int, row: int | None, include_self: bool) -> TopK:
-        """Return the best of a row, or of every row."""
+    def top_k(self, k: int, row: int | None, include_self: bool, n_threads: int = 1) -> TopK:
+        """Return the best of a row, or of every row by some threads."""
         if row is not None:
             return TopK(*self.index.top_k(k, np.array([row]), include_self, 1, None))
-        return TopK(*self.index.top_k(k, None, include_self, self.n_threads, _progress.current()))
+        return TopK(*self.index.top_k(k, None, include_self, n_threads, _progress.current()))
 
-    def matrix(self, threshold: float) -> Any:
+    def matrix(self, threshold: float, n_threads: int) -> Any:
         """Return the scores of all pairs that reach a threshold; this is checked."""
-        return pathsim([self.W], threshold=threshold, n_jobs=self.n_threads)
+        return pathsim([self.W], threshold=threshold, n_jobs=n_threads)

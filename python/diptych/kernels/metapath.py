@@ -261,8 +261,8 @@ def pathsim_top_k(
 
     Examples
     --------
-    The authors of the paper, Mike, Jim, Mary, Bob and Ann, by how often they published at four venues. Jim
-    shares most venues with Mike, but Bob publishes just as Mike does; Ann has no venue in common with him:
+    The authors of the paper, Mike, Jim, Mary, Bob and Ann, by how often they published at four venues. Most
+    paths lead from Mike to Jim, but Bob publishes just as Mike does; Ann has no venue in common with him:
 
     >>> from scipy.sparse import csr_array
     >>> from diptych.kernels.metapath import pathsim_top_k
