@@ -146,6 +146,13 @@ def test_bad_arguments():
         studies.pathsim_or_walks(k=0)
     with pytest.raises(ValueError, match="'Ada Brant'"):
         studies.pathsim_or_walks(authors=["Ada Brant"])
+    for authors, says in (
+        (["Ada Brandt", "Ada Brandt"], "'Ada Brandt' twice"),
+        ([], "authors is empty"),
+        ("Ada Brandt", r"must be a list of names; pass \['Ada Brandt'\]"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            studies.pathsim_or_walks(authors=authors)
     graph = HeteroGraph(
         {
             ("author", "writes", "paper"): [("a", "p")],

@@ -186,7 +186,8 @@ def pathsim_or_walks(
     Raises
     ------
     ValueError
-        If the graph lacks an author or the meta-path, or a number is out of range.
+        If the graph lacks an author or the meta-path, authors are none or one twice, or a number is out of
+        range.
     """
     _validate.count(k, "k")
     known = load_academic_network() if graph is None else as_hetero_graph(graph)
@@ -195,6 +196,7 @@ def pathsim_or_walks(
     if authors is None:
         M_xx = model.half_matrix_.multiply(model.half_matrix_).sum(axis=1)
         authors = model.node_names_[np.argsort(-M_xx, kind="stable")[:2]].tolist()
+    authors = _checked(authors)
     for author in authors:
         find_node(model.node_names_, author)  # refused before the vectors are trained, not after
     walker = DeepWalk(64, walk_length=40, walks_per_node=walks_per_node, window=5, random_state=rng)
@@ -208,6 +210,19 @@ def pathsim_or_walks(
     )
     display = PathSimOrWalksDisplay(answers, str(path))
     return StudyResult("pathsim_or_walks", QUESTION, LAW, holds, _numbers(answers, mirror), display)
+
+
+def _checked(authors: Any) -> list[Any]:
+    """Return whom to ask about: somebody, and nobody twice."""
+    if isinstance(authors, str):
+        raise _validate.DtypeError(f"authors={authors!r}: must be a list of names; pass [{authors!r}].")
+    listed = list(authors)
+    if not listed:
+        raise ValueError("authors is empty: at least one name is needed; None takes the two most visible.")
+    twice = next((author for at, author in enumerate(listed) if author in listed[:at]), None)
+    if twice is not None:
+        raise ValueError(f"authors names {twice!r} twice: each is asked about once.")
+    return listed
 
 
 def one_graph(graph: HeteroGraph, path: MetaPath) -> csr_array:
