@@ -123,11 +123,16 @@ REFUSED = [
     (
         CROWDED,
         "author-paper",
-        r"position 1 .*3 relations lead from 'author' to 'paper'; pass a list",
+        r"position 1 .*3 relations lead from 'author' to 'paper'; in Python pass a list",
     ),
     (CROWDED, "author>paper", r"position 1 .*2 relations .*'writes', 'paper'\) or \('author', 'reviews',"),
     (CROWDED, ["likes"], r"position 0 .*'likes' may be \('artist', 'likes', 'paper'\) or \('author',"),
     (CROWDED, ["venue"], "names of types and of relations as well"),
+    (GRAPH, "author paper author", r"types are joined by '-'; write 'author-paper-author'\."),
+    (GRAPH, "author, paper, author", r"types are joined by '-'; write 'author-paper-author'\."),
+    (GRAPH, "author->paper->author", r"types are joined by '-'; write 'author-paper-author'\."),
+    (GRAPH, "A P A", r"types are joined by '-'; write 'A-P-A'\."),
+    (GRAPH, "author papr author", r"types are joined by '-', as in 'author-paper-author'\."),
     (GRAPH, 3, "metapath=3: must be a str"),
     (GRAPH, [3], r"metapath=\[3\]: must be a str"),
     (HeteroGraph({}), "APA", "the graph has no types"),
@@ -185,6 +190,21 @@ def test_paths_by_hand_are_checked():
         MetaPath((Step(WRITES), Step(WRITES)))
     with pytest.raises(ValueError, match="at least one relation"):
         MetaPath(())
+
+
+def test_relations_are_printed_where_types_do_not_suffice():
+    path = CROWDED.metapath(["writes", "~writes"])
+    assert str(path) == "author --writes--> paper <--writes-- author"
+    assert str(path.half) == "author --writes--> paper"
+    assert str(path) == str(path.inverse) != str(CROWDED.metapath(["reviews", "~reviews"]))
+    assert path == MetaPath(path.steps)  # which says types alone, for it knows no graph
+    assert str(CROWDED.metapath("paper>author")) == "paper --thanks--> author"
+    assert str(GRAPH.metapath(path)) == "author-paper-author"
+
+
+def test_the_name_of_a_relation_is_not_that_of_an_inverse():
+    with pytest.raises(ValueError, match=r"does not begin with '~'.*pass \('b', 'r', 'a'\)"):
+        HeteroGraph({("a", "~r", "b"): []})
 
 
 def test_relations_along():

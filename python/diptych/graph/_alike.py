@@ -7,6 +7,15 @@ from typing import Any
 _MOST = 20_000  # names that are compared in full; it takes some 10 µs each
 
 
+def refuse_misspelt(kinds: Iterable[Any], known: Iterable[str], title: str) -> None:
+    """Refuse types that are none of those known, if one of these is written like them."""
+    known = list(known)
+    for kind in kinds:
+        hint = "" if kind in known else did_you_mean(kind, known)
+        if hint:
+            raise ValueError(f"{title} has the type {kind!r}, and no relation has{hint}.")
+
+
 def _few(written: str, choices: Iterable[str]) -> list[str]:
     """Return the choices, or of too many some that begin alike, for as few letters as will do."""
     few, n = list(choices), 0

@@ -466,6 +466,11 @@ def _relation(key: Any) -> Relation:
             "('author', 'writes', 'paper')."
         )
     source, name, target = key
+    if name.startswith("~"):
+        raise ValueError(
+            f"relations has the key {key!r}: a name does not begin with '~', which stands for the inverse; "
+            f"pass {(target, name.lstrip('~'), source)!r} with the edges turned round, or rename it."
+        )
     return source, name, target
 
 

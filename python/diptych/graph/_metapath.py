@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 from diptych._validate import DtypeError
@@ -11,6 +11,7 @@ from diptych.graph._alike import did_you_mean
 Relation: TypeAlias = tuple[str, str, str]
 
 _JOINTS = re.compile(r"([-–><])")
+_NO_JOINTS = (r"[-–=]+>|<[-–=]+|→|←", r"[,;/|]", r"\s")  # what others join by; blanks may be in names
 
 
 class Step(NamedTuple):
@@ -63,6 +64,7 @@ class MetaPath:
     """
 
     steps: tuple[Step, ...]
+    _spelt_out: bool = field(default=False, compare=False, repr=False)  # printed with its relations
 
     def __post_init__(self) -> None:
         if not self.steps:
@@ -82,7 +84,7 @@ class MetaPath:
     @property
     def inverse(self) -> "MetaPath":
         """The path walked back."""
-        return MetaPath(tuple(step.inverse for step in reversed(self.steps)))
+        return replace(self, steps=tuple(step.inverse for step in reversed(self.steps)))
 
     @property
     def is_round_trip(self) -> bool:
@@ -96,9 +98,9 @@ class MetaPath:
         if fault:
             raise ValueError(
                 f"{self} is no round trip: {fault}; PathSim compares nodes of one type by a path and the "
-                f"same path back, such as {MetaPath(self.steps + self.inverse.steps)}."
+                f"same path back, such as {replace(self, steps=self.steps + self.inverse.steps)}."
             )
-        return MetaPath(self.steps[: len(self.steps) // 2])
+        return replace(self, steps=self.steps[: len(self.steps) // 2])
 
     def _fault(self) -> str | None:
         """Say where the second half is not the first half walked back."""
@@ -120,9 +122,17 @@ class MetaPath:
         return None
 
     def __str__(self) -> str:
-        """Return the types; the direction is shown where source and target are of one type."""
-        joints = ["-" if step.source != step.target else "<" if step.reversed else ">" for step in self.steps]
+        """Return the types, with a direction within one type, and relations where types do not suffice."""
+        joints = [_spelt_out(step) if self._spelt_out else _joint(step) for step in self.steps]
         return self.types[0] + "".join(f"{joint}{t}" for joint, t in zip(joints, self.types[1:], strict=True))
+
+
+def _joint(step: Step) -> str:
+    return "-" if step.source != step.target else "<" if step.reversed else ">"
+
+
+def _spelt_out(step: Step) -> str:
+    return f" <--{step.relation[1]}-- " if step.reversed else f" --{step.relation[1]}--> "
 
 
 class PathReader:
@@ -142,6 +152,11 @@ class PathReader:
 
     def read(self, given: Any) -> MetaPath:
         """Return the path; ValueError naming the position and the choices if it is not exactly one."""
+        path = self._read(given)
+        types_suffice = all(len(self._between(s.source, s.target, _joint(s))[1]) == 1 for s in path.steps)
+        return replace(path, _spelt_out=not types_suffice)
+
+    def _read(self, given: Any) -> MetaPath:
         self.given = given
         if isinstance(given, MetaPath):
             for i, step in enumerate(given.steps):
@@ -171,6 +186,7 @@ class PathReader:
         """Read types that are joined by "-" or, where a direction is meant, ">" or "<", or initials."""
         if text.strip() in self.types:
             return self._through([text.strip()], "")
+        self._refuse_other_joints(text.strip())
         *parts, last = _JOINTS.split(text)
         words, joints = [], ""
         spelt_out = "-" in text or "–" in text
@@ -180,6 +196,17 @@ class PathReader:
             words += letters
             joints += "-" * (len(letters) - 1) + joint.replace("–", "-")
         return self._through([self._type(i, word) for i, word in enumerate(words)], joints)
+
+    def _refuse_other_joints(self, text: str) -> None:
+        for place, pattern in enumerate(_NO_JOINTS):
+            if not re.search(pattern, text) or (place and _JOINTS.search(text)):
+                continue
+            words = [word.strip() for word in re.split(pattern, text) if word.strip()]
+            known = all(word in self.types or len(word) == 1 for word in words)
+            raise ValueError(
+                f"metapath={text!r}: types are joined by '-'"
+                + (f"; write {'-'.join(words)!r}." if known else ", as in 'author-paper-author'.")
+            )
 
     def _type(self, position: int, word: str) -> str:
         """Return the type that is meant by its name or its initial."""
@@ -211,10 +238,9 @@ class PathReader:
 
     def _join(self, position: int, source: str, target: str, joint: str) -> Step:
         """Return the one step between two types."""
-        both = [Step(relation, back) for relation in self.relations for back in (False, True)]
-        joining = [step for step in both if (step.source, step.target) == (source, target)]
-        steps = [step for step in joining if joint == "-" or step.reversed == (joint == "<")]
+        joining, steps = self._between(source, target, joint)
         if not joining:
+            both = [Step(relation, back) for relation in self.relations for back in (False, True)]
             leaving = [f"{step.source}-{step.target} by {step}" for step in both if step.source == source]
             raise self._refusal(
                 position + 1,
@@ -233,14 +259,20 @@ class PathReader:
             raise self._refusal(
                 position + 1,
                 f"{steps[0].relation[1]!r} joins {source!r} with itself, and has a direction",
-                f"write {source}>{target} along it or {source}<{target} against it, or pass a list of "
-                f"relations, with {steps[0].relation[1]!r} or '~{steps[0].relation[1]}'",
+                f"write {source}>{target} along it or {source}<{target} against it, or in Python a list "
+                f"of relations, with {steps[0].relation[1]!r} or '~{steps[0].relation[1]}'",
             )
         raise self._refusal(
             position + 1,
             f"{len(steps)} relations lead from {source!r} to {target!r}",
-            f"pass a list of relations, in which it is {_list_of(steps)}",
+            f"in Python pass a list of relations, in which it is {_list_of(steps)}",
         )
+
+    def _between(self, source: str, target: str, joint: str) -> tuple[list[Step], list[Step]]:
+        """Return the steps between two types, and those that a joint may mean."""
+        both = [Step(relation, back) for relation in self.relations for back in (False, True)]
+        joining = [step for step in both if (step.source, step.target) == (source, target)]
+        return joining, [step for step in joining if joint == "-" or step.reversed == (joint == "<")]
 
     # ---- relations ----
 

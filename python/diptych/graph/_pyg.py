@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from diptych._validate import DtypeError
+from diptych.graph._alike import refuse_misspelt
 from diptych.graph._metapath import Relation
 
 
@@ -20,16 +21,27 @@ def parts_of_pyg(data: Any, names: Mapping[str, Iterable[Any]]) -> tuple[dict[Re
         stores = {key: data[key] for key in [*relations, *kinds]}
     else:
         raise DtypeError(f"data is a {type(data).__name__}: a HeteroData or a dictionary like it is needed.")
+    refuse_misspelt(names, [*kinds, *(kind for key in relations for kind in (key[0], key[-1]))], "names")
     nodes: dict[str, Any] = {}
     for kind in kinds:
         n = _part(stores[kind], "num_nodes")
         features = _part(stores[kind], "x")  # what to_dict() holds, and no number
         if n is None and features is not None:
             n = len(features)
-        if kind in names or n is not None:
-            nodes[kind] = names[kind] if kind in names else int(n)
+        if kind in names:
+            nodes[kind] = _checked_number(kind, names[kind], n)
+        elif n is not None:
+            nodes[kind] = int(n)
     nodes |= {kind: own for kind, own in names.items() if kind not in nodes}
     return {key: _edges(key, stores[key]) for key in relations}, nodes
+
+
+def _checked_number(kind: str, names: Iterable[Any], n: Any) -> Iterable[Any]:
+    """Return names, which are as many as there are nodes, if that is known."""
+    listed: Any = names if hasattr(names, "__len__") else list(names)
+    if n is not None and len(listed) != n:
+        raise ValueError(f"names[{kind!r}] has {len(listed)} names, and data has {n} nodes of that type.")
+    return listed
 
 
 def _edges(key: Relation, store: Any) -> Any:

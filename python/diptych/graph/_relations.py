@@ -10,6 +10,7 @@ from scipy import sparse
 
 from diptych import _validate
 from diptych._validate import DtypeError, _array
+from diptych.graph._alike import refuse_misspelt
 from diptych.graph._edges import (
     WEIGHTS,
     Rows,
@@ -141,8 +142,11 @@ def names_of_types(given: Mapping[Relation, Any], nodes: Mapping[str, Any]) -> d
         raise DtypeError(
             f"nodes is a {type(nodes).__name__}: a dict of type to names, or to a number, is needed."
         )
+    kinds = dict.fromkeys(kind for source, _, target in given for kind in (source, target))
+    lone = [kind for kind in nodes if kind not in kinds]
+    refuse_misspelt(lone, [kind for kind in kinds if kind not in nodes], "nodes")
     found = {kind: Names(kind, given_names(kind, names)) for kind, names in nodes.items()}
-    for kind in dict.fromkeys(kind for source, _, target in given for kind in (source, target)):
+    for kind in kinds:
         if kind in found:
             continue
         ends, sizes = [], []

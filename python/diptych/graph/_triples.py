@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from diptych._validate import DtypeError
-from diptych.graph._alike import did_you_mean
+from diptych.graph._alike import did_you_mean, refuse_misspelt
 from diptych.graph._edges import Nodes, Rows, is_sequence, name_array, refuse_lazy
 from diptych.graph._files import separated_lines
 from diptych.graph._metapath import Relation
@@ -52,6 +52,8 @@ class Triples:
             heads.append(head)
             tails.append(tail)
         if types and not _holds_pairs(types):
+            kinds = {kind for source, _, target in self.relations for kind in (source, target)}
+            refuse_misspelt(dict.fromkeys(types.values()), kinds, "types")
             for kind in dict.fromkeys(types.values()):
                 self.nodes[kind] = name_array(name for name, own in types.items() if own == kind)
 
