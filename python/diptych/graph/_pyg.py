@@ -36,7 +36,7 @@ def parts_of_pyg(data: Any, names: Mapping[str, Iterable[Any]]) -> tuple[dict[Re
     return {key: _edges(key, stores[key]) for key in relations}, nodes
 
 
-def _checked_number(kind: str, names: Iterable[Any], n: Any) -> Iterable[Any]:
+def _checked_number(kind: str, names: Iterable[Any], n: Any) -> Any:
     """Return names, which are as many as there are nodes, if that is known."""
     listed: Any = names if hasattr(names, "__len__") else list(names)
     if n is not None and len(listed) != n:
