@@ -7,7 +7,7 @@ use crate::{Result, Task};
 use rayon::prelude::*;
 
 /// About how many multiplications make a block, the unit of parallel work.
-const BLOCK: usize = 1 << 18;
+pub(super) const BLOCK: usize = 1 << 18;
 
 /// A matrix of similarities in compressed rows, columns ascending.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Similarities {
 }
 
 /// See [`super::PathSim::matrix`]. Rows are summed twice, to be counted and to be stored.
-pub(super) fn matrix<V: Value>(half: &Half<'_, V>, threshold: f64, task: &Task) -> Result<Similarities> {
+pub(super) fn matrix<V: Value>(half: &Half<'_, V>, threshold: f64, block: usize, task: &Task) -> Result<Similarities> {
     let n = half.len();
     if threshold == 0.0 && half.no_product_vanishes() {
         // Any two nodes with a path to one middle node are similar. What cannot be stored is not counted first: for
@@ -34,7 +34,7 @@ pub(super) fn matrix<V: Value>(half: &Half<'_, V>, threshold: f64, task: &Task) 
     }
     task.expect(2 * n);
     half.with_columns(0..n, task, |columns| {
-        let blocks = runs_of_cells(&half.flops_before(0..n, task)?, BLOCK);
+        let blocks = runs_of_cells(&half.flops_before(0..n, task)?, block);
         let scratches = Scratches::new();
         let search = |row: usize, scratch: &mut Row<V>, found: &mut dyn FnMut(u32, f64)| {
             let xx = half.norms[row];

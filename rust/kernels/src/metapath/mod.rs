@@ -27,7 +27,7 @@ pub use chain::{Number, Product, chain};
 pub use matrix::Similarities;
 pub use relation::{Numbers, Relation, Stored};
 
-use crate::parallel::{Task, both_fit, collected, filled, zeros};
+use crate::parallel::{Task, both_fit, collected, filled, runs_of_cells, zeros};
 use crate::{Error, Result};
 use half::Half;
 use tiles::Tiles;
@@ -169,7 +169,10 @@ impl<'a> PathSim<'a> {
             Kind::Narrow(half) if Tiles::fit(half, before[q], q) => {
                 Tiles::new(half, task)?.top_k(k, queries, include_self, out, task)?;
             }
-            _ => with_half!(self, |half| top_k::top_k(half, k, queries, include_self, &before, out, task))?,
+            _ => {
+                let blocks = runs_of_cells(&before, top_k::BLOCK);
+                with_half!(self, |half| top_k::top_k(half, k, queries, include_self, blocks, out, task))?;
+            }
         }
         Ok((nodes, scores))
     }
@@ -187,7 +190,7 @@ impl<'a> PathSim<'a> {
     /// # Errors
     /// [`Error::OutOfMemory`], [`Error::Interrupted`].
     pub fn matrix(&self, threshold: f64, task: &Task) -> Result<Similarities> {
-        with_half!(self, |half| matrix::matrix(half, threshold, task))
+        with_half!(self, |half| matrix::matrix(half, threshold, matrix::BLOCK, task))
     }
 
     /// The similarity of each pair: O(entries of the two rows).

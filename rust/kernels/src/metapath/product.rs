@@ -245,6 +245,16 @@ pub(super) fn product<T: Number, S: Sum<T>>(
     right: Relation<'_, T>,
     task: &Task,
 ) -> Result<Product<T>> {
+    product_in_blocks::<T, S>(left, right, BLOCK, task)
+}
+
+/// As [`product`], in blocks of about so many multiplications.
+pub(super) fn product_in_blocks<T: Number, S: Sum<T>>(
+    left: Relation<'_, T>,
+    right: Relation<'_, T>,
+    block: usize,
+    task: &Task,
+) -> Result<Product<T>> {
     let (n, n_columns) = (left.n_rows(), right.n_columns());
     task.expect(2 * n);
     // Multiplications of the rows up to each, and one more per row, so that blocks of rows without entries end as well.
@@ -255,7 +265,7 @@ pub(super) fn product<T: Number, S: Sum<T>>(
     for row in 0..n {
         before[row + 1] += before[row];
     }
-    let blocks = runs_of_cells(&before, BLOCK);
+    let blocks = runs_of_cells(&before, block);
     let given = left.n_entries() as u64 + right.n_entries() as u64;
     let few = before[n] <= ROOM * given;
     drop(before);

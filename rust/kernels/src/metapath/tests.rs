@@ -404,3 +404,65 @@ fn whatever_is_kept_can_be_interrupted() {
     assert!(matches!(few::top_k(&half, &counts, 1, &[0, 1], false, out, &stopped), Err(Error::Interrupted)));
     assert!(matches!(Tiles::new(&narrow(&parts), &stopped), Err(Error::Interrupted)));
 }
+
+#[test]
+fn blocks_make_no_difference() {
+    const BLOCKS: [usize; 4] = [1, 50, 1000, usize::MAX >> 1];
+    let (parts, k) = (random(501, 30, 3, 11), 6);
+    let weights = weights(&parts);
+    let half = Half::<f64>::new(view(&weights), norms::of_weights(view(&weights)).unwrap()).unwrap();
+    let before = half.flops_before(0..501, &Task::new()).unwrap();
+    let best = |block: usize| {
+        let (mut nodes, mut found) = (vec![-1; 501 * k], vec![0.0; 501 * k]);
+        let (blocks, out) = (runs_of_cells(&before, block), (&mut nodes[..], &mut found[..]));
+        top_k::top_k(&half, k, None, false, blocks, out, &Task::new()).unwrap();
+        (nodes, found)
+    };
+    let all = |block: usize| {
+        let found = matrix::matrix(&half, 0.3, block, &Task::new()).unwrap();
+        (found.indptr, found.indices, found.scores)
+    };
+    // Two products: of a few entries, and of more than four times as many as were given.
+    let (dense, column) = (random(150, 40, 3, 2), random(40, 150, 2, 3));
+    let product = |left: &Parts<i64>, right: &Parts<i64>, block: usize| {
+        let found = product::product_in_blocks::<i64, i64>(view(left), view(right), block, &Task::new()).unwrap();
+        (found.indptr, found.indices, found.data)
+    };
+    let narrow = random(30, 5, 4, 4);
+    for block in BLOCKS {
+        assert_eq!(best(block), best(top_k::BLOCK), "{block}");
+        assert_eq!(all(block), all(matrix::BLOCK), "{block}");
+        for (left, right) in [(&dense, &column), (&parts, &narrow)] {
+            assert_eq!(product(left, right, block), product(left, right, 1 << 15), "{block}");
+        }
+    }
+}
+
+#[test]
+fn what_is_passed_over_is_not_among_the_best() {
+    let parts = sparse(20_000, 1009, 3);
+    let norms = || norms::of_counts(view(&parts)).unwrap();
+    let half = Half::<u32>::new(view(&parts), norms()).unwrap();
+    let queries: Vec<i64> = (0..400).map(|at| at * 49).collect();
+    let before = half.flops_before(queries.iter().map(|&x| x as usize), &Task::new()).unwrap();
+    let all = random(3000, 40, 4, 9);
+    let tiles = Tiles::new(&narrow(&all), &Task::new()).unwrap();
+    let by_rows = || {
+        let (mut nodes, mut found) = (vec![-1; 400 * 5], vec![0.0; 400 * 5]);
+        let (blocks, out) = (runs_of_cells(&before, top_k::BLOCK), (&mut nodes[..], &mut found[..]));
+        top_k::top_k(&half, 5, Some(&queries), false, blocks, out, &Task::new()).unwrap();
+        (nodes, found)
+    };
+    let by_tiles = || {
+        let (mut nodes, mut found) = (vec![-1; 3000 * 5], vec![0.0; 3000 * 5]);
+        tiles.top_k(5, None, false, (&mut nodes, &mut found), &Task::new()).unwrap();
+        (nodes, found)
+    };
+    let answers = || (by_rows(), few(&half, 5, &queries, false), by_tiles());
+    let pruned = answers();
+    select::UNPRUNED.store(true, std::sync::atomic::Ordering::Relaxed);
+    let unpruned = answers();
+    select::UNPRUNED.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(pruned, unpruned);
+    assert_eq!(pruned.0, pruned.1);
+}

@@ -4,25 +4,26 @@ use super::columns::Columns;
 use super::half::{Half, Scratches, Value};
 use super::row::Row;
 use super::select::{Best, Match};
-use crate::parallel::{each, runs_of_cells, split_runs};
+use crate::parallel::{each, split_runs};
 use crate::{Result, Task};
+use std::ops::Range;
 
 /// About how many multiplications make a block, the unit of parallel work.
-const BLOCK: usize = 1 << 18;
+pub(super) const BLOCK: usize = 1 << 18;
 
-/// Fills the answers to the queries, k numbers each; `before` says what they cost, see [`Half::flops_before`].
+/// Fills the answers to the queries, k numbers each, in blocks of queries.
 pub(super) fn top_k<V: Value>(
     half: &Half<'_, V>,
     k: usize,
     queries: Option<&[i64]>,
     include_self: bool,
-    before: &[u64],
+    blocks: Vec<Range<usize>>,
     (nodes, scores): (&mut [i64], &mut [f64]),
     task: &Task,
 ) -> Result<()> {
     let query = |at: usize| queries.map_or(at, |queries| queries[at] as usize);
-    half.with_columns((0..before.len() - 1).map(query), task, |columns| {
-        let blocks = runs_of_cells(before, BLOCK);
+    let n_queries = blocks.last().map_or(0, |block| block.end);
+    half.with_columns((0..n_queries).map(query), task, |columns| {
         let ends = || blocks.iter().map(|block| block.end * k);
         let (nodes, scores) = (split_runs(nodes, ends()), split_runs(scores, ends()));
         let scratches = Scratches::new();
