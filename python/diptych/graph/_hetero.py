@@ -70,8 +70,9 @@ class HeteroGraph:
     Raises
     ------
     ValueError
-        If weights are NaN, infinite or negative, an index is out of range, a name is unknown, missing (None,
-        NaN, "") or there twice, sizes do not agree, or a key or a form is none of the above. The message
+        If weights are NaN, infinite or negative, an entry is masked, an index is out of range, a name is
+        unknown, missing (None, NaN, "") or there twice, a type of `nodes` that no relation has is written like
+        one that has, sizes do not agree, or a key or a form is none of the above. The message
         names the place, and choices where there are some.
     TypeError
         If something is of no type above. (The error is a ValueError as well.)
@@ -372,6 +373,7 @@ class HeteroGraph:
         Returns
         -------
         MetaPath
+            It prints as types joined by "-", and with its relations where types do not suffice.
 
         Raises
         ------
