@@ -102,8 +102,8 @@ pub(crate) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Steps from one look to the next: some milliseconds, or a tenth of a second where each waits for memory.
-    pub(crate) const STEPS: usize = 1 << 20;
+    /// Steps from one look to the next: far below a millisecond, unless each is the first to write to a page.
+    pub(crate) const STEPS: usize = 1 << 14;
 
     /// Of a pass that begins.
     pub(crate) fn new(task: &'a Task) -> Self {

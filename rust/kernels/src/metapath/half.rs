@@ -4,7 +4,7 @@ use super::columns::Columns;
 use super::score::quotient;
 use super::{Number, Relation};
 use crate::Result;
-use crate::parallel::{Task, Watch, collected, filled, reserve, zeros};
+use crate::parallel::{Task, Watch, filled, reserve, zeros};
 use crate::simd::prefetch;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -256,17 +256,10 @@ impl<'a, V: Value> Half<'a, V> {
 
     /// With a copy of the matrix.
     pub fn into_owned(self, task: &Task) -> Result<Half<'static, V>> {
-        const WHAT: &str = "a copy of the half matrix";
-        let starts = collected(self.starts.iter().copied(), WHAT)?.into();
-        task.check()?;
-        let indices = collected(self.indices.iter().copied(), WHAT)?.into();
-        task.check()?;
-        let values = collected(self.values.iter().copied(), WHAT)?.into();
-        task.check()?;
         Ok(Half {
-            starts,
-            indices,
-            values,
+            starts: copied(&self.starts, task)?.into(),
+            indices: copied(&self.indices, task)?.into(),
+            values: copied(&self.values, task)?.into(),
             norms: self.norms,
             n_columns: self.n_columns,
             counts: self.counts,
@@ -452,6 +445,15 @@ impl<'a, V: Value> Half<'a, V> {
         }
         sum
     }
+}
+
+fn copied<T: Copy>(items: &[T], task: &Task) -> Result<Vec<T>> {
+    let mut copy = reserve(items.len(), "a copy of the half matrix")?;
+    for items in items.chunks(Watch::STEPS) {
+        task.check()?;
+        copy.extend_from_slice(items);
+    }
+    Ok(copy)
 }
 
 /// What threads write into while they work on a row: made when a thread needs one, and used again.
