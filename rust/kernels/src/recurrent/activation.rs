@@ -5,6 +5,7 @@
 //! e = e^−|x|; where that would be no normal number, it is 0. And tanh|x| = −t / (2 + t) with t = e^−2|x| − 1 = 2ⁿ · p +
 //! (2ⁿ − 1), which is accurate at 0 and never beyond 1. What is not a number stays so.
 
+use super::tile::{ACROSS, Four};
 use crate::Result;
 use crate::parallel::zeros;
 use crate::simd::dispatched;
@@ -13,22 +14,65 @@ use crate::simd::numbers::{Both, Float, Numbers};
 
 /// σ(x) = 1 / (1 + e^−x)
 #[inline(always)]
-pub(super) fn sigmoid<T: Float, L: Numbers<T>>(lanes: L, x: L::V) -> L::V {
+fn sigmoid<T: Float, L: Numbers<T>>(lanes: L, x: L::V) -> L::V {
+    let e = exp(lanes, lanes.sub(lanes.splat(T::ZERO), lanes.abs(x)));
+    sigmoid_by(lanes, x, e)
+}
+
+/// σ(x), given e^−|x|.
+#[inline(always)]
+fn sigmoid_by<T: Float, L: Numbers<T>>(lanes: L, x: L::V, e: L::V) -> L::V {
     let (zero, one) = (lanes.splat(T::ZERO), lanes.splat(T::ONE));
-    let e = exp(lanes, lanes.sub(zero, lanes.abs(x)));
     lanes.div(lanes.if_less(x, zero, e, one), lanes.add(one, e))
 }
 
 /// tanh(x)
 #[inline(always)]
-pub(super) fn tanh<T: Float, L: Numbers<T>>(lanes: L, x: L::V) -> L::V {
-    let (one, deepest) = (lanes.splat(T::ONE), lanes.splat(T::DEEPEST));
-    let minus_two = lanes.splat(T::MINUS_TWO);
-    let y = lanes.max(lanes.sub(lanes.splat(T::ZERO), deepest), lanes.mul(lanes.abs(x), minus_two));
+pub(super) fn tanh<T: Float, L: Numbers<T>, const U: usize>(lanes: L, x: [L::V; U]) -> [L::V; U] {
+    let lowest = lanes.sub(lanes.splat(T::ZERO), lanes.splat(T::DEEPEST));
+    let mut y = x;
+    for u in 0..U {
+        y[u] = lanes.max(lowest, lanes.mul(lanes.abs(x[u]), lanes.splat(T::MINUS_TWO)));
+    }
     let (power, p) = exp_parts(lanes, y);
-    let t = lanes.fused(power, p, lanes.sub(power, one));
+    for u in 0..U {
+        y[u] = tanh_by(lanes, x[u], power[u], p[u]);
+    }
+    y
+}
+
+/// tanh(x), given e^−2|x| as 2ⁿ and p.
+#[inline(always)]
+fn tanh_by<T: Float, L: Numbers<T>>(lanes: L, x: L::V, power: L::V, p: L::V) -> L::V {
+    let t = lanes.fused(power, p, lanes.sub(power, lanes.splat(T::ONE)));
     // 2 + t > 0; the sign of t is that of x in the end.
-    lanes.with_sign(lanes.div(t, lanes.sub(t, minus_two)), x)
+    lanes.with_sign(lanes.div(t, lanes.sub(t, lanes.splat(T::MINUS_TWO))), x)
+}
+
+/// σ(i), σ(f), tanh(g), σ(o), whose steps are taken in turn.
+#[inline(always)]
+pub(super) fn gates<T: Float, L: Numbers<T>>(lanes: L, x: Four<L::V>) -> Four<L::V> {
+    let (zero, one) = (lanes.splat(T::ZERO), lanes.splat(T::ONE));
+    let lowest = lanes.sub(zero, lanes.splat(T::DEEPEST));
+    let (mut y, mut above) = (x, x);
+    for v in 0..ACROSS {
+        y[v] = if v == 2 {
+            lanes.mul(lanes.abs(x[v]), lanes.splat(T::MINUS_TWO))
+        } else {
+            lanes.sub(zero, lanes.abs(x[v]))
+        };
+        above[v] = lanes.max(lowest, y[v]);
+    }
+    let (power, p) = exp_parts(lanes, above);
+    for v in 0..ACROSS {
+        y[v] = if v == 2 {
+            tanh_by(lanes, x[v], power[v], p[v])
+        } else {
+            let e = lanes.if_less(y[v], lowest, zero, lanes.mul(power[v], lanes.add(one, p[v])));
+            sigmoid_by(lanes, x[v], e)
+        };
+    }
+    y
 }
 
 dispatched!(fn sigmoid_of[T: Float](x: &[T], to: &mut [T]) -> () = sigmoid_run);
@@ -48,7 +92,7 @@ fn tanh_run<L: Both, T: Float>(lanes: L, x: &[T], to: &mut [T]) {
     let lanes = T::lanes(lanes);
     let n = lanes.n();
     for (x, to) in x.chunks(n).zip(to.chunks_mut(n)) {
-        lanes.store_part(tanh(lanes, lanes.load_part(x)), to);
+        lanes.store_part(tanh(lanes, [lanes.load_part(x)])[0], to);
     }
 }
 

@@ -1,11 +1,12 @@
 //! The cells: from pre-activations to states, a register at a time.
 
 use super::Nonlinearity;
-use super::activation::{sigmoid, tanh};
+use super::activation::{gates, tanh};
 use super::tile::{ACROSS, Four};
 use crate::simd::numbers::{Float, Numbers};
 
 /// What an LSTM makes of its pre-activations and its cell state.
+#[derive(Clone, Copy)]
 pub(super) struct Updated<V> {
     /// i, f, g, o
     pub gates: Four<V>,
@@ -13,13 +14,26 @@ pub(super) struct Updated<V> {
     pub h: V,
 }
 
-/// c' = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c')
+/// c' = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c') of several rows. The second waits for the first, but not for that of another row.
 #[inline(always)]
-pub(super) fn lstm<T: Float, L: Numbers<T>>(lanes: L, pre: Four<L::V>, c: L::V) -> Updated<L::V> {
-    let (i, f, o) = (sigmoid(lanes, pre[0]), sigmoid(lanes, pre[1]), sigmoid(lanes, pre[3]));
-    let g = tanh(lanes, pre[2]);
-    let c = lanes.fused(f, c, lanes.mul(i, g));
-    Updated { gates: [i, f, g, o], c, h: lanes.mul(o, tanh(lanes, c)) }
+pub(super) fn lstm<T: Float, L: Numbers<T>, const M: usize>(
+    lanes: L,
+    pre: [Four<L::V>; M],
+    c: [L::V; M],
+) -> [Updated<L::V>; M] {
+    let mut new = [Updated { gates: [c[0]; ACROSS], c: c[0], h: c[0] }; M];
+    let mut after = c;
+    for m in 0..M {
+        let [i, f, g, o] = gates(lanes, pre[m]);
+        after[m] = lanes.fused(f, c[m], lanes.mul(i, g));
+        new[m].gates = [i, f, g, o];
+    }
+    let squashed = tanh(lanes, after);
+    for m in 0..M {
+        new[m].c = after[m];
+        new[m].h = lanes.mul(new[m].gates[3], squashed[m]);
+    }
+    new
 }
 
 /// h = φ(pre)
@@ -27,7 +41,7 @@ pub(super) fn lstm<T: Float, L: Numbers<T>>(lanes: L, pre: Four<L::V>, c: L::V) 
 pub(super) fn rnn<T: Float, L: Numbers<T>>(lanes: L, nonlinearity: Nonlinearity, mut pre: Four<L::V>) -> Four<L::V> {
     for v in 0..ACROSS {
         pre[v] = match nonlinearity {
-            Nonlinearity::Tanh => tanh(lanes, pre[v]),
+            Nonlinearity::Tanh => tanh(lanes, [pre[v]])[0],
             Nonlinearity::Relu => lanes.max(lanes.splat(T::ZERO), pre[v]),
             Nonlinearity::Identity => pre[v],
         };
@@ -67,7 +81,7 @@ pub(super) fn lstm_back<T: Float, L: Numbers<T>>(
     dc: L::V,
 ) -> Returned<L::V> {
     let [i, f, g, o] = gates;
-    let squashed = tanh(lanes, c);
+    let [squashed] = tanh(lanes, [c]);
     let dc = lanes.fused(lanes.mul(dh, o), tanh_slope(lanes, squashed), dc);
     let gates = [
         lanes.mul(lanes.mul(dc, g), sigmoid_slope(lanes, i)),

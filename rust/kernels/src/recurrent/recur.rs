@@ -142,30 +142,37 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
         }
     }
     let acc = accumulate(lanes, h, hh, hidden, acc);
+    let slot = on.offsets[at.step] + first;
     for u in 0..U {
-        for m in 0..M {
-            let (row, slot) = ((first + m) * own, on.offsets[at.step] + first + m);
-            match cell.kind {
-                Kind::Lstm => {
-                    let unit = (panel + u) * n;
-                    let new = lstm(lanes, acc[u][m], lanes.load(&on.c[row + unit..]));
-                    lanes.store(new.c, &mut on.c[row + unit..]);
-                    lanes.store(new.h, &mut on.next[row + unit..]);
-                    lanes.store_part(new.h, &mut on.y[slot][unit..]);
+        match cell.kind {
+            Kind::Lstm => {
+                let unit = (panel + u) * n;
+                let mut c = [lanes.splat(T::ZERO); M];
+                for m in 0..M {
+                    c[m] = lanes.load(&on.c[(first + m) * own + unit..]);
+                }
+                let new = lstm(lanes, acc[u], c);
+                for m in 0..M {
+                    let row = (first + m) * own;
+                    lanes.store(new[m].c, &mut on.c[row + unit..]);
+                    lanes.store(new[m].h, &mut on.next[row + unit..]);
+                    lanes.store_part(new[m].h, &mut on.y[slot + m][unit..]);
                     if at.keep {
                         for v in 0..ACROSS {
-                            lanes.store_part(new.gates[v], &mut on.gates[slot * ACROSS + v][unit..]);
+                            lanes.store_part(new[m].gates[v], &mut on.gates[(slot + m) * ACROSS + v][unit..]);
                         }
-                        lanes.store_part(new.c, &mut on.cells[slot][unit..]);
+                        lanes.store_part(new[m].c, &mut on.cells[slot + m][unit..]);
                     }
                 }
-                Kind::Rnn(nonlinearity) => {
+            }
+            Kind::Rnn(nonlinearity) => {
+                for m in 0..M {
                     let new = rnn(lanes, nonlinearity, acc[u][m]);
                     for v in 0..ACROSS {
                         let unit = ((panel + u) * ACROSS + v) * n;
                         if unit < room {
-                            lanes.store(new[v], &mut on.next[row + unit..]);
-                            lanes.store_part(new[v], &mut on.y[slot][unit..]);
+                            lanes.store(new[v], &mut on.next[(first + m) * own + unit..]);
+                            lanes.store_part(new[v], &mut on.y[slot + m][unit..]);
                         }
                     }
                 }

@@ -53,7 +53,7 @@ fn step_run<L: Both, T: Float>(
                     Kind::Lstm => {
                         let at = row + panel * n;
                         let to = at..end.min(at + n);
-                        let new = lstm(lanes, acc[0][m], lanes.load_part(&c[to.clone()]));
+                        let [new] = lstm(lanes, [acc[0][m]], [lanes.load_part(&c[to.clone()])]);
                         lanes.store_part(new.h, &mut to_h[to.clone()]);
                         lanes.store_part(new.c, &mut to_c[to]);
                     }

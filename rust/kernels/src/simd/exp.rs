@@ -4,16 +4,10 @@
 
 use super::numbers::{Float, Numbers};
 
-/// e^y for −`DEEPEST` <= y <= 0, as 2ⁿ and p.
+/// e^y for −`DEEPEST` <= y <= 0, as 2ⁿ and p, of several registers, step by step in turn: each step of one waits for the step
+/// before, those of others do not.
 #[inline(always)]
-pub(crate) fn exp_parts<T: Float, L: Numbers<T>>(lanes: L, y: L::V) -> (L::V, L::V) {
-    let ([power], [p]) = parts_of(lanes, [y]);
-    (power, p)
-}
-
-/// The same of several registers, step by step in turn: each step of one waits for the step before, those of others do not.
-#[inline(always)]
-fn parts_of<T: Float, L: Numbers<T>, const U: usize>(lanes: L, y: [L::V; U]) -> ([L::V; U], [L::V; U]) {
+pub(crate) fn exp_parts<T: Float, L: Numbers<T>, const U: usize>(lanes: L, y: [L::V; U]) -> ([L::V; U], [L::V; U]) {
     let (mut power, mut r, mut series) = (y, y, [lanes.splat(T::INVERSE_FACTORIALS[0]); U]);
     for u in 0..U {
         let rounded = lanes.fused(y[u], lanes.splat(T::LOG2_E), lanes.splat(T::ROUNDER));
@@ -48,7 +42,7 @@ pub(crate) fn exps<T: Float, L: Numbers<T>, const U: usize>(lanes: L, y: [L::V; 
     for u in 0..U {
         above[u] = lanes.max(lowest, y[u]);
     }
-    let (power, p) = parts_of(lanes, above);
+    let (power, p) = exp_parts(lanes, above);
     for u in 0..U {
         above[u] = lanes.if_less(y[u], lowest, zero, lanes.mul(power[u], lanes.add(one, p[u])));
     }
