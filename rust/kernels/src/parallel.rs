@@ -3,6 +3,7 @@
 use crate::crew::Crew;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -167,6 +168,44 @@ pub(crate) fn zeros<T: Clone + Default>(len: usize, what: &'static str) -> Resul
     let mut out = vec![T::default(); len];
     advise_if_large(&mut out);
     Ok(out)
+}
+
+/// Room for numbers of which each is written before any is read: nobody writes zeros first.
+#[derive(Debug)]
+pub(crate) struct Unwritten<T> {
+    room: Vec<T>,
+    len: usize,
+}
+
+impl<T: Copy> Unwritten<T> {
+    /// # Errors
+    /// As [`reserve`].
+    #[allow(unsafe_code)]
+    pub(crate) fn new(len: usize, what: &'static str) -> Result<Self> {
+        let mut room = reserve::<T>(len, what)?;
+        advise_if_large(room.spare_capacity_mut());
+        if cfg!(debug_assertions) {
+            // SAFETY: there is room for so many. Of bytes that are all 255 a float is NaN: a place that was forgotten shows.
+            unsafe { room.as_mut_ptr().write_bytes(0xFF, len) };
+        }
+        Ok(Self { room, len })
+    }
+
+    /// Where they are to be written.
+    pub(crate) fn places(&mut self) -> &mut [MaybeUninit<T>] {
+        &mut self.room.spare_capacity_mut()[..self.len]
+    }
+
+    /// The numbers.
+    ///
+    /// # Safety
+    /// Each has been written.
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn written(mut self) -> Vec<T> {
+        // SAFETY: there is room for so many, and the caller's.
+        unsafe { self.room.set_len(self.len) };
+        self.room
+    }
 }
 
 /// Asks for large pages where they are of use.

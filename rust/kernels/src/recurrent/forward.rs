@@ -13,10 +13,11 @@ use super::recur::{At, project, recur};
 use super::team::{Seat, Team};
 use super::tile::ACROSS;
 use super::{Kind, expect};
-use crate::parallel::{reserve, share, zeros};
+use crate::parallel::{Unwritten, reserve, share, zeros};
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float};
 use crate::{Error, Result, Task};
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Rows from which the tiles of a step are high enough by themselves.
@@ -84,10 +85,10 @@ pub(super) struct Part<'a, T> {
     pub units: Range<usize>,
     pub offsets: Vec<usize>,
     /// By step and row, its own units.
-    pub y: Vec<&'a mut [T]>,
+    pub y: Vec<Place<'a, T>>,
     /// The same, by gate.
-    pub gates: Vec<&'a mut [T]>,
-    pub cells: Vec<&'a mut [T]>,
+    pub gates: Vec<Place<'a, T>>,
+    pub cells: Vec<Place<'a, T>>,
     /// Rows of all units, padded: h before a step.
     pub h: Aligned<T>,
     /// Rows of its own units, padded: h after a step, and c.
@@ -104,7 +105,10 @@ pub(super) struct Part<'a, T> {
 }
 
 /// Where results go: y, gates, cells.
-struct Places<'a, T>(Vec<&'a mut [T]>, Vec<&'a mut [T]>, Vec<&'a mut [T]>);
+struct Places<'a, T>(Vec<Place<'a, T>>, Vec<Place<'a, T>>, Vec<Place<'a, T>>);
+
+/// Where a part writes, once, and does not read.
+type Place<'a, T> = &'a mut [MaybeUninit<T>];
 
 /// Runs a cell over a sequence; `keep` keeps what the way back needs.
 ///
@@ -131,17 +135,20 @@ pub fn run_on<T: Float>(
     let total = order.rows.iter().map(|row| row.length).fold(0, usize::saturating_add);
     let lstm = cell.kind == Kind::Lstm;
     let room = |gates: usize, what| size(&[times, batch, gates, cell.hidden], what, size_of::<T>());
-    let mut y = zeros(room(1, "y")?, "y")?;
+    let mut y = Unwritten::new(room(1, "y")?, "y")?;
     let keep = keep && lstm;
-    let mut gates = zeros(if keep { room(ACROSS, "the gates")? } else { 0 }, "the gates")?;
-    let mut cells = zeros(if keep { room(1, "the cells")? } else { 0 }, "the cells")?;
+    let mut gates = Unwritten::new(if keep { room(ACROSS, "the gates")? } else { 0 }, "the gates")?;
+    let mut cells = Unwritten::new(if keep { room(1, "the cells")? } else { 0 }, "the cells")?;
+    clear_beyond(&order, sequence, y.places());
+    clear_beyond(&order, sequence, gates.places());
+    clear_beyond(&order, sequence, cells.places());
     task.expect(total);
     let threads = if cell.is_small(total) { 1 } else { threads };
     let run = Running { cell, sequence, keep, task };
     let parts = if threads > 1 && batch < 2 * threads && cell.hidden >= LEAST_UNITS {
-        run.by_units(order, threads.min(cell.panels), &mut y, &mut gates, &mut cells)?
+        run.by_units(order, threads.min(cell.panels), y.places(), gates.places(), cells.places())?
     } else {
-        run.by_rows(&order, threads.min(batch).max(1), &mut y, &mut gates, &mut cells)?
+        run.by_rows(&order, threads.min(batch).max(1), y.places(), gates.places(), cells.places())?
     };
     let mut h = zeros(sequence.h0.len(), "h")?;
     let mut c = zeros(if lstm { sequence.h0.len() } else { 0 }, "c")?;
@@ -156,7 +163,20 @@ pub fn run_on<T: Float>(
         }
     }
     drop(parts);
+    // SAFETY: the parts wrote all units of each step of a row, or there had been an error; `clear_beyond` wrote the rest.
+    #[allow(unsafe_code)]
+    let (y, gates, cells) = unsafe { (y.written(), gates.written(), cells.written()) };
     Ok(Run { y, h, c: lstm.then_some(c), tape: keep.then_some((gates, cells)) })
+}
+
+/// Writes zeros beyond the end of each row of an array (T, B, …).
+fn clear_beyond<T: Float>(order: &Order, sequence: &Sequence<'_, T>, array: Place<'_, T>) {
+    let width = array.len() / (sequence.times * sequence.batch).max(1);
+    for row in &order.rows {
+        for time in row.length..sequence.times {
+            array[(time * sequence.batch + row.at) * width..][..width].fill(MaybeUninit::new(T::ZERO));
+        }
+    }
 }
 
 /// What every part is given.
@@ -172,9 +192,9 @@ impl<T: Float> Running<'_, T> {
         &self,
         order: &Order,
         n_parts: usize,
-        y: &'a mut [T],
-        gates: &'a mut [T],
-        cells: &'a mut [T],
+        y: Place<'a, T>,
+        gates: Place<'a, T>,
+        cells: Place<'a, T>,
     ) -> Result<Vec<Part<'a, T>>> {
         let &Self { cell, sequence, keep, task } = self;
         let (batch, hidden) = (sequence.batch, cell.hidden);
@@ -202,9 +222,9 @@ impl<T: Float> Running<'_, T> {
         &self,
         order: Order,
         threads: usize,
-        y: &'a mut [T],
-        gates: &'a mut [T],
-        cells: &'a mut [T],
+        y: Place<'a, T>,
+        gates: Place<'a, T>,
+        cells: Place<'a, T>,
     ) -> Result<Vec<Part<'a, T>>> {
         let &Self { cell, sequence, keep, task } = self;
         let work = sequence.x.len() / cell.inputs.max(1) * cell.panels * cell.wide() * (cell.inputs + cell.hidden);
@@ -221,9 +241,9 @@ impl<T: Float> Running<'_, T> {
         &self,
         order: &Order,
         n_parts: usize,
-        y: &'a mut [T],
-        gates: &'a mut [T],
-        cells: &'a mut [T],
+        y: Place<'a, T>,
+        gates: Place<'a, T>,
+        cells: Place<'a, T>,
     ) -> Result<Vec<Part<'a, T>>> {
         let &Self { cell, sequence, .. } = self;
         let panels = |part: usize| part * cell.panels / n_parts..(part + 1) * cell.panels / n_parts;

@@ -156,12 +156,12 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
                     let row = (first + m) * own;
                     lanes.store(new[m].c, &mut on.c[row + unit..]);
                     lanes.store(new[m].h, &mut on.next[row + unit..]);
-                    lanes.store_part(new[m].h, &mut on.y[slot + m][unit..]);
+                    lanes.store_new(new[m].h, &mut on.y[slot + m][unit..]);
                     if at.keep {
                         for v in 0..ACROSS {
-                            lanes.store_part(new[m].gates[v], &mut on.gates[(slot + m) * ACROSS + v][unit..]);
+                            lanes.store_new(new[m].gates[v], &mut on.gates[(slot + m) * ACROSS + v][unit..]);
                         }
-                        lanes.store_part(new[m].c, &mut on.cells[slot + m][unit..]);
+                        lanes.store_new(new[m].c, &mut on.cells[slot + m][unit..]);
                     }
                 }
             }
@@ -172,7 +172,7 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
                         let unit = ((panel + u) * ACROSS + v) * n;
                         if unit < room {
                             lanes.store(new[v], &mut on.next[(first + m) * own + unit..]);
-                            lanes.store_part(new[v], &mut on.y[slot + m][unit..]);
+                            lanes.store_new(new[v], &mut on.y[slot + m][unit..]);
                         }
                     }
                 }

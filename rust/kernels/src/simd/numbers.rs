@@ -4,6 +4,7 @@
 //! that a result does not depend on how many lanes there are.
 
 use super::PortableLanes;
+use std::mem::MaybeUninit;
 
 /// Numbers in a register, at most.
 pub(crate) const MOST: usize = 16;
@@ -59,6 +60,13 @@ pub trait Numbers<T: Float>: Copy + Send + Sync {
         let mut all = [T::ZERO; MOST];
         self.store(x, &mut all);
         to.copy_from_slice(&all[..to.len()]);
+    }
+    /// The same, where nothing was written before.
+    #[allow(unsafe_code)]
+    #[inline(always)]
+    fn store_new(self, x: Self::V, to: &mut [MaybeUninit<T>]) {
+        // SAFETY: of the same layout, and what is stored to is not read.
+        self.store_part(x, unsafe { &mut *(std::ptr::from_mut(to) as *mut [T]) });
     }
     /// a + b
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
