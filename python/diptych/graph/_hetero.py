@@ -71,9 +71,9 @@ class HeteroGraph:
     ------
     ValueError
         If weights are NaN, infinite or negative, an entry is masked, an index is out of range, a name is
-        unknown, missing (None, NaN, "") or there twice, a type of `nodes` that no relation has is written like
-        one that has, sizes do not agree, or a key or a form is none of the above. The message
-        names the place, and choices where there are some.
+        unknown, missing (None, NaN, "") or there twice, a type of `nodes` that no relation has is written
+        like one that has, sizes do not agree, or a key or a form is none of the above. The message names the
+        place, and choices where there are some.
     TypeError
         If something is of no type above. (The error is a ValueError as well.)
     OverflowError
