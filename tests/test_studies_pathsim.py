@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,3 +180,11 @@ def test_two_well_known_authors(data_dir):
     assert faloutsos.about("Jiawei Han").together == 0
     assert faloutsos.about("Jiawei Han").score == han.about("Christos Faloutsos").score > 0.9
     assert all(found.together > 0 for found in (*faloutsos.by_walks, *han.by_walks))
+    assert all(found.visibility < 0.5 for found in (*faloutsos.by_walks, *han.by_walks))
+    # What the documentation quotes
+    text = (Path(__file__).parents[1] / "docs/examples/plot_pathsim_or_walks.py").read_text(encoding="utf-8")
+    quoted = " ".join(text.replace("\n#", " ").split())
+    for answers in (faloutsos, han):
+        named = [f"{other.name} {other.score:.3f}" for other in answers.by_pathsim[:5]]
+        met = [f"{other.name} {other.cosine:.3f}" for other in answers.by_walks[:5]]
+        assert f"{answers.author} PathSim: {', '.join(named)} walks: {', '.join(met)}" in quoted
