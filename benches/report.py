@@ -52,11 +52,21 @@ def table(lines: Sequence[Sequence[str]]) -> str:
 
 
 def record(known: dict, sections: dict[str, list], stem: str) -> Path:
-    """Write the figures with the facts of the machine; sections measured earlier the same day are kept."""
+    """Write the figures with the facts of the machine; sections measured earlier the same day are kept.
+
+    Of each section ``runs`` has what may differ from that of the others: the commit, and how busy the machine
+    was.
+    """
     RECORDED.mkdir(exist_ok=True)
     path = RECORDED / f"{stem}.json"
-    kept = json.loads(path.read_text())["sections"] if path.exists() else {}
-    path.write_text(json.dumps({"machine": known, "sections": kept | sections}, indent=1) + "\n")
+    kept = json.loads(path.read_text()) if path.exists() else {"sections": {}}
+    run = {name: known[name] for name in ("commit", "load_at_start")}
+    record = {
+        "machine": known,
+        "runs": kept.get("runs", {}) | dict.fromkeys(sections, run),
+        "sections": kept["sections"] | sections,
+    }
+    path.write_text(json.dumps(record, indent=1) + "\n")
     return path
 
 
