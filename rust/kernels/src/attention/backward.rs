@@ -8,7 +8,7 @@
 use super::block::{is_strange, pack_rows, pack_transposed, padded};
 use super::mask::OfHead;
 use super::rows::{Strides, blend, blend_seen};
-use super::softmax::{Block, totals_of};
+use super::softmax::{Queries, totals_of};
 use super::span::{make_scores, masks_of, scale_queries, what_is_seen};
 use super::{Attention, KEYS, QUERIES, SUMS, expect};
 use crate::parallel::{filled, reserve, share, zeros};
@@ -189,7 +189,7 @@ fn back_run<L: Both, T: Float>(
         while row < rows.end {
             // A block does not straddle two heads, so that where it begins follows from its place in its own.
             let place = row % of.queries;
-            let block = Block { first: row, n: QUERIES.min(of.queries - place).min(rows.end - row) };
+            let block = Queries { first: row, n: QUERIES.min(of.queries - place).min(rows.end - row) };
             if first < of.reach(place + block.n - 1) {
                 let by = By {
                     query: if query.is_empty() { &mut [] } else { &mut query[(row - rows.start) * d..][..block.n * d] },
@@ -226,7 +226,7 @@ fn pair<T: Float, L: Numbers<T>>(
     lanes: L,
     job: &Job<'_, '_, T>,
     key_head: usize,
-    rows: Block,
+    rows: Queries,
     first: usize,
     n: usize,
     mut strange: bool,

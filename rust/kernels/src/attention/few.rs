@@ -9,7 +9,7 @@
 use super::block::{column_of, some_columns};
 use super::mask::OfHead;
 use super::rows::{Strides, blend_seen};
-use super::softmax::{Block, State, update};
+use super::softmax::{Queries, State, update};
 use super::span::{put_masks, what_is_seen};
 use super::{Attention, KEYS, QUERIES};
 use crate::Task;
@@ -35,7 +35,7 @@ pub(super) fn over_few<T: Float, L: Numbers<T>>(
     lanes: L,
     of: &Attention<'_, T>,
     key_head: usize,
-    rows: Block,
+    rows: Queries,
     span: Range<usize>,
     masks: &[OfHead<'_, T>],
     query: &[T],

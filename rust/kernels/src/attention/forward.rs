@@ -8,16 +8,17 @@
 use super::block::{BlockMut, Blocks, cut, pack, padded};
 use super::few::{FEW, over_few};
 use super::mask::OfHead;
-use super::softmax::{Block, State, States, finish, merge};
+use super::softmax::{Queries, State, States, finish, merge};
 use super::span::{Source, make_scores, masks_of, over_span, scale_queries};
 use super::{Attention, KEYS, QUERIES, SPAN, SUMS};
-use crate::parallel::{filled, reserve, share, zeros};
+use crate::parallel::{Unwritten, filled, reserve, share, zeros};
 use crate::simd::dispatched;
 use crate::simd::memory::{Aligned, lanes_of, size};
 use crate::simd::numbers::{Both, Float, Numbers};
 use crate::simd::tile::ACROSS;
 use crate::{Result, Task};
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Bytes of keys and values packed at a time, unless one head has more.
@@ -75,7 +76,7 @@ impl<T: Float> Scratch<T> {
 
 /// Where the results of a block of queries go.
 struct Out<'a, T> {
-    output: &'a mut [T],
+    output: &'a mut [MaybeUninit<T>],
     maximum: &'a mut [T],
     total: &'a mut [T],
     weights: &'a mut [T],
@@ -102,17 +103,14 @@ pub fn forward<T: Float>(of: &Attention<'_, T>, with_weights: bool, task: &Task)
     of.check()?;
     let rows = size(&[of.heads, of.queries], "the output", size_of::<T>())?;
     let of_weights = if with_weights { size(&[rows, of.keys], "the weights", size_of::<T>())? } else { 0 };
-    let mut found = Found {
-        output: zeros(size(&[rows, of.width], "the output", size_of::<T>())?, "the output")?,
-        maximum: zeros(rows, "the maxima")?,
-        total: zeros(rows, "the sums")?,
-        weights: with_weights.then(|| zeros(of_weights, "the weights")).transpose()?,
-    };
+    let mut output = Unwritten::new(size(&[rows, of.width], "the output", size_of::<T>())?, "the output")?;
+    let (mut maximum, mut total) = (zeros(rows, "the maxima")?, zeros(rows, "the sums")?);
+    let mut weights = with_weights.then(|| zeros(of_weights, "the weights")).transpose()?;
     let mut out = Out {
-        output: &mut found.output,
-        maximum: &mut found.maximum,
-        total: &mut found.total,
-        weights: found.weights.as_deref_mut().unwrap_or_default(),
+        output: output.places(),
+        maximum: &mut maximum,
+        total: &mut total,
+        weights: weights.as_deref_mut().unwrap_or_default(),
     };
     let threads = if of.is_small() { 1 } else { task.threads() };
     let wide = ACROSS * lanes_of::<T>(PhantomData);
@@ -123,13 +121,16 @@ pub fn forward<T: Float>(of: &Attention<'_, T>, with_weights: bool, task: &Task)
     } else {
         many_queries(of, wide, threads, &mut out, task)?;
     }
-    Ok(found)
+    // SAFETY: each query was finished, which writes all of its output, or there had been an error.
+    #[allow(unsafe_code)]
+    let output = unsafe { output.written() };
+    Ok(Found { output, maximum, total, weights })
 }
 
 /// A block of queries of one head, and where its results go.
 struct Piece<'a, T> {
     key_head: usize,
-    rows: Block,
+    rows: Queries,
     blocks: usize,
     out: Out<'a, T>,
 }
@@ -190,10 +191,10 @@ fn many_queries<T: Float>(
 }
 
 /// A block of the queries that a head of keys serves; a block is of one head.
-fn block_at<T: Float>(of: &Attention<'_, T>, at: usize) -> Block {
+fn block_at<T: Float>(of: &Attention<'_, T>, at: usize) -> Queries {
     let of_head = of.queries.div_ceil(QUERIES);
     let (head, first) = (at / of_head, at % of_head * QUERIES);
-    Block { first: head * of.queries + first, n: QUERIES.min(of.queries - first) }
+    Queries { first: head * of.queries + first, n: QUERIES.min(of.queries - first) }
 }
 
 /// Heads of keys with the queries they serve, each packed by the thread that takes it. The last ones are taken in parts and
@@ -254,7 +255,7 @@ fn few_queries<T: Float>(
     out: &mut Out<'_, T>,
     task: &Task,
 ) -> Result<()> {
-    let rows = Block { first: 0, n: of.group * of.queries };
+    let rows = Queries { first: 0, n: of.group * of.queries };
     let reach = of.reach(of.queries - 1);
     let spans = reach.div_ceil(SPAN);
     let all = size(&[spans, of.key_heads()], "the spans", 1)?;
@@ -295,7 +296,7 @@ fn few_queries<T: Float>(
 
 dispatched!(fn pack_block[T: Float](of: &Attention<'_, T>, head: usize, first: usize, to: BlockMut<'_, T>) -> () = pack_run);
 dispatched!(fn attend[T: Float](of: &Attention<'_, T>, piece: Piece<'_, T>, packed: &Blocks<T>, room: &mut Scratch<T>, task: &Task) -> () = attend_run);
-dispatched!(fn attend_part[T: Float](of: &Attention<'_, T>, rows: Block, part: Part<'_, T>, room: &mut Scratch<T>, task: &Task) -> () = part_run);
+dispatched!(fn attend_part[T: Float](of: &Attention<'_, T>, rows: Queries, part: Part<'_, T>, room: &mut Scratch<T>, task: &Task) -> () = part_run);
 dispatched!(fn join[T: Float](of: &Attention<'_, T>, is_first: bool, state: &State<'_, T>, whole: &mut State<'_, T>, out: Option<Out<'_, T>>) -> () = join_run);
 
 #[inline(always)]
@@ -340,7 +341,7 @@ fn attend_run<L: Both, T: Float>(
 fn part_run<L: Both, T: Float>(
     lanes: L,
     of: &Attention<'_, T>,
-    rows: Block,
+    rows: Queries,
     part: Part<'_, T>,
     room: &mut Scratch<T>,
     task: &Task,
@@ -386,7 +387,7 @@ fn join_run<L: Both, T: Float>(
 fn write_weights<T: Float, L: Numbers<T>>(
     lanes: L,
     of: &Attention<'_, T>,
-    rows: Block,
+    rows: Queries,
     reach: usize,
     masks: &[OfHead<'_, T>],
     packed: &Blocks<T>,
@@ -404,7 +405,7 @@ fn write_weights<T: Float, L: Numbers<T>>(
             let total = if out.total[row] == T::ZERO { T::ONE } else { out.total[row] };
             let to = &mut out.weights[row * of.keys + first..][..n];
             to.copy_from_slice(&scores[row * KEYS..][..n]);
-            weigh(lanes, to, out.maximum[row], total);
+            weights_of(lanes, to, out.maximum[row], total);
         }
         first += KEYS;
     }
@@ -412,7 +413,7 @@ fn write_weights<T: Float, L: Numbers<T>>(
 
 /// Weights of scores, 0 where a key is not seen.
 #[inline(always)]
-fn weigh<T: Float, L: Numbers<T>>(lanes: L, scores: &mut [T], maximum: T, total: T) {
+fn weights_of<T: Float, L: Numbers<T>>(lanes: L, scores: &mut [T], maximum: T, total: T) {
     let (zero, lowest) = (lanes.splat(T::ZERO), lanes.splat(T::LOWEST));
     let (maximum, total) = (lanes.splat(maximum), lanes.splat(total));
     let mut at = 0;

@@ -7,6 +7,7 @@ use crate::parallel::{filled, zeros};
 use crate::simd::exp::{exp, exps};
 use crate::simd::memory::{Aligned, size};
 use crate::simd::numbers::{Float, MOST, Numbers, transpose};
+use std::mem::MaybeUninit;
 
 /// Registers of scores whose exponentials are taken together: a multiple of those that hold [`SUMS`] numbers.
 const TOGETHER: usize = 4;
@@ -88,7 +89,7 @@ impl<T: Float> States<T> {
 
 /// A block of queries.
 #[derive(Clone, Copy)]
-pub(super) struct Block {
+pub(super) struct Queries {
     /// The first query, counted over the heads of a group.
     pub first: usize,
     /// How many.
@@ -274,7 +275,7 @@ pub(super) fn finish<T: Float, L: Numbers<T>>(
     lanes: L,
     state: &State<'_, T>,
     width: usize,
-    output: &mut [T],
+    output: &mut [MaybeUninit<T>],
     maximum: &mut [T],
     totals: &mut [T],
 ) {
@@ -290,7 +291,7 @@ pub(super) fn finish<T: Float, L: Numbers<T>>(
         let sums = &state.sums[row * state.apart..][..state.apart];
         let mut at = 0;
         while at < width {
-            lanes.store_part(lanes.div(lanes.load(&sums[at..]), by), &mut to[at..]);
+            lanes.store_new(lanes.div(lanes.load(&sums[at..]), by), &mut to[at..]);
             at += L::N;
         }
     }

@@ -3,7 +3,7 @@
 use super::block::{Blocks, pack};
 use super::mask::OfHead;
 use super::rows::{Strides, blend, blend_seen};
-use super::softmax::{Block, State, put_mask, update};
+use super::softmax::{Queries, State, put_mask, update};
 use super::{Attention, KEYS, QUERIES, SUMS};
 use crate::Task;
 use crate::simd::numbers::{Float, Numbers};
@@ -27,7 +27,7 @@ pub(super) fn scale_queries<T: Float, L: Numbers<T>>(
     lanes: L,
     of: &Attention<'_, T>,
     key_head: usize,
-    rows: Block,
+    rows: Queries,
     to: &mut [T],
 ) {
     let from = (key_head * of.group * of.queries + rows.first) * of.features;
@@ -43,7 +43,7 @@ pub(super) fn scale_queries<T: Float, L: Numbers<T>>(
 }
 
 /// The masks of the heads a block of queries is of.
-pub(super) fn masks_of<'a, T: Float>(of: &'a Attention<'_, T>, key_head: usize, rows: Block) -> Vec<OfHead<'a, T>> {
+pub(super) fn masks_of<'a, T: Float>(of: &'a Attention<'_, T>, key_head: usize, rows: Queries) -> Vec<OfHead<'a, T>> {
     let heads = rows.first / of.queries..=(rows.first + rows.n - 1) / of.queries;
     let masks = heads.map(|head| match &of.mask {
         Some(mask) => mask.of_head(key_head * of.group + head),
@@ -59,7 +59,7 @@ pub(super) fn over_span<T: Float, L: Numbers<T>>(
     lanes: L,
     of: &Attention<'_, T>,
     key_head: usize,
-    rows: Block,
+    rows: Queries,
     keys: Range<usize>,
     masks: &[OfHead<'_, T>],
     source: Source<'_, T>,
@@ -114,7 +114,7 @@ pub(super) fn over_span<T: Float, L: Numbers<T>>(
 pub(super) fn make_scores<T: Float, L: Numbers<T>>(
     lanes: L,
     of: &Attention<'_, T>,
-    rows: Block,
+    rows: Queries,
     first: usize,
     n: usize,
     masks: &[OfHead<'_, T>],
@@ -132,7 +132,7 @@ pub(super) fn make_scores<T: Float, L: Numbers<T>>(
 pub(super) fn put_masks<T: Float, L: Numbers<T>>(
     lanes: L,
     of: &Attention<'_, T>,
-    rows: Block,
+    rows: Queries,
     first: usize,
     n: usize,
     masks: &[OfHead<'_, T>],
