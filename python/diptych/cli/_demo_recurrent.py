@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 from diptych import datasets
-from diptych.cli._demo_row import Row, run_both
+from diptych.cli._demo_row import Comparison, Row, run_both
 
 SHOWN = (
     "leave taipei tomorrow and arrive in rome",
@@ -16,6 +17,13 @@ SHOWN = (
 COLOURS = {"from": "#D55E00", "to": "#0072B2", "via": "#CC79A7", "date": "#009E73", "time": "#E69F00"}
 CLOSE = 1e-5  # of losses from 2.9 down, 156 steps
 TOLERANCE = 1e-4  # of losses from 0.9 down: both in float32, sums in another order, 152 steps of training
+
+
+def _losses(fit: Callable[[str], Any], tolerance: float) -> Comparison:
+    """Compare the losses of an estimator that is fitted by either panel."""
+    return run_both(
+        lambda: (fit("reference").losses_,), lambda: (fit("rust").losses_,), repeats=3, tolerance=tolerance
+    )
 
 
 def slots() -> Row:
@@ -38,9 +46,7 @@ def slots() -> Row:
         )
         return tagger.fit(sentences[:n], tags[:n])
 
-    panels = run_both(
-        lambda: (fit("reference").losses_,), lambda: (fit("rust").losses_,), repeats=3, tolerance=TOLERANCE
-    )
+    panels = _losses(fit, TOLERANCE)
     tagger = fit("rust")
     f1 = tagger.score(sentences[n:], tags[n:])
 
@@ -85,9 +91,7 @@ def characters() -> Row:
         )
         return model.fit(text[:n])
 
-    panels = run_both(
-        lambda: (fit("reference").losses_,), lambda: (fit("rust").losses_,), repeats=3, tolerance=CLOSE
-    )
+    panels = _losses(fit, CLOSE)
     model = fit("rust")
     nats, said = model.cross_entropy(text[n:]), model.generate("And ", 160, temperature=0.5, rng=0)
 

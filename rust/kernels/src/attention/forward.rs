@@ -52,6 +52,7 @@ pub struct Found<T> {
 /// The room of a thread.
 struct Scratch<T> {
     query: Aligned<T>,
+    /// Of a block of keys, or of two, see [`over_few`].
     scores: Aligned<T>,
     seen: Vec<bool>,
     /// Of all keys so far, and of a span.
@@ -265,8 +266,8 @@ fn few_queries<T: Float>(
     let round = ROOM / size(&[rows.n, width + SUMS, size_of::<T>()], what, 1)?;
     let round = round.clamp(ROUND.1, ROUND.0).min(all);
     let mut states = States::new(round, rows.n, width)?;
-    let mut whole = States::new(2, rows.n, width)?;
-    let [mut whole, _] = whole.both();
+    let mut whole = States::new(1, rows.n, width)?;
+    let mut whole = whole.first();
     for begin in (0..all).step_by(round) {
         let mut parts = reserve(round, what)?;
         for (at, state) in (begin..all).zip(states.each()) {
@@ -349,7 +350,7 @@ fn part_run<L: Both, T: Float>(
     let lanes = T::lanes(lanes);
     let Scratch { query, scores, seen, states, block } = room;
     let Part { key_head, keys, mut state } = part;
-    let [mut own, _] = states.both();
+    let mut own = states.first();
     scale_queries(lanes, of, key_head, rows, query);
     let masks = masks_of(of, key_head, rows);
     if rows.n <= FEW {

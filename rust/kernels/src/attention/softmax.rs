@@ -73,7 +73,18 @@ impl<T: Float> States<T> {
         maxima.zip(totals).zip(sums).map(move |((maximum, totals), sums)| State { apart, maximum, totals, sums })
     }
 
-    /// Two that were all.
+    /// The first.
+    #[inline(always)]
+    pub(super) fn first(&mut self) -> State<'_, T> {
+        State {
+            apart: self.apart,
+            maximum: &mut self.maximum[..self.queries],
+            totals: &mut self.totals[..self.queries * SUMS],
+            sums: &mut self.sums[..self.queries * self.apart],
+        }
+    }
+
+    /// Both, where there are two.
     #[inline(always)]
     pub(super) fn both(&mut self) -> [State<'_, T>; 2] {
         let apart = self.apart;
