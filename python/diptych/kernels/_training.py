@@ -12,8 +12,8 @@ from diptych._threads import resolve_n_jobs
 
 BATCH = 8  # walks that start from the same tables, at most
 VISITS = 8  # of one node in the walks of a batch, about, at most
-SHARE = 10  # inputs that share their negatives
-POOL = 400  # negatives of a stretch of a walk, at most
+SHARE = 10  # pairs that share their negatives
+POOL = 500  # negatives of a stretch of a walk, at most
 
 
 class SkipGram(NamedTuple):
@@ -73,7 +73,7 @@ def train(
         How often to go through the walks. With 0 the tables stay what they are at the beginning.
     learning_rate : float, default=0.025
         Length of a step at the beginning. Above about 0.05 descent may diverge where few nodes share most
-        visits, since inputs of a group move the node in the middle together.
+        visits, since the pairs of a group take their steps together.
     min_learning_rate : float, default=1e-4
         Length of a step at the end; between, it falls linearly with the walks done.
     initial : pair of array-likes of shape (n_nodes, dimensions), real, or None, default=None
@@ -118,18 +118,20 @@ def train(
     Notes
     -----
     What it computes, exactly: as in word2vec.c the nodes around a position are the inputs, rows of
-    `vectors`, and each of them predicts the node in the middle, a row of `contexts` [1]_. Inputs of one
-    window share their negatives [4]_, in groups of ``SHARE``, or fewer, down to one, where the most visited
-    node has more than one in 8 · ``SHARE`` of all visits: its row would take too many steps at once. For
-    every 80 positions a walk draws ``POOL`` negatives (K, if that is more), and their groups take K after K
-    of them, round and round. For a group, with X the rows of its m inputs, Y the rows of the node in the
-    middle and then of the K negatives, and the labels L = [1, 0, …, 0]::
+    `vectors`, and each of them predicts the node in the middle, a row of `contexts` [1]_. Up to ``SHARE``
+    such pairs make a group and share their negatives, as in [4]_, but they do not come from one window: of
+    the pairs of 80 positions of a walk, in their order, those of a group are n apart, with n groups. Groups
+    are smaller, down to one pair, where the most visited node has more than one in 8 · ``SHARE`` of all
+    visits: its row would take too many steps at once. For every 80 positions a walk draws ``POOL``
+    negatives (K, if that is more), and the groups take K after K of them, round and round. For a group, with
+    X the rows of its m inputs, P those of their m middle nodes, and N those of the K negatives::
 
-        S = X Yᵀ;   G = rate · (L - σ(S));   X += G Y;   Y += Gᵀ X
+        M = rate · (1 - σ(rows of X · rows of P));   E = rate · σ(X Nᵀ)
+        X += M P - E N;   P += M X;   N -= Eᵀ X
 
-    both from the values before; a row that is there twice gets both changes. A negative that is the node in
-    the middle is dropped: it changes nothing and adds no loss. Groups, windows and positions of a walk follow
-    one another.
+    where M scales rows, and all is taken from the values before; a row that is there twice gets both
+    changes. A negative that is the middle node of a pair is dropped for it: it changes nothing and adds no
+    loss. The groups of 80 positions follow one another, and these along the walk.
 
     Walks are taken in an order that is drawn for each epoch, ``BATCH`` at a time, or fewer, down to one,
     where the most visited node would come up more than ``VISITS`` times in so many. Each walk of a batch
@@ -139,9 +141,10 @@ def train(
 
     With ``SHARE`` and ``BATCH`` 1 and no end of ``POOL`` this would be word2vec's own descent, pair by
     pair, each with negatives of its own (:func:`sgns_gradients`); :mod:`diptych.reference.skipgram` is
-    the readable version of both. No pairs are left out for being frequent: what gensim calls `sample` is
-    0. Both panels draw the same windows, negatives and order; the reference computes in float64, so
-    results agree up to rounding that grows with the number of steps.
+    the readable version of both. Sharing costs no quality that we can measure (the table *Quality of the
+    vectors* of the benches); sharing within a window did. No pairs are left out for being frequent: what
+    gensim calls `sample` is 0. Both panels draw the same windows, negatives and order; the reference
+    computes in float64, so results agree up to rounding that grows with the number of steps.
 
     After long training with ``dimensions >= n_nodes`` and no `shrink`, ``vectors[v] @ contexts[c]`` tends to
     ``log(#(v, c) / (#(v) · K · P(c)))`` for pairs that occur, but for the draws that are dropped; # counts
@@ -152,7 +155,8 @@ def train(
     up to a multiple of 16, results included, plus 64 bytes per node, plus 64 MiB, plus what two
     batches of ``BATCH`` walks learn on, of which one is drawn while the other trains: for each walk at most
     2 · length + ⌈length / 80⌉ · max(``POOL``, negative) rows of `dimensions` float32, so rounded, 48 bytes
-    for each of them, 4 bytes for each target and negative of a group, and 20 bytes for each position.
+    for each of them, 4 bytes for each negative of a group, 8 for each group, 16 for each position, and 8
+    for each pair of 80 positions.
 
     References
     ----------

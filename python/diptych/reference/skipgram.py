@@ -16,23 +16,27 @@ of them predicts.
 That is :func:`sgns_gradients`, and word2vec's own training: pair by pair, each with negatives of its own.
 With SHARE = BATCH = 1 and no end of POOL it is what :func:`train` does. Otherwise,
 
-- up to SHARE inputs of a window make a group: they share K negatives and take the step together. With X, the
-  rows of `vectors` of m inputs, Y, those of `contexts` of the middle node and the K negatives, and the labels
-  L = [1, 0 … 0],
+- up to SHARE pairs make a group: they share K negatives and take the step together. With X, the rows of
+  `vectors` of the m inputs, P, the rows of `contexts` of their m middle nodes, and N, those of the negatives,
 
-      S = X Yᵀ,   G = rate · (L − σ(S)),   X += G Y,   Y += Gᵀ X;
+      M = rate · (1 − σ(rows of X · rows of P)),   E = rate · σ(X Nᵀ),
+      X += M P − E N,   P += M X,   N −= Eᵀ X       (M scales rows; all from the values before);
 
-  There are fewer in a group where the most visited node has more than one in UNCROWDED · SHARE of all
-  visits, lest its row take too many steps at once;
+  the pairs of a group come from all over a stretch of SPAN positions of a walk: of its pairs in their order,
+  every n-th, where n groups are needed. Neighbours in a walk are alike, and what pushes a negative should not
+  be: with the pairs of one window as a group, vectors are worse (the benches measure quality). There
+  are fewer in a group where the most visited node has more than one in UNCROWDED · SHARE of all visits, lest
+  its row take too many steps at once;
 
-- a walk draws POOL negatives (K, if those are more) for every SPAN positions, and their groups take K after K
-  of them, from the first again after the last;
+- a walk draws POOL negatives (K, if those are more) for every stretch, and its groups take K after K of them,
+  from the first again after the last;
 
 - up to BATCH walks start from the same tables, each on a copy; what each changed is then added up. They are
   fewer where they meet too often: no node has more than some VISITS visits in the walks of a batch, on
   average, lest its row make one step out of many.
 
-A negative that is the middle node itself is dropped: its column of G is 0, and it adds nothing to the loss.
+A negative that is the middle node of a pair is dropped for it: its entry of E is 0, and it adds nothing to
+the loss.
 
 Draws are words of :mod:`~diptych.reference.rng` under the key T = word(seed, 2**63, 0), which no walk uses:
 
@@ -65,9 +69,9 @@ __all__ = [
 
 BATCH = 8  # walks that start from the same tables, at most
 VISITS = 8  # of one node in the walks of a batch, about, at most
-SHARE = 10  # inputs that share their negatives
+SHARE = 10  # pairs that share their negatives
 UNCROWDED = 8  # times SHARE: of so many visits one node has one at most, or groups are smaller
-POOL = 400  # negatives of a stretch of a walk, at most
+POOL = 500  # negatives of a stretch of a walk, at most
 SPAN = 80  # positions of such a stretch
 ABSURD = 10  # times the loss of vectors that know nothing, or of the first batch: no descent gets there
 
@@ -91,11 +95,12 @@ class SGNSGradients(NamedTuple):
     negatives: Floats  # (K, d)
 
 
-class Window(NamedTuple):
-    """What is learnt at one position of a walk."""
+class Group(NamedTuple):
+    """Pairs that are learnt together."""
 
-    inputs: Indices  # (m,) the nodes around it, from left to right
-    outputs: Indices  # (groups, 1 + K) the node in the middle, then negatives
+    inputs: Indices  # (m,) the nodes around
+    targets: Indices  # (m,) the nodes in the middle
+    negatives: Indices  # (K,) of all of them
 
 
 class Corpus(NamedTuple):
@@ -108,7 +113,7 @@ class Corpus(NamedTuple):
     table: AliasTable  # of the noise
     K: int
     batch: int  # walks that start from the same tables
-    share: int  # inputs of a group, at most
+    share: int  # pairs of a group, at most
 
 
 def window_pairs(
@@ -117,10 +122,13 @@ def window_pairs(
     """List the pairs of a corpus; see :func:`diptych.kernels.skipgram.window_pairs`."""
     rows, nothing = np.asarray(walks, np.int64), alias_table([1.0])
     corpus = Corpus(rows, training_key(rng), window, shrink, nothing, 0, 1, 1)
-    found = [w for row in range(len(corpus.walks)) for w in windows(corpus, row, 0)]
-    centers = [np.full(len(w.inputs), w.outputs[0, 0]) for w in found]
-    none = np.zeros(0, dtype=np.int64)
-    return np.concatenate([none, *centers]), np.concatenate([none, *(w.inputs for w in found)])
+    middle, around = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for row in range(len(rows)):
+        walk = nodes_of(corpus, row)
+        i, j = pairs_about(range(len(walk)), radii(corpus, row, 0))
+        middle.append(walk[i])
+        around.append(walk[j])
+    return np.concatenate(middle), np.concatenate(around)
 
 
 def noise_distribution(counts: Any, *, exponent: float = 0.75) -> Floats:
@@ -196,9 +204,9 @@ def descend(
             start_V, start_C = V, C
             for row in order[done : done + corpus.batch]:
                 trained_V, trained_C = start_V.copy(), start_C.copy()
-                for w in windows(corpus, row, e):
-                    losses[e] += learn_window(trained_V, trained_C, w, corpus.share, rate)
-                    pairs += len(w.inputs)
+                for group in groups(corpus, row, e):
+                    losses[e] += learn(trained_V, trained_C, group, rate)
+                    pairs += len(group.inputs)
                 V, C = V + (trained_V - start_V), C + (trained_C - start_C)
             loss = losses[e] / max(pairs, 1)
             most = max(loss, (1 + corpus.K) * math.log(2)) if most is None else most
@@ -207,42 +215,56 @@ def descend(
     return V, C
 
 
-def learn_window(V: Floats, C: Floats, w: Window, share: int, rate: float) -> float:
-    """Take the steps of a window, group by group, and return its loss."""
-    groups = range(0, len(w.inputs), share)
-    return sum(learn(V, C, w.inputs[at : at + share], w.outputs[g], rate) for g, at in enumerate(groups))
-
-
-def learn(V: Floats, C: Floats, inputs: Indices, outputs: Indices, rate: float) -> float:
+def learn(V: Floats, C: Floats, group: Group, rate: float) -> float:
     """Take one step on a group, and return its loss before the step."""
-    L = (np.arange(len(outputs)) == 0).astype(np.float64)  # (1 + K,)
-    kept = (L == 1) | (outputs != outputs[0])
-    X, Y = V[inputs], C[outputs]  # (m, d), (1 + K, d)
-    S = X @ Y.T  # (m, 1 + K)
-    G = rate * kept * (L - sigma(S))
-    np.add.at(V, inputs, G @ Y)  # a node that is there twice moves twice
-    np.add.at(C, outputs, G.T @ X)
-    return float(-log_sigma(np.where(L == 1, S, -S))[:, kept].sum())
+    inputs, targets, negatives = group
+    X, P, N = V[inputs], C[targets], C[negatives]  # (m, d), (m, d), (K, d)
+    pull, push = (X * P).sum(1), X @ N.T  # (m,), (m, K)
+    counts = negatives != targets[:, None]  # (m, K)
+    M, E = rate * sigma(-pull)[:, None], rate * counts * sigma(push)
+    np.add.at(V, inputs, M * P - E @ N)  # a node that is there twice moves twice
+    np.add.at(C, targets, M * X)
+    np.add.at(C, negatives, -E.T @ X)
+    return float(-log_sigma(pull).sum() - log_sigma(-push)[counts].sum())
 
 
-def windows(corpus: Corpus, row: int, epoch: int) -> Iterator[Window]:
-    """Yield the windows of a walk, from its first node to its last."""
-    walk = corpus.walks[row][corpus.walks[row] >= 0]  # (l,)
-    stream = (2 + epoch * len(corpus.walks) + row) % 2**64
-    b = np.full(len(walk), corpus.radius)
-    if corpus.shrink:
-        first = np.arange(len(walk), dtype=np.uint64) << np.uint64(32)
-        b = 1 + pick(words_at(corpus.key, stream, first), corpus.radius)[0]
-    groups = -(-min(2 * corpus.radius, len(walk)) // corpus.share)  # at most
-    outputs = np.empty((len(walk), groups, 1 + corpus.K), dtype=np.int64)
-    outputs[:, :, 0] = walk[:, None]
+def groups(corpus: Corpus, row: int, epoch: int) -> Iterator[Group]:
+    """Yield the groups of a walk, stretch by stretch."""
+    walk, b, stream = nodes_of(corpus, row), radii(corpus, row, epoch), stream_of(corpus, row, epoch)
     size = max(POOL, corpus.K)
-    for number, first_position in enumerate(range(0, len(walk), SPAN)):
+    for number, first in enumerate(range(0, len(walk), SPAN)):
+        i, j = pairs_about(range(first, min(first + SPAN, len(walk))), b)
+        n = -(-len(i) // corpus.share)
         pool = draw(corpus.table, splitmix64(corpus.key, stream, 1 + number * size, size))
-        stretch = outputs[first_position : first_position + SPAN, :, 1:]
-        stretch[:] = np.resize(pool, stretch.shape)  # round and round
-    for i in range(len(walk)):
-        yield Window(np.concatenate((walk[max(i - b[i], 0) : i], walk[i + 1 : i + 1 + b[i]])), outputs[i])
+        negatives = np.resize(pool, (n, corpus.K))  # round and round
+        for g in range(n):
+            yield Group(walk[j[g::n]], walk[i[g::n]], negatives[g])
+
+
+def nodes_of(corpus: Corpus, row: int) -> Indices:
+    """Return the nodes of a walk, without what follows its end."""
+    return corpus.walks[row][corpus.walks[row] >= 0]
+
+
+def radii(corpus: Corpus, row: int, epoch: int) -> Indices:
+    """Return how far the window about each position of a walk reaches."""
+    positions = np.arange(len(nodes_of(corpus, row)), dtype=np.uint64)
+    if not corpus.shrink:
+        return np.full(len(positions), corpus.radius)
+    words = words_at(corpus.key, stream_of(corpus, row, epoch), positions << np.uint64(32))
+    return 1 + pick(words, corpus.radius)[0]
+
+
+def pairs_about(positions: range, b: Indices) -> tuple[Indices, Indices]:
+    """Return for each pair, from left to right, the position in the middle, and the one around it."""
+    near = [(i, j) for i in positions for j in range(max(i - b[i], 0), min(i + b[i] + 1, len(b))) if j != i]
+    i, j = np.array(near, dtype=np.int64).reshape(-1, 2).T
+    return i, j
+
+
+def stream_of(corpus: Corpus, row: int, epoch: int) -> int:
+    """Return the number of the stream of random words of a walk in an epoch."""
+    return (2 + epoch * len(corpus.walks) + row) % 2**64
 
 
 def order_of_walks(T: int, epoch: int, n: int) -> list[int]:
@@ -266,9 +288,9 @@ def as_float32(table: Any) -> Floats:
 
 
 def at_once(n_walks: int, visits: Indices) -> tuple[int, int]:
-    """Return how many walks start from the same tables, and how many inputs share negatives."""
-    walks, inputs = VISITS * n_walks // visits.max(), visits.sum() // (UNCROWDED * visits.max())
-    return int(np.clip(walks, 1, BATCH)), int(np.clip(inputs, 1, SHARE))
+    """Return how many walks start from the same tables, and how many pairs share negatives."""
+    walks, pairs = VISITS * n_walks // visits.max(), visits.sum() // (UNCROWDED * visits.max())
+    return int(np.clip(walks, 1, BATCH)), int(np.clip(pairs, 1, SHARE))
 
 
 def training_key(rng: Any) -> int:

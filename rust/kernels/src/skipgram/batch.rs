@@ -13,6 +13,7 @@ use crate::rng::Stream;
 use crate::simd::LANES;
 use crate::{Result, Task};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 /// Walks of a batch, at most: a bit each.
@@ -142,16 +143,20 @@ impl Batch {
 struct Local {
     vectors: Copies,
     contexts: Copies,
-    /// Slots of the nodes of the walk.
+    /// Slots of the nodes of the walk, in both.
     inputs: Vec<u32>,
-    /// Of each group, one after the other: the slots of the target and the negatives.
     targets: Vec<u32>,
-    /// How many rows of the contexts are wanted up to each position.
+    radii: Vec<usize>,
+    /// Of each group, one after the other: the slots of its negatives.
+    negatives: Vec<u32>,
+    /// How many rows of the contexts are wanted up to each group.
     known: Vec<usize>,
     /// The negatives of a stretch of the walk; their slots, when they have some.
     pool: Vec<u32>,
-    radii: Vec<usize>,
-    near: Vec<u32>,
+    /// Of each pair of a stretch: input and target.
+    stretch: Vec<[u32; 2]>,
+    /// Of the pairs of a group: the inputs; the targets.
+    group: [Vec<u32>; 2],
     scratch: Scratch,
     loss: f64,
     pairs: u64,
@@ -168,23 +173,29 @@ impl Local {
         task: &Task,
     ) -> Result<()> {
         let walk = seen(&walks.nodes[at * epoch.length..][..epoch.length]);
+        let walk = if walk.len() < 2 { &[] } else { walk }; // no pairs
         let (plan, noise, stream) = (epoch.plan, epoch.noise, (epoch.stream)(walks.first + at as u64));
         self.vectors.clear(walk.len().min(noise.len()))?;
         self.inputs.clear();
         self.inputs.extend(walk.iter().map(|&node| self.vectors.slot(node as u32)));
         self.radii.clear();
         self.radii.extend((0..walk.len()).map(|i| radius(stream, i, plan.window, plan.shrink)));
-        let groups = (2 * plan.window as usize).min(walk.len()).div_ceil(plan.share);
         let size = plan.pool.max(plan.negative);
         let drawn = walk.len().div_ceil(SPAN).saturating_mul(size);
         self.contexts.clear(drawn.saturating_add(walk.len()).min(noise.len()))?;
         self.targets.clear();
+        self.negatives.clear();
         self.known.clear();
-        let per_position = groups.saturating_mul(plan.negative.saturating_add(1));
-        room(&mut self.targets, walk.len().saturating_mul(per_position), "the negatives of a walk")?;
         for (stretch, nodes) in walk.chunks(SPAN).enumerate() {
             task.check()?;
-            let used = nodes.len().saturating_mul(groups).saturating_mul(plan.negative).min(size);
+            self.targets.extend(nodes.iter().map(|&node| self.contexts.slot(node as u32)));
+            let pairs: usize =
+                (stretch * SPAN..).take(nodes.len()).map(|i| around(i, self.radii[i], walk.len()).len() - 1).sum();
+            let groups = pairs.div_ceil(plan.share);
+            let wanted = groups.saturating_mul(plan.negative);
+            room(&mut self.negatives, wanted, "the negatives of a walk")?;
+            room(&mut self.known, groups, "the negatives of a walk")?;
+            let used = wanted.min(size);
             self.pool.clear();
             room(&mut self.pool, used, "the negatives of a walk")?;
             for j in 0..used {
@@ -196,19 +207,15 @@ impl Local {
             }
             // Slots in the order in which rows are wanted.
             let (mut next, mut first_round) = (0, true);
-            for &node in nodes {
-                let slot = self.contexts.slot(node as u32);
-                for _ in 0..groups {
-                    self.targets.push(slot);
-                    for _ in 0..plan.negative {
-                        if first_round {
-                            self.pool[next] = self.contexts.slot(self.pool[next]);
-                        }
-                        self.targets.push(self.pool[next]);
-                        next += 1;
-                        if next == used {
-                            (next, first_round) = (0, false);
-                        }
+            for _ in 0..groups {
+                for _ in 0..plan.negative {
+                    if first_round {
+                        self.pool[next] = self.contexts.slot(self.pool[next]);
+                    }
+                    self.negatives.push(self.pool[next]);
+                    next += 1;
+                    if next == used {
+                        (next, first_round) = (0, false);
                     }
                 }
                 self.known.push(self.contexts.rows.len());
@@ -222,31 +229,48 @@ impl Local {
         Ok(())
     }
 
-    /// Trains on the windows of the walk, one after the other. Copies the rows of the contexts just before they are wanted,
+    /// Trains on the groups of the walk, one after the other. Copies the rows of the contexts just before they are wanted,
     /// so that the next come near while there is work on the last.
     fn train(&mut self, plan: &Plan, rate: f32, contexts: &Rows<'_>, walk: usize, task: &Task) -> Result<()> {
         let width = contexts.width();
         (self.loss, self.pairs) = (0.0, 0);
-        let per_position = self.targets.len() / self.radii.len().max(1);
-        let mut done = 0;
-        for (i, &radius) in self.radii.iter().enumerate() {
-            self.contexts.fill(contexts, walk, self.known[i]);
-            let targets = self.targets[i * per_position..][..per_position].chunks_exact(1 + plan.negative);
-            self.near.clear();
-            self.near.extend(&self.inputs[i.saturating_sub(radius)..i]);
-            self.near.extend(&self.inputs[i + 1..self.inputs.len().min(i + radius + 1)]);
-            for (inputs, targets) in self.near.chunks(plan.share).zip(targets) {
-                let group = Group { inputs, targets };
-                done += inputs.len() * targets.len() * width * LANES;
+        let (mut number, mut done, length) = (0, 0, self.radii.len());
+        for first in (0..length).step_by(SPAN) {
+            self.stretch.clear();
+            for i in first..length.min(first + SPAN) {
+                let (near, target) = (around(i, self.radii[i], length), self.targets[i]);
+                room(&mut self.stretch, near.len(), "the pairs of a walk")?;
+                self.stretch.extend(self.inputs[near.start..i].iter().map(|&input| [input, target]));
+                self.stretch.extend(self.inputs[i + 1..near.end].iter().map(|&input| [input, target]));
+            }
+            let groups = self.stretch.len().div_ceil(plan.share);
+            for g in 0..groups {
+                self.contexts.fill(contexts, walk, self.known[number]);
+                let [inputs, targets] = &mut self.group;
+                inputs.clear();
+                targets.clear();
+                for &[input, target] in self.stretch[g..].iter().step_by(groups) {
+                    inputs.push(input);
+                    targets.push(target);
+                }
+                let negatives = &self.negatives[number * plan.negative..][..plan.negative];
+                let group = Group { inputs, targets, negatives };
+                done += inputs.len() * (1 + plan.negative) * width * LANES;
                 if done >= POLL {
                     task.check()?; // a walk may have millions of nodes
                     done = 0;
                 }
                 let (vectors, contexts) = (&mut self.vectors.data, &mut self.contexts.data);
                 self.loss += f64::from(step(&group, rate, width, vectors, contexts, &mut self.scratch));
-                self.pairs += inputs.len() as u64;
+                self.pairs += group.inputs.len() as u64;
+                number += 1;
             }
         }
         Ok(())
     }
+}
+
+/// The positions of a window, the one in the middle among them.
+fn around(i: usize, radius: usize, length: usize) -> Range<usize> {
+    i.saturating_sub(radius)..length.min(i.saturating_add(radius).saturating_add(1))
 }

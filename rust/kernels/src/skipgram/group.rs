@@ -1,9 +1,9 @@
-//! One gradient step for a group of inputs that share their target and its negatives: three small matrix products on
-//! rows that lie in the cache.
+//! One gradient step for a group of pairs that share their negatives: small matrix products on rows that lie in the cache,
+//! and a product of two rows for each pair, its input and its target.
 //!
 //! Six rows of the contexts are held side by side, sixteen or thirty-two numbers of each in turn, so that one load of an
 //! input serves six products and the sums stay in registers. All gradients are taken before anything moves: from the
-//! contexts themselves, which move last, and from the inputs as they were kept.
+//! negatives themselves, which move last, and from inputs and targets as they were kept.
 
 use super::math::logistic;
 use crate::simd::{LANES, Lanes, dispatched};
@@ -11,27 +11,30 @@ use crate::simd::{LANES, Lanes, dispatched};
 /// Rows of the contexts side by side.
 const ABREAST: usize = 6;
 
-/// Inputs of a group, at most.
-pub(super) const MOST_INPUTS: usize = 32;
+/// Pairs of a group, at most.
+pub(super) const MOST_PAIRS: usize = 32;
 
 /// What six rows gain, of up to twice sixteen numbers.
 type Gains = [[[f32; LANES]; 2]; ABREAST];
 
 /// A group by its slots.
 pub(super) struct Group<'g> {
+    /// Of each pair, the node around.
     pub inputs: &'g [u32],
-    /// The target, then the negatives. One that is the target itself moves nothing.
+    /// Of each pair, the node in the middle.
     pub targets: &'g [u32],
+    /// Of all pairs. One that is the target of a pair moves nothing there.
+    pub negatives: &'g [u32],
 }
 
 /// Buffers of one thread.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// The inputs as they were, one after the other.
+    /// Of each pair, the input as it was, then the target as it was.
     kept: Vec<[f32; LANES]>,
     /// What some numbers of each row of the contexts gain, by six rows.
     gains: Vec<Gains>,
-    /// By six rows, input and row: the score; then the rate times the derivative of its loss.
+    /// By six rows, pair and row: the score; then the rate times the derivative of its loss.
     pulls: Vec<[f32; LANES]>,
     /// The same: the rate, its negative, or 0.
     signs: Vec<[f32; LANES]>,
@@ -74,15 +77,15 @@ fn step_run<L: Lanes, const W: usize>(
     scratch: &mut Scratch,
 ) -> f32 {
     let width = if W > 0 { W } else { width };
-    let Group { inputs, targets } = *group;
+    let Group { inputs, targets, negatives } = *group;
     let Scratch { kept, gains, pulls, signs } = scratch;
-    let (blocks, per_block) = (targets.len().div_ceil(ABREAST), inputs.len() * ABREAST);
+    let (blocks, per_block) = ((1 + negatives.len()).div_ceil(ABREAST), inputs.len() * ABREAST);
     let chunks = (blocks * per_block).div_ceil(LANES);
     if gains.len() < blocks {
         gains.resize(blocks, [[[0.0; LANES]; 2]; ABREAST]);
     }
-    if kept.len() < inputs.len() * width {
-        kept.resize(inputs.len() * width, [0.0; LANES]);
+    if kept.len() < 2 * inputs.len() * width {
+        kept.resize(2 * inputs.len() * width, [0.0; LANES]);
     }
     if pulls.len() < chunks {
         pulls.resize(chunks, [0.0; LANES]);
@@ -93,39 +96,41 @@ fn step_run<L: Lanes, const W: usize>(
         (pulls[chunks - 1], signs[chunks - 1]) = ([0.0; LANES], [0.0; LANES]);
     }
     for place in 0..inputs.len() {
-        kept[place * width..][..width].copy_from_slice(&vectors[inputs[place] as usize * width..][..width]);
+        let (x, y) = kept[2 * place * width..][..2 * width].split_at_mut(width);
+        let (from_x, from_y) = (inputs[place] as usize * width, targets[place] as usize * width);
+        let (from_x, from_y) = (&vectors[from_x..][..width], &contexts[from_y..][..width]);
+        for axis in 0..width {
+            lanes.store(lanes.load(&from_x[axis]), &mut x[axis]);
+            lanes.store(lanes.load(&from_y[axis]), &mut y[axis]);
+        }
     }
-    let kept = &kept[..inputs.len() * width];
+    let kept = &kept[..2 * inputs.len() * width];
 
-    // Scores; the target's with the other sign, so that every loss is ln(1 + e^score).
+    // Scores; the targets' with the other sign, so that every loss is ln(1 + e^score).
     for block in 0..blocks {
-        let at = rows_of(targets, block, width);
-        let (mut y, mut sign): ([&[[f32; LANES]]; ABREAST], _) = ([&[]; ABREAST], [0.0; ABREAST]);
+        let at = rows_of(group, block, width);
+        let (mut y, mut pushes): ([&[[f32; LANES]]; ABREAST], _) = ([&[]; ABREAST], [0.0; ABREAST]);
         for abreast in 0..ABREAST {
             y[abreast] = &contexts[at[abreast]..][..width];
-            sign[abreast] = if at[abreast] == targets[0] as usize * width { 0.0 } else { -rate };
-        }
-        if block == 0 {
-            sign[0] = rate;
+            pushes[abreast] = if block * ABREAST + abreast <= negatives.len() { -rate } else { 0.0 };
         }
         let first = block * per_block;
         let scores = pulls.as_flattened_mut()[first..first + per_block].as_chunks_mut::<ABREAST>().0;
         let signs = signs.as_flattened_mut()[first..first + per_block].as_chunks_mut::<ABREAST>().0;
-        let mut place = 0;
-        if L::MANY_REGISTERS {
-            while place + 2 <= inputs.len() {
-                let of_two = products::<L, 2>(lanes, &kept[place * width..][..2 * width], y, width);
-                (scores[place], scores[place + 1]) = (of_two[0], of_two[1]);
-                place += 2;
-            }
-        }
-        while place < inputs.len() {
-            scores[place] = products::<L, 1>(lanes, &kept[place * width..][..width], y, width)[0];
-            place += 1;
+        if block == 0 {
+            scores_of::<L, true>(lanes, kept, y, width, scores);
+        } else {
+            scores_of::<L, false>(lanes, kept, y, width, scores);
         }
         for place in 0..inputs.len() {
+            let (own, mut sign) = (targets[place] as usize * width, [0.0; ABREAST]);
+            for abreast in 0..ABREAST {
+                let counts = u32::from(at[abreast] != own).wrapping_neg(); // all bits or none: no branch
+                sign[abreast] = f32::from_bits(pushes[abreast].to_bits() & counts);
+            }
             if block == 0 {
                 scores[place][0] = -scores[place][0];
+                sign[0] = rate;
             }
             signs[place] = sign;
         }
@@ -160,31 +165,67 @@ fn step_run<L: Lanes, const W: usize>(
     lanes.sum(lanes.load(&loss))
 }
 
-/// Where six rows begin. What is no negative stands for the target, and its sign is 0.
+/// Where six rows begin: of the first block, the second to the sixth are negatives, and the first is another for each pair.
+/// What is no negative stands for the target of the first pair, and its sign is 0.
 #[inline(always)]
-fn rows_of(targets: &[u32], block: usize, width: usize) -> [usize; ABREAST] {
-    let mut at = [0; ABREAST];
+fn rows_of(group: &Group<'_>, block: usize, width: usize) -> [usize; ABREAST] {
+    let mut at = [group.targets[0] as usize * width; ABREAST];
     for abreast in 0..ABREAST {
         let place = block * ABREAST + abreast;
-        at[abreast] = targets[if place < targets.len() { place } else { 0 }] as usize * width;
+        if place > 0 && place <= group.negatives.len() {
+            at[abreast] = group.negatives[place - 1] as usize * width;
+        }
     }
     at
 }
 
-/// The scalar products of `N` rows, one after the other, with six.
+/// The scalar products of the inputs of all pairs with six rows, the first of which is their target, where `OWN`.
 #[inline(always)]
-fn products<L: Lanes, const N: usize>(
+fn scores_of<L: Lanes, const OWN: bool>(
     lanes: L,
-    x: &[[f32; LANES]],
+    kept: &[[f32; LANES]],
+    y: [&[[f32; LANES]]; ABREAST],
+    width: usize,
+    scores: &mut [[f32; ABREAST]],
+) {
+    let mut place = 0;
+    if L::MANY_REGISTERS {
+        while place + 2 <= scores.len() {
+            let of_two = products::<L, 2, OWN>(lanes, &kept[2 * place * width..][..4 * width], y, width);
+            (scores[place], scores[place + 1]) = (of_two[0], of_two[1]);
+            place += 2;
+        }
+    }
+    while place < scores.len() {
+        scores[place] = products::<L, 1, OWN>(lanes, &kept[2 * place * width..][..2 * width], y, width)[0];
+        place += 1;
+    }
+}
+
+/// The same for `N` pairs.
+#[inline(always)]
+fn products<L: Lanes, const N: usize, const OWN: bool>(
+    lanes: L,
+    kept: &[[f32; LANES]],
     y: [&[[f32; LANES]]; ABREAST],
     width: usize,
 ) -> [[f32; ABREAST]; N] {
     let mut sums = [[lanes.splat(0.0); ABREAST]; N];
+    let mut first: [&[[f32; LANES]]; N] = [y[0]; N];
+    if OWN {
+        for n in 0..N {
+            first[n] = &kept[(2 * n + 1) * width..][..width];
+        }
+    }
     for axis in 0..width {
-        for abreast in 0..ABREAST {
+        for n in 0..N {
+            let x = lanes.load(&kept[2 * n * width + axis]);
+            sums[n][0] = lanes.fused(x, lanes.load(&first[n][axis]), sums[n][0]);
+        }
+        for abreast in 1..ABREAST {
             let y = lanes.load(&y[abreast][axis]);
             for n in 0..N {
-                sums[n][abreast] = lanes.fused(lanes.load(&x[n * width + axis]), y, sums[n][abreast]);
+                sums[n][abreast] = lanes.fused(lanes.load(&kept[2 * n * width + axis]), y, sums[n][abreast]);
             }
         }
     }
@@ -209,48 +250,79 @@ fn step_axes<L: Lanes, const A: usize>(
     contexts: &mut [[f32; LANES]],
     gains: &mut [Gains],
 ) {
-    let Group { inputs, targets } = *group;
-    let zero = lanes.splat(0.0);
-    for block in 0..gains.len() {
-        let pulls = &pulls[block * inputs.len()..][..inputs.len()];
-        let (at, mut y, mut sums) = (rows_of(targets, block, width), [[zero; A]; ABREAST], [[zero; A]; ABREAST]);
-        for abreast in 0..ABREAST {
-            for a in 0..A {
-                y[abreast][a] = lanes.load(&contexts[at[abreast] + axis + a]);
-            }
-        }
-        for place in 0..inputs.len() {
-            let before = &kept[place * width + axis..][..A];
-            // An input that is there twice gains twice.
-            let x = &mut vectors[inputs[place] as usize * width + axis..][..A];
-            let (mut old, mut new) = ([zero; A], [zero; A]);
-            for a in 0..A {
-                (old[a], new[a]) = (lanes.load(&before[a]), lanes.load(&x[a]));
-            }
-            for abreast in 0..ABREAST {
-                let pull = lanes.splat(pulls[place][abreast]);
-                for a in 0..A {
-                    sums[abreast][a] = lanes.fused(pull, old[a], sums[abreast][a]);
-                    new[a] = lanes.fused(pull, y[abreast][a], new[a]);
-                }
-            }
-            for a in 0..A {
-                lanes.store(new[a], &mut x[a]);
-            }
-        }
-        for abreast in 0..ABREAST {
-            for a in 0..A {
-                lanes.store(sums[abreast][a], &mut gains[block][abreast][a]);
-            }
-        }
+    let per_block = group.inputs.len();
+    for block in (1..gains.len()).rev() {
+        let (pulls, gains) = (&pulls[block * per_block..][..per_block], &mut gains[block]);
+        step_block::<L, A, false>(lanes, group, block, axis, width, pulls, kept, vectors, contexts, gains);
     }
+    // The last, since it moves targets, which the others may read as negatives.
+    let (pulls, of_first) = (&pulls[..per_block], &mut gains[0]);
+    step_block::<L, A, true>(lanes, group, 0, axis, width, pulls, kept, vectors, contexts, of_first);
     for block in 0..gains.len() {
-        let at = rows_of(targets, block, width);
+        let at = rows_of(group, block, width);
         for abreast in 0..ABREAST {
             for a in 0..A {
                 let y = &mut contexts[at[abreast] + axis + a];
                 lanes.store(lanes.add(lanes.load(y), lanes.load(&gains[block][abreast][a])), y);
             }
+        }
+    }
+}
+
+/// The same for the inputs, as far as six rows pull and push them, and for their targets, where `OWN`; what the six gain
+/// is kept for later.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn step_block<L: Lanes, const A: usize, const OWN: bool>(
+    lanes: L,
+    group: &Group<'_>,
+    block: usize,
+    axis: usize,
+    width: usize,
+    pulls: &[[f32; ABREAST]],
+    kept: &[[f32; LANES]],
+    vectors: &mut [[f32; LANES]],
+    contexts: &mut [[f32; LANES]],
+    gains: &mut Gains,
+) {
+    let Group { inputs, targets, .. } = *group;
+    let (zero, first) = (lanes.splat(0.0), usize::from(OWN));
+    let (at, mut y, mut sums) = (rows_of(group, block, width), [[zero; A]; ABREAST], [[zero; A]; ABREAST]);
+    for abreast in first..ABREAST {
+        for a in 0..A {
+            y[abreast][a] = lanes.load(&contexts[at[abreast] + axis + a]);
+        }
+    }
+    for place in 0..inputs.len() {
+        let before = &kept[2 * place * width + axis..][..width + A];
+        // An input that is there twice gains twice, as does a target.
+        let x = &mut vectors[inputs[place] as usize * width + axis..][..A];
+        let (mut old, mut new) = ([zero; A], [zero; A]);
+        for a in 0..A {
+            (old[a], new[a]) = (lanes.load(&before[a]), lanes.load(&x[a]));
+        }
+        if OWN {
+            let target = &mut contexts[targets[place] as usize * width + axis..][..A];
+            let pull = lanes.splat(pulls[place][0]);
+            for a in 0..A {
+                new[a] = lanes.fused(pull, lanes.load(&before[width + a]), new[a]);
+                lanes.store(lanes.fused(pull, old[a], lanes.load(&target[a])), &mut target[a]);
+            }
+        }
+        for abreast in first..ABREAST {
+            let pull = lanes.splat(pulls[place][abreast]);
+            for a in 0..A {
+                sums[abreast][a] = lanes.fused(pull, old[a], sums[abreast][a]);
+                new[a] = lanes.fused(pull, y[abreast][a], new[a]);
+            }
+        }
+        for a in 0..A {
+            lanes.store(new[a], &mut x[a]);
+        }
+    }
+    for abreast in 0..ABREAST {
+        for a in 0..A {
+            lanes.store(sums[abreast][a], &mut gains[abreast][a]);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Skip-gram with negative sampling.
 //!
-//! The nodes of a window share the window's target and negatives, so that a step is three small matrix products instead
-//! of many vector products (HogBatch, Ji et al. 2016). A few walks at a time train beside each other, each on copies of
-//! the rows it uses, which are few because its windows take their negatives in turn from a small pool; then the tables
-//! take up what each copy has gained, in the order of the walks. That is the same for any number of threads, and a row
-//! that many walks want costs no lock.
+//! Pairs from all over a stretch of a walk share their negatives, so that most of a step is small matrix products instead
+//! of many vector products (as in HogBatch, Ji et al. 2016, where it is the pairs of a window, at a loss of quality). A few
+//! walks at a time train beside each other, each on copies of the rows it uses, which are few because its groups take their
+//! negatives from a small pool; then the tables take up what each copy has gained, in the order of the walks. That is the
+//! same for any number of threads, and a row that many walks want costs no lock.
 //!
 //! O(pairs · negatives · dimensions) time. Memory: two tables, and the copies of two batches.
 
@@ -49,6 +49,6 @@ pub struct Plan {
     pub visits: u64,
     /// Negatives that a stretch of a walk draws, at most; its groups take them in turn.
     pub pool: usize,
-    /// Inputs that share negatives, at most: fewer where one node has more than one in eight times as many of all visits.
+    /// Pairs that share negatives, at most: fewer where one node has more than one in eight times as many of all visits.
     pub share: usize,
 }

@@ -4,7 +4,7 @@ use super::Plan;
 use super::batch::{Batch, Epoch, MOST_WALKS, Stretch, Tables};
 use super::corpus::{Corpus, counts, each_fetch};
 use super::draws::{Noise, Order, initial, stream, training_key};
-use super::group::MOST_INPUTS;
+use super::group::MOST_PAIRS;
 use crate::parallel::{filled, zeros};
 use crate::simd::LANES;
 use crate::{Error, Result, Task};
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 /// Times the loss of vectors that know nothing, or of the first batch: no descent gets there.
 const ABSURD: f64 = 10.0;
 
-/// One node may have one visit in so many times the inputs of a group; where it has more, groups are smaller.
+/// One node may have one visit in so many times the pairs of a group; where it has more, groups are smaller.
 const UNCROWDED: u64 = 8;
 
 /// What training gives: tables of `n_nodes` rows, and the mean loss of a pair by epoch.
@@ -100,8 +100,8 @@ fn check(corpus: &impl Corpus, n_nodes: usize, plan: &Plan) -> Result<()> {
     if plan.batch > MOST_WALKS {
         return Err(Error::Invalid(format!("batch={}: at most {MOST_WALKS} walks train together.", plan.batch)));
     }
-    if plan.share > MOST_INPUTS {
-        return Err(Error::Invalid(format!("share={}: at most {MOST_INPUTS} inputs share negatives.", plan.share)));
+    if plan.share > MOST_PAIRS {
+        return Err(Error::Invalid(format!("share={}: at most {MOST_PAIRS} pairs share negatives.", plan.share)));
     }
     if !(plan.min_learning_rate as f32 > 0.0
         && plan.min_learning_rate <= plan.learning_rate
