@@ -243,7 +243,8 @@ def groups(corpus: Corpus, row: int, epoch: int) -> Iterator[Group]:
 
 def nodes_of(corpus: Corpus, row: int) -> Indices:
     """Return the nodes of a walk, without what follows its end."""
-    return corpus.walks[row][corpus.walks[row] >= 0]
+    walk: Indices = corpus.walks[row]
+    return walk[walk >= 0]
 
 
 def radii(corpus: Corpus, row: int, epoch: int) -> Indices:
