@@ -3,7 +3,7 @@
 //!
 //! Six rows of the contexts are held side by side, sixteen or thirty-two numbers of each in turn, so that one load of an
 //! input serves six products and the sums stay in registers. All gradients are taken before anything moves: from the
-//! negatives themselves, which move last, and from inputs and targets as they were kept.
+//! negatives themselves, which move last, and from inputs and targets as they were.
 
 use super::math::logistic;
 use crate::simd::{LANES, Lanes, dispatched};
@@ -16,6 +16,9 @@ pub(super) const MOST_PAIRS: usize = 32;
 
 /// What six rows gain, of up to twice sixteen numbers.
 type Gains = [[[f32; LANES]; 2]; ABREAST];
+
+/// Up to twice sixteen numbers of an input and of a target.
+type Pair = [[[f32; LANES]; 2]; 2];
 
 /// A group by its slots.
 pub(super) struct Group<'g> {
@@ -30,8 +33,8 @@ pub(super) struct Group<'g> {
 /// Buffers of one thread.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// Of each pair, the input as it was, then the target as it was.
-    kept: Vec<[f32; LANES]>,
+    /// Of each pair, some numbers of the input and of the target, as they were.
+    kept: Vec<Pair>,
     /// What some numbers of each row of the contexts gain, by six rows.
     gains: Vec<Gains>,
     /// By six rows, pair and row: the score; then the rate times the derivative of its loss.
@@ -84,8 +87,8 @@ fn step_run<L: Lanes, const W: usize>(
     if gains.len() < blocks {
         gains.resize(blocks, [[[0.0; LANES]; 2]; ABREAST]);
     }
-    if kept.len() < 2 * inputs.len() * width {
-        kept.resize(2 * inputs.len() * width, [0.0; LANES]);
+    if kept.len() < inputs.len() {
+        kept.resize(inputs.len(), [[[0.0; LANES]; 2]; 2]);
     }
     if pulls.len() < chunks {
         pulls.resize(chunks, [0.0; LANES]);
@@ -95,17 +98,6 @@ fn step_run<L: Lanes, const W: usize>(
     if chunks > 0 {
         (pulls[chunks - 1], signs[chunks - 1]) = ([0.0; LANES], [0.0; LANES]);
     }
-    for place in 0..inputs.len() {
-        let (x, y) = kept[2 * place * width..][..2 * width].split_at_mut(width);
-        let (from_x, from_y) = (inputs[place] as usize * width, targets[place] as usize * width);
-        let (from_x, from_y) = (&vectors[from_x..][..width], &contexts[from_y..][..width]);
-        for axis in 0..width {
-            lanes.store(lanes.load(&from_x[axis]), &mut x[axis]);
-            lanes.store(lanes.load(&from_y[axis]), &mut y[axis]);
-        }
-    }
-    let kept = &kept[..2 * inputs.len() * width];
-
     // Scores; the targets' with the other sign, so that every loss is ln(1 + e^score).
     for block in 0..blocks {
         let at = rows_of(group, block, width);
@@ -118,9 +110,9 @@ fn step_run<L: Lanes, const W: usize>(
         let scores = pulls.as_flattened_mut()[first..first + per_block].as_chunks_mut::<ABREAST>().0;
         let signs = signs.as_flattened_mut()[first..first + per_block].as_chunks_mut::<ABREAST>().0;
         if block == 0 {
-            scores_of::<L, true>(lanes, kept, y, width, scores);
+            scores_of::<L, true>(lanes, group, vectors, contexts, y, width, scores);
         } else {
-            scores_of::<L, false>(lanes, kept, y, width, scores);
+            scores_of::<L, false>(lanes, group, vectors, contexts, y, width, scores);
         }
         for place in 0..inputs.len() {
             let (own, mut sign) = (targets[place] as usize * width, [0.0; ABREAST]);
@@ -151,16 +143,10 @@ fn step_run<L: Lanes, const W: usize>(
     }
     let pulls = pulls.as_flattened().as_chunks::<ABREAST>().0;
 
-    let mut axis = 0;
-    if L::MANY_REGISTERS {
-        while axis + 2 <= width {
-            step_axes::<L, 2>(lanes, group, axis, width, pulls, kept, vectors, contexts, gains);
-            axis += 2;
-        }
-    }
-    while axis < width {
-        step_axes::<L, 1>(lanes, group, axis, width, pulls, kept, vectors, contexts, gains);
-        axis += 1;
+    if blocks == 1 && distinct(inputs) && distinct(targets) {
+        step_all::<L, false>(lanes, group, width, pulls, kept, vectors, contexts, gains);
+    } else {
+        step_all::<L, true>(lanes, group, width, pulls, kept, vectors, contexts, gains);
     }
     lanes.sum(lanes.load(&loss))
 }
@@ -179,11 +165,25 @@ fn rows_of(group: &Group<'_>, block: usize, width: usize) -> [usize; ABREAST] {
     at
 }
 
+/// Whether no slot is there twice.
+#[inline(always)]
+fn distinct(slots: &[u32]) -> bool {
+    let mut found = true;
+    for (place, slot) in slots.iter().enumerate() {
+        for before in &slots[..place] {
+            found &= before != slot;
+        }
+    }
+    found
+}
+
 /// The scalar products of the inputs of all pairs with six rows, the first of which is their target, where `OWN`.
 #[inline(always)]
 fn scores_of<L: Lanes, const OWN: bool>(
     lanes: L,
-    kept: &[[f32; LANES]],
+    group: &Group<'_>,
+    vectors: &[[f32; LANES]],
+    contexts: &[[f32; LANES]],
     y: [&[[f32; LANES]]; ABREAST],
     width: usize,
     scores: &mut [[f32; ABREAST]],
@@ -191,13 +191,13 @@ fn scores_of<L: Lanes, const OWN: bool>(
     let mut place = 0;
     if L::MANY_REGISTERS {
         while place + 2 <= scores.len() {
-            let of_two = products::<L, 2, OWN>(lanes, &kept[2 * place * width..][..4 * width], y, width);
+            let of_two = products::<L, 2, OWN>(lanes, group, place, vectors, contexts, y, width);
             (scores[place], scores[place + 1]) = (of_two[0], of_two[1]);
             place += 2;
         }
     }
     while place < scores.len() {
-        scores[place] = products::<L, 1, OWN>(lanes, &kept[2 * place * width..][..2 * width], y, width)[0];
+        scores[place] = products::<L, 1, OWN>(lanes, group, place, vectors, contexts, y, width)[0];
         place += 1;
     }
 }
@@ -206,26 +206,29 @@ fn scores_of<L: Lanes, const OWN: bool>(
 #[inline(always)]
 fn products<L: Lanes, const N: usize, const OWN: bool>(
     lanes: L,
-    kept: &[[f32; LANES]],
+    group: &Group<'_>,
+    place: usize,
+    vectors: &[[f32; LANES]],
+    contexts: &[[f32; LANES]],
     y: [&[[f32; LANES]]; ABREAST],
     width: usize,
 ) -> [[f32; ABREAST]; N] {
     let mut sums = [[lanes.splat(0.0); ABREAST]; N];
-    let mut first: [&[[f32; LANES]]; N] = [y[0]; N];
-    if OWN {
-        for n in 0..N {
-            first[n] = &kept[(2 * n + 1) * width..][..width];
+    let (mut x, mut first): ([&[[f32; LANES]]; N], _) = ([&[]; N], [y[0]; N]);
+    for n in 0..N {
+        x[n] = &vectors[group.inputs[place + n] as usize * width..][..width];
+        if OWN {
+            first[n] = &contexts[group.targets[place + n] as usize * width..][..width];
         }
     }
     for axis in 0..width {
         for n in 0..N {
-            let x = lanes.load(&kept[2 * n * width + axis]);
-            sums[n][0] = lanes.fused(x, lanes.load(&first[n][axis]), sums[n][0]);
+            sums[n][0] = lanes.fused(lanes.load(&x[n][axis]), lanes.load(&first[n][axis]), sums[n][0]);
         }
         for abreast in 1..ABREAST {
             let y = lanes.load(&y[abreast][axis]);
             for n in 0..N {
-                sums[n][abreast] = lanes.fused(lanes.load(&kept[2 * n * width + axis]), y, sums[n][abreast]);
+                sums[n][abreast] = lanes.fused(lanes.load(&x[n][axis]), y, sums[n][abreast]);
             }
         }
     }
@@ -236,28 +239,63 @@ fn products<L: Lanes, const N: usize, const OWN: bool>(
     out
 }
 
+/// Moves all rows of a group; inputs and targets as they were are kept, where one may have moved before it is read again.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn step_all<L: Lanes, const KEPT: bool>(
+    lanes: L,
+    group: &Group<'_>,
+    width: usize,
+    pulls: &[[f32; ABREAST]],
+    kept: &mut [Pair],
+    vectors: &mut [[f32; LANES]],
+    contexts: &mut [[f32; LANES]],
+    gains: &mut [Gains],
+) {
+    let mut axis = 0;
+    if L::MANY_REGISTERS {
+        while axis + 2 <= width {
+            step_axes::<L, 2, KEPT>(lanes, group, axis, width, pulls, kept, vectors, contexts, gains);
+            axis += 2;
+        }
+    }
+    while axis < width {
+        step_axes::<L, 1, KEPT>(lanes, group, axis, width, pulls, kept, vectors, contexts, gains);
+        axis += 1;
+    }
+}
+
 /// Moves `A` times sixteen numbers of all rows of a group. They depend on no others, once the pulls are known.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-fn step_axes<L: Lanes, const A: usize>(
+fn step_axes<L: Lanes, const A: usize, const KEPT: bool>(
     lanes: L,
     group: &Group<'_>,
     axis: usize,
     width: usize,
     pulls: &[[f32; ABREAST]],
-    kept: &[[f32; LANES]],
+    kept: &mut [Pair],
     vectors: &mut [[f32; LANES]],
     contexts: &mut [[f32; LANES]],
     gains: &mut [Gains],
 ) {
     let per_block = group.inputs.len();
+    if KEPT {
+        for place in 0..per_block {
+            let (x, y) = (group.inputs[place] as usize * width, group.targets[place] as usize * width);
+            for a in 0..A {
+                lanes.store(lanes.load(&vectors[x + axis + a]), &mut kept[place][0][a]);
+                lanes.store(lanes.load(&contexts[y + axis + a]), &mut kept[place][1][a]);
+            }
+        }
+    }
     for block in (1..gains.len()).rev() {
         let (pulls, gains) = (&pulls[block * per_block..][..per_block], &mut gains[block]);
-        step_block::<L, A, false>(lanes, group, block, axis, width, pulls, kept, vectors, contexts, gains);
+        step_block::<L, A, false, KEPT>(lanes, group, block, axis, width, pulls, kept, vectors, contexts, gains);
     }
     // The last, since it moves targets, which the others may read as negatives.
     let (pulls, of_first) = (&pulls[..per_block], &mut gains[0]);
-    step_block::<L, A, true>(lanes, group, 0, axis, width, pulls, kept, vectors, contexts, of_first);
+    step_block::<L, A, true, KEPT>(lanes, group, 0, axis, width, pulls, kept, vectors, contexts, of_first);
     for block in 0..gains.len() {
         let at = rows_of(group, block, width);
         for abreast in 0..ABREAST {
@@ -273,14 +311,14 @@ fn step_axes<L: Lanes, const A: usize>(
 /// is kept for later.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-fn step_block<L: Lanes, const A: usize, const OWN: bool>(
+fn step_block<L: Lanes, const A: usize, const OWN: bool, const KEPT: bool>(
     lanes: L,
     group: &Group<'_>,
     block: usize,
     axis: usize,
     width: usize,
     pulls: &[[f32; ABREAST]],
-    kept: &[[f32; LANES]],
+    kept: &[Pair],
     vectors: &mut [[f32; LANES]],
     contexts: &mut [[f32; LANES]],
     gains: &mut Gains,
@@ -294,19 +332,20 @@ fn step_block<L: Lanes, const A: usize, const OWN: bool>(
         }
     }
     for place in 0..inputs.len() {
-        let before = &kept[2 * place * width + axis..][..width + A];
         // An input that is there twice gains twice, as does a target.
         let x = &mut vectors[inputs[place] as usize * width + axis..][..A];
         let (mut old, mut new) = ([zero; A], [zero; A]);
         for a in 0..A {
-            (old[a], new[a]) = (lanes.load(&before[a]), lanes.load(&x[a]));
+            new[a] = lanes.load(&x[a]);
+            old[a] = if KEPT { lanes.load(&kept[place][0][a]) } else { new[a] };
         }
         if OWN {
             let target = &mut contexts[targets[place] as usize * width + axis..][..A];
             let pull = lanes.splat(pulls[place][0]);
             for a in 0..A {
-                new[a] = lanes.fused(pull, lanes.load(&before[width + a]), new[a]);
-                lanes.store(lanes.fused(pull, old[a], lanes.load(&target[a])), &mut target[a]);
+                let now = lanes.load(&target[a]);
+                new[a] = lanes.fused(pull, if KEPT { lanes.load(&kept[place][1][a]) } else { now }, new[a]);
+                lanes.store(lanes.fused(pull, old[a], now), &mut target[a]);
             }
         }
         for abreast in first..ABREAST {
