@@ -373,6 +373,9 @@ def test_adam():
         "learning_rate=-1: must be a number from 0": lambda: nn.Adam({"a": layer}, -1),
         re.escape("betas[1]=1.0: must be a number from 0 to below 1."): lambda: nn.Adam({}, betas=(0.9, 1.0)),
         "layers is of type list": lambda: nn.Adam([layer]),
+        re.escape("layers['a'] is of type int: a layer is needed"): lambda: nn.Adam({"a": 3}),
+        re.escape("betas=(0.9,): must be two numbers"): lambda: nn.Adam({"a": layer}, betas=(0.9,)),
+        re.escape("betas=0.9: must be two numbers"): lambda: nn.Adam({"a": layer}, betas=0.9),
     }
     for message, call in says.items():
         with pytest.raises(ValueError, match=message):

@@ -264,6 +264,13 @@ def numbers_below(value: Any, name: str, n: int, *, unless: NDArray[np.bool_] | 
     return array
 
 
+def two(value: Any, name: str) -> tuple[Any, Any]:
+    """Return a pair of whatever there is."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise ValueError(f"{name}={value!r}: must be two numbers.")
+    return value[0], value[1]
+
+
 def fields(given: Any, wanted: Mapping[str, Any], what: str) -> None:
     """Compare the names of a mapping with those that are wanted."""
     if not isinstance(given, Mapping):

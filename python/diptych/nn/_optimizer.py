@@ -28,6 +28,13 @@ class Adam:
         Gradients of all layers together are scaled down to this Euclidean norm where theirs is larger; None
         leaves them as they are.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range, or `betas` are not two.
+    TypeError
+        If `layers` is no mapping of layers, or a number is none. (The error is a ValueError as well.)
+
     Notes
     -----
     Formulas and defaults are those of ``torch.optim.Adam``. Weights are replaced, not written to: arrays of
@@ -62,9 +69,12 @@ class Adam:
             raise DtypeError(
                 f"layers is of type {type(layers).__name__}: a dict of layers by name is needed."
             )
+        for name, layer in layers.items():
+            if not isinstance(layer, Layer):
+                raise DtypeError(f"layers[{name!r}] is of type {type(layer).__name__}: a layer is needed.")
         self.layers = dict(layers)
         self.learning_rate = _check.number(learning_rate, "learning_rate")
-        first, second = betas
+        first, second = _check.two(betas, "betas")
         self.betas = _check.number(first, "betas[0]", 0, 1), _check.number(second, "betas[1]", 0, 1)
         self.epsilon = _check.number(epsilon, "epsilon")
         self.clip_norm = None if clip_norm is None else _check.number(clip_norm, "clip_norm")
