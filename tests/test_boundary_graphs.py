@@ -111,6 +111,14 @@ def test_walks_hold_nodes_and_then_nothing():
         train([[0.0, 1.0]], n_nodes=5)
 
 
+def test_masked_walks_are_refused():
+    masked = np.ma.masked_array([[0, 1, 2]], mask=[[False, False, True]])
+    for call in (window_pairs, lambda walks: train(walks, n_nodes=3, dimensions=2)):
+        with pytest.raises(ValueError, match="walks has masked entries"):
+            call(masked)
+    assert len(window_pairs(np.ma.masked_array([[0, 1, 2]], mask=False), window=1)[0]) == 4
+
+
 def test_the_kernel_refuses_walks_that_leave_the_tables():
     how = (4, 2, 1, 0.75, True, 1, 0.1, 0.01, 7, (8, 16, 32, 100))
     for walks in ([[0, 3]], [[0, -2]], [[-1, 0]]):

@@ -145,6 +145,8 @@ def test_integer_names_are_an_integer_array():
         (["a", "b", "a"], r"node_names\[0\] and node_names\[2\] are both 'a'"),
         ([1, 2, 2], r"node_names\[1\] and node_names\[2\] are both 2"),
         (["a", "b"], "2 entries.*3 nodes"),
+        (["a", None, "b"], r"node_names\[1\]=None names no node"),
+        (["a", "b", float("nan")], r"node_names\[2\]=nan names no node"),
         ([["a"], ["b"], ["c"]], "names are"),
     ],
 )
@@ -239,6 +241,8 @@ def test_an_edge_index_holds_rows_and_a_column_of_edges_names():
         Graph.from_edges(index, node_names=range(7))
     with pytest.raises(ValueError, match=r"edges\[1, 2\]=-1"):
         Graph.from_edges(np.array([[0, 1, 2], [1, 2, -1]]))
+    with pytest.raises(ValueError, match=r"index 2147483646, and there are 3 edges.*edges\.T"):
+        Graph.from_edges(np.array([[0, 1, 2], [1, 2, 2**31 - 2]]))  # 8 bytes each would be 16 GiB of names
     with pytest.raises(ValueError, match=r"index 4294967296.*edges\.T"):
         Graph.from_edges(np.array([[0, 1, 2], [1, 2, 2**32]]))
     assert Graph.from_edges(np.array([[0, 2**32], [1, 2], [2, 2]])).node_names.tolist() == [0, 1, 2, 2**32]

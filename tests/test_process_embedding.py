@@ -87,6 +87,25 @@ print(growth(lambda: model.fit(graph)), graph.adjacency.nnz)
 
 
 @on_linux
+@pytest.mark.parametrize(("length", "dimensions"), [(1000, 128), (80, 1024)])
+def test_what_long_walks_and_wide_rows_learn_on_stays_within_the_64_mib(length, dimensions):
+    """Eight walks learn at once, on copies of most rows of a table. Two sets of copies would be too many."""
+    n = 20_000
+    out = alone(
+        PRELUDE
+        + GROWTH
+        + f"""
+corpus = rng.integers(0, {n}, size=(48, {length}), dtype=np.int32)
+fit()
+print(growth(lambda: skipgram.train(corpus, n_nodes={n}, dimensions={dimensions}, rng=0, n_jobs=2)))
+"""
+    )
+    grown, tables = int(out), 2 * n * dimensions * 4
+    assert grown <= tables + 64 * n + (64 << 20), f"{(grown - tables) / 2**20:.0f} MiB beside the tables"
+    assert grown > tables, "the two tables themselves were not seen: the measurement is wrong"
+
+
+@on_linux
 def test_walks_are_not_kept():
     """All walks together take 305 MiB, the bound without them is 78 MiB: they are walked and counted."""
     out = alone(

@@ -9,6 +9,7 @@ import time
 
 import mutants_attention
 import mutants_clustering
+import mutants_groups
 import mutants_metapath
 import mutants_queries
 import mutants_recurrent
@@ -27,6 +28,7 @@ MUTANTS = [
     *mutants_queries.MUTANTS,
     *mutants_walks.MUTANTS,
     *mutants_skipgram.MUTANTS,
+    *mutants_groups.MUTANTS,
     *mutants_metapath.MUTANTS,
     *mutants_recurrent.MUTANTS,
     *mutants_recurrent_back.MUTANTS,
@@ -35,6 +37,7 @@ MUTANTS = [
 WALKERS = [mutants_walks.Table, mutants_walks.Draws, mutants_walks.Walker]
 FAMILIES = (
     mutants_skipgram,
+    mutants_groups,
     mutants_metapath,
     mutants_recurrent,
     mutants_recurrent_back,

@@ -150,6 +150,8 @@ def _table_of_integers(values: Any) -> NDArray[Any]:
         array = np.zeros((0, 1), dtype=np.int32) if _is_empty_list(values) else np.asarray(values)
     except ValueError as error:
         raise ValueError(f"walks differ in length, pad them with -1: {error}") from None
+    if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
+        raise ValueError("walks has masked entries: walks.filled(-1) ends each walk at the first.")
     if array.dtype.kind not in "iu":
         raise DtypeError(f"walks has dtype {array.dtype}: integers, the numbers of nodes, are needed.")
     if array.ndim != 2 or array.shape[1] == 0:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from diptych import reference, testing
+from diptych import kernels, reference, testing
 from diptych.kernels import _training
 
 KARATE = Path(__file__).parents[1] / "oracles" / "karate.json"
@@ -53,6 +53,25 @@ def test_scores_tend_to_shifted_pointwise_mutual_information(panel, karate):
     limit = np.log(pairs[seen] / ((of_v - pairs) * K * P)[seen])
     assert np.abs(scores - limit).mean() < 0.1
     assert 0.98 < np.polyfit(limit, scores, 1)[0] < 1.05
+
+
+def test_scores_tend_to_it_where_pairs_learn_together():
+    # As above, on a graph without hubs: eight walks at a time, ten pairs. Only the kernel is quick enough.
+    offsets = np.array([1, 2, 5, 12, 31])
+    u = np.arange(120)
+    v = (u[:, None] + offsets) % 120
+    half = csr_array((np.ones(v.size), (u.repeat(5), v.ravel())), shape=(120, 120))
+    walks = reference.walks.random_walks(half + half.T, walk_length=80, walks_per_node=20, rng=0)
+    visits = np.bincount(walks.ravel(), minlength=120)
+    assert reference.skipgram.at_once(len(walks), visits) == (_training.BATCH, _training.SHARE)
+    centers, inputs = kernels.skipgram.window_pairs(walks, window=2, shrink=False)
+    pairs = np.zeros((120, 120))
+    np.add.at(pairs, (inputs, centers), 1)
+    options = {"n_nodes": 120, "dimensions": 128, "window": 2, "negative": 1, "shrink": False, "rng": 0}
+    model = kernels.skipgram.train(walks, epochs=200, learning_rate=0.05, **options)
+    seen, P = pairs > 0, kernels.skipgram.noise_distribution(visits)
+    limit = np.log(pairs[seen] / (pairs.sum(1, keepdims=True) * P)[seen])
+    assert np.corrcoef((model.vectors @ model.contexts.T)[seen], limit)[0, 1] > 0.99
 
 
 def test_pair_by_pair_is_a_step_against_the_gradients(panel, monkeypatch):

@@ -72,8 +72,9 @@ class DeepWalk(WalkEmbedding):
     :mod:`diptych.kernels`, bit for bit, for every `n_jobs`. Walks are not kept: memory at the peak is two
     tables of n · dimensions float32, `dimensions` rounded up to a multiple of 16, results included, plus 64
     bytes per node, 64 MiB, and what :func:`~diptych.kernels.walks.random_walks` makes of the edges: 4 bytes
-    each, where weights differ within a row 12, beside the graph, which must not change meanwhile. The
-    reference keeps all walks. Time is O(epochs · n · walks_per_node · walk_length · window · negative ·
+    each, where weights differ within a row 12, beside the graph, which must not change meanwhile. Walks of
+    more than 1,000 nodes, or more dimensions than 128 in walks of hundreds, take more than the 64 MiB:
+    :func:`~diptych.kernels.skipgram.train` says how much. The reference keeps all walks. Time is O(epochs · n · walks_per_node · walk_length · window · negative ·
     dimensions).
 
     A node without edges keeps the small random vector that training begins with.
@@ -195,8 +196,9 @@ class Node2Vec(WalkEmbedding):
     :mod:`diptych.kernels`, bit for bit, for every `n_jobs`. Walks are not kept: memory at the peak is two
     tables of n · dimensions float32, `dimensions` rounded up to a multiple of 16, results included, plus 64
     bytes per node, 64 MiB, and what :func:`~diptych.kernels.walks.random_walks` makes of the edges: 4 bytes
-    each, where weights differ within a row 12, beside the graph, which must not change meanwhile. The
-    reference keeps all walks. Time is O(epochs · n · walks_per_node · walk_length · window · negative ·
+    each, where weights differ within a row 12, beside the graph, which must not change meanwhile. Walks of
+    more than 1,000 nodes, or more dimensions than 128 in walks of hundreds, take more than the 64 MiB:
+    :func:`~diptych.kernels.skipgram.train` says how much. The reference keeps all walks. Time is O(epochs · n · walks_per_node · walk_length · window · negative ·
     dimensions).
 
     A node without edges keeps the small random vector that training begins with.

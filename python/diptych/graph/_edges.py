@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diptych import _validate
-from diptych._validate import DtypeError
+from diptych._validate import DtypeError, is_missing
 from diptych.graph._alike import did_you_mean
 
 Codes: TypeAlias = NDArray[np.int64]
 
 MOST_NODES = 2**31 - 1  # walks hold nodes in 32 bits, signed
+FEW_NODES = 2**24  # that many may be without an edge; of more, most have some, or the numbers are no indices
 _SOURCES = ("source", "src", "from", "fromnodeid", "node1")
 _TARGETS = ("target", "dst", "to", "tonodeid", "node2")
 WEIGHTS = ("weight", "weights")
@@ -58,7 +59,7 @@ class Nodes:
             raise DtypeError(
                 f"{rows.where()}: {name!r} cannot name a node; names are hashable, as strings and numbers."
             ) from None
-        if _validate.is_missing(name) or name == "":  # how tables say that a cell is empty
+        if is_missing(name) or name == "":  # how tables say that a cell is empty
             raise ValueError(f"{rows.where()}: {name!r} names no node; drop the edge or fill in the name.")
         if self.known is not None:
             raise ValueError(f"{rows.where()}: {self.unknown(name)}")
@@ -99,6 +100,10 @@ def index_names(names: NDArray[Any], title: str = "node_names") -> dict[Any, int
             f"{title}[{row}] and {title}[{number[listed[row]]}] are both {listed[row]!r}: each node has a "
             "name of its own."
         )
+    if names.dtype == object:
+        for name, row in number.items():
+            if is_missing(name):
+                raise ValueError(f"{title}[{row}]={name!r} names no node; fill in the name.")
     return number
 
 
@@ -279,6 +284,11 @@ def _from_index(sources: Codes, targets: Codes, known: NDArray[Any] | None) -> E
         raise ValueError(
             f"edges has the index {most}: at most {MOST_NODES} nodes can be held; if the numbers are names "
             "and no indices, pass edges.T, of shape (E, 2)."
+        )
+    if known is None and most >= max(FEW_NODES, 1000 * len(sources)):
+        raise ValueError(
+            f"edges has the index {most}, and there are {len(sources)} edges: nearly all nodes would have none. If "
+            "the numbers are names and no indices, pass edges.T, of shape (E, 2); else an adjacency matrix."
         )
     names = np.arange(most + 1) if known is None else known
     return Edges(names, sources, targets, np.ones(len(sources)))

@@ -24,9 +24,8 @@ With SHARE = BATCH = 1 and no end of POOL it is what :func:`train` does. Otherwi
 
   the pairs of a group come from all over a stretch of SPAN positions of a walk: of its pairs in their order,
   every n-th, where n groups are needed. Neighbours in a walk are alike, and what pushes a negative should not
-  be: with the pairs of one window as a group, vectors are worse (the benches measure quality). There
-  are fewer in a group where the most visited node has more than one in UNCROWDED · SHARE of all visits, lest
-  its row take too many steps at once;
+  be. There are fewer in a group where the most visited node has more than one in UNCROWDED · SHARE of all
+  visits, lest its row take too many steps at once;
 
 - a walk draws POOL negatives (K, if those are more) for every stretch, and its groups take K after K of them,
   from the first again after the last;

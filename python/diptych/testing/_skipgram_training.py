@@ -185,17 +185,52 @@ def all_pairs_of_the_windows_are_learnt(subject: Subject, case: Case) -> None:
             dV[context] += g * C[center]
             dC[center] += g * V[context]
     model, rate = _train(subject, case), case["learning_rate"]
-    for name, start, got, expected in (
-        ("vectors", V, model.vectors, dV),
-        ("contexts", C, model.contexts, dC),
-    ):
-        change = (got - start) / rate
-        wrong = ~np.isclose(change, expected, rtol=0.05, atol=0.05 + 0.02 * np.abs(expected).max())
-        if wrong.any():
-            place = tuple(int(i) for i in np.argwhere(wrong)[0])
-            raise LawBroken(
-                f"{name}{list(place)} changed by {change[place]:.4g} × rate, expected {expected[place]:.4g}"
-            )
+    _expect_change("vectors", (model.vectors - V) / rate, dV)
+    _expect_change("contexts", (model.contexts - C) / rate, dC)
+
+
+def _alike(random: Random) -> Iterator[Case]:
+    """Walks in which nodes come twice, and no node has so many visits that pairs may not learn together.
+
+    The last node comes three times, the others twice: it is all negatives.
+    """
+    n, length, rate = 121, 11, 2.0**-16
+    while True:
+        nodes = sorted(2 * [*range(n)]) + [n - 1]
+        walks = [nodes[at : at + length] for at in range(0, len(nodes), length)]
+        for walk in walks:
+            random.shuffle(walk)
+            walk += [-1] * (length - len(walk))
+        usual = {"window": random.randint(2, 5), "negative": random.randint(1, 2), "exponent": _ONE_NODE}
+        yield _case(random, walks, n, **usual, learning_rate=rate, min_learning_rate=rate)
+
+
+@TRAIN.law(_alike, needs=("initial", "shrink", "exponent"), shrinks=False)
+def every_pair_pulls_and_pushes(subject: Subject, case: Case) -> None:
+    """With one node as all negatives: rate times the sum over all pairs, however many learn together."""
+    V, C = (table.astype(np.float64) for table in case["initial"])
+    dV, dC, u, K = np.zeros_like(V), np.zeros_like(C), case["n_nodes"] - 1, case["negative"]
+    radii = [case["window"]] * case["walks"].shape[1]
+    for walk in case["walks"]:
+        for center, context in definition.pairs(walk, radii):
+            g = 1 - definition.sigma(float(V[context] @ C[center]))
+            push = K * definition.sigma(float(V[context] @ C[u])) if center != u else 0.0
+            dV[context] += g * C[center] - push * C[u]
+            dC[center] += g * V[context]
+            dC[u] -= push * V[context]
+    model, rate = _train(subject, case), case["learning_rate"]
+    _expect_change("vectors", (model.vectors - V) / rate, dV)
+    _expect_change("contexts", (model.contexts - C)[:u] / rate, dC[:u])
+    _expect_change("contexts of the negative", (model.contexts - C)[u:] / rate, dC[u:])
+
+
+def _expect_change(name: str, change: Any, expected: Any) -> None:
+    wrong = ~np.isclose(change, expected, rtol=0.05, atol=0.05 + 0.02 * np.abs(expected).max())
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise LawBroken(
+            f"{name}{list(place)} changed by {change[place]:.4g} × rate, expected {expected[place]:.4g}"
+        )
 
 
 # What is drawn ------------------------------------------------------------------------------------
@@ -246,6 +281,24 @@ def negatives_follow_the_noise(subject: Subject, case: Case) -> None:
             raise LawBroken(
                 f"node {u} was drawn {drawn[u]:.0f} times in {tries}, expected {tries * shares[u]:.0f}"
             )
+
+
+def _one_walk(random: Random) -> Iterator[Case]:
+    for _ in range(3):
+        walk = random.sample(range(80), 80)
+        yield _counting(random, 80, [walk], "contexts", window=2, negative=1, exponent=0.0)
+
+
+@TRAIN.law(_one_walk, needs=("initial", "shrink", "exponent", "rng"), shrinks=False)
+def negatives_are_drawn_anew_along_a_walk(subject: Subject, case: Case) -> None:
+    """A walk of 80 nodes does not push the same few away all the time."""
+    gained = _train(subject, case).contexts[:, 0] / (case["learning_rate"] / 2)
+    pulled, radii = np.zeros(80), [case["window"]] * 80
+    for center, _ in definition.pairs(case["walks"][0], radii):
+        pulled[center] += 1
+    pushed = int((pulled - gained > 0.5).sum())
+    if pushed < 10:
+        raise LawBroken(f"negatives were {pushed} nodes of 80, all drawn as likely")
 
 
 # What must hold anyway ----------------------------------------------------------------------------

@@ -91,6 +91,10 @@ impl Batch {
         following: Stretch<'_>,
         task: &Task,
     ) -> Result<()> {
+        for (local, of_last) in self.locals.iter_mut().zip(&mut next.locals) {
+            local.vectors.succeed(&mut of_last.vectors);
+            local.contexts.succeed(&mut of_last.contexts);
+        }
         let width = tables.width;
         let vectors = Rows::new(&mut tables.vectors, &self.vector_users, width);
         let contexts = Rows::new(&mut tables.contexts, &self.context_users, width);

@@ -68,6 +68,11 @@ impl Copies {
         place
     }
 
+    /// Takes the memory of copies that nobody needs any more.
+    pub fn succeed(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.data, &mut other.data);
+    }
+
     /// Begins to copy rows that have so many times sixteen numbers.
     ///
     /// # Errors

@@ -1,12 +1,12 @@
 //! Skip-gram with negative sampling.
 //!
 //! Pairs from all over a stretch of a walk share their negatives, so that most of a step is small matrix products instead
-//! of many vector products (as in HogBatch, Ji et al. 2016, where it is the pairs of a window, at a loss of quality). A few
-//! walks at a time train beside each other, each on copies of the rows it uses, which are few because its groups take their
-//! negatives from a small pool; then the tables take up what each copy has gained, in the order of the walks. That is the
-//! same for any number of threads, and a row that many walks want costs no lock.
+//! of many vector products (as in HogBatch, Ji et al. 2016, where it is the pairs of a window). A few walks at a time train
+//! beside each other, each on copies of the rows it uses, which are few because its groups take their negatives from a
+//! small pool; then the tables take up what each copy has gained, in the order of the walks. That is the same for any
+//! number of threads, and a row that many walks want costs no lock.
 //!
-//! O(pairs · negatives · dimensions) time. Memory: two tables, and the copies of two batches.
+//! O(pairs · negatives · dimensions) time. Memory: two tables, the copies of a batch, and what two batches draw.
 
 mod batch;
 mod copies;
