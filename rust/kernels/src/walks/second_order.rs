@@ -3,8 +3,8 @@
 //!
 //! A throw needs the candidate, a miss, and then perhaps whether the edge u → x exists, a search in the [`Tree`] of rows.
 //! Each walk of the ring makes one throw per round; all searches of a round go down their levels together. A throw low
-//! enough counts whatever the bias, and then nothing is searched. Walks need not keep step: one that ends makes room for
-//! the next.
+//! enough counts whatever the bias, and then nothing is searched. Walks need not keep step: one that ends, or has come to
+//! a dead end, makes room for the next.
 //!
 //! Whether a throw counts, and whether it needs a search, is a coin toss that no processor foretells: so both are values
 //! that are computed with, not branches.
@@ -207,13 +207,16 @@ fn walk_on<P: Proposal, W: Weights>(
         for i in (0..ring.len()).rev() {
             let (walker, next) = (&mut ring[i], next[i]);
             let counts = next != REJECTED;
-            out[walker.row + walker.t] = if next == abyss { -1 } else { next as i32 }; // written over where it does not count
+            out[walker.row + walker.t] = next as i32; // written over where it does not count
             (walker.u, walker.v) = if counts { (walker.v, next) } else { (walker.u, walker.v) };
             walker.k = if counts { 0 } else { walker.k + 1 };
             walker.t += usize::from(counts);
             prefetch(rows, walker.v as usize);
             weights.prefetch(walker.v);
-            if walker.t == length {
+            if (walker.t == length) | (next == abyss) {
+                if next == abyss {
+                    out[walker.row + walker.t - 1..walker.row + length].fill(-1);
+                }
                 match coming.next() {
                     Some(fresh) => {
                         out[fresh.row] = fresh.v as i32;
