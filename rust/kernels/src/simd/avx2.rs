@@ -139,6 +139,20 @@ impl Lanes for Avx2Lanes {
             std::mem::transmute::<(__m256i, __m256i), [u32; 16]>((below, beyond))
         }
     }
+
+    #[inline(always)]
+    fn not_above(self, all: &[u32; 16], x: u32) -> u16 {
+        // SAFETY: see above; sixteen u32 are 64 bytes too.
+        let (low, high) = unsafe {
+            let x = _mm256_set1_epi32(x as i32);
+            let half = |half: usize| {
+                let a = _mm256_loadu_si256(all.as_ptr().add(8 * half).cast());
+                _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_max_epu32(a, x), x)))
+            };
+            (half(0), half(1))
+        };
+        (low | high << 8) as u16
+    }
 }
 
 /// # Safety

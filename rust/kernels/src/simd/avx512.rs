@@ -118,6 +118,12 @@ impl Lanes for Avx512Lanes {
             std::mem::transmute::<__m512i, [u32; 16]>(below)
         }
     }
+
+    #[inline(always)]
+    fn not_above(self, all: &[u32; 16], x: u32) -> u16 {
+        // SAFETY: see above; sixteen u32 are 64 bytes too.
+        unsafe { _mm512_cmple_epu32_mask(_mm512_loadu_si512(all.as_ptr().cast()), _mm512_set1_epi32(x as i32)) }
+    }
 }
 
 /// # Safety

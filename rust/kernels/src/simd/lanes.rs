@@ -39,6 +39,8 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn not_gt(self, a: Self::V, b: Self::V) -> u16;
     /// For each of sixteen integers, how many of `all` are below it.
     fn below(self, few: &[i32; 16], all: &[i32]) -> [u32; 16];
+    /// One bit for each of sixteen integers: it is not above x.
+    fn not_above(self, all: &[u32; 16], x: u32) -> u16;
 }
 
 /// Plain arrays.
@@ -121,6 +123,11 @@ impl Lanes for PortableLanes {
     fn below(self, few: &[i32; 16], all: &[i32]) -> [u32; 16] {
         few.map(|x| all.iter().fold(0u32, |below, &other| below.wrapping_add(u32::from(other < x))))
     }
+
+    #[inline(always)]
+    fn not_above(self, all: &[u32; 16], x: u32) -> u16 {
+        (0..16).fold(0, |mask, i| mask | u16::from(all[i] <= x) << i)
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +147,8 @@ mod tests {
         let all: Vec<i32> = (0..37).map(|i| (i * 23 % 37 - 18) * 1000).chain([i32::MIN, i32::MAX, 0]).collect();
         let few: [i32; 16] = std::array::from_fn(|i| all[i + 22]);
         out.extend(lanes.below(&few, &all));
+        let all = std::array::from_fn(|i| [7, 1 << 31, u32::MAX, 0, 8][i % 5]);
+        out.extend([0, 7, 8, 1 << 31, u32::MAX].map(|x| u32::from(lanes.not_above(&all, x))));
         for v in
             [lanes.add(x, y), lanes.sub(x, y), lanes.abs(x), lanes.max(x, y), lanes.mul_add(x, lanes.splat(2.0), y)]
         {

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::parallel::{advise_large_pages, reserve};
-use crate::simd::prefetch;
+use crate::simd::{Lanes, prefetch};
 
 /// Numbers in a line: what is compared at once.
 pub(super) const LINE: usize = 16;
@@ -118,7 +118,7 @@ impl<'a> Tree<'a> {
 
     /// From the coarse pivots to the line of fine ones.
     #[inline(always)]
-    pub(super) fn descend(self, search: &mut Search) {
+    pub(super) fn descend(self, lanes: impl Lanes, search: &mut Search) {
         let (start, end) = (up(search.start), up(search.end));
         let (mut from, to) = (up(start), up(end));
         let first = from;
@@ -130,32 +130,31 @@ impl<'a> Tree<'a> {
             len -= half;
         }
         let keys = self.coarse[from as usize..].first_chunk().expect("there is a line of padding");
-        let below = from + count(keys, 0, len, search.node);
+        let below = from + count(lanes, keys, 0, len, search.node);
         search.line = if below == first { start / LINE as u32 } else { below - 1 };
         prefetch(self.fine, search.line as usize);
     }
 
     /// From the fine pivots to the line of neighbours.
     #[inline(always)]
-    pub(super) fn descend_further(self, search: &mut Search) {
+    pub(super) fn descend_further(self, lanes: impl Lanes, search: &mut Search) {
         let (start, end) = (up(search.start), up(search.end));
         let base = search.line * LINE as u32;
         let from = start.saturating_sub(base);
-        let below = count(&self.fine[search.line as usize], from, end - base, search.node);
+        let below = count(lanes, &self.fine[search.line as usize], from, end - base, search.node);
         search.line = if below == 0 { search.start / LINE as u32 } else { base + from + below - 1 };
         prefetch(self.leaves, search.line as usize);
     }
 
     /// The edge that leads to the node sought.
     #[inline(always)]
-    pub(super) fn found(self, search: &Search) -> Option<u32> {
+    pub(super) fn found(self, lanes: impl Lanes, search: &Search) -> Option<u32> {
         let base = search.line * LINE as u32;
-        let (from, to) = (search.start.saturating_sub(base) as i32, (search.end - base).min(LINE as u32) as i32);
-        let mut place = 0;
-        for (i, &key) in (0..).zip(&self.leaves[search.line as usize]) {
-            place |= if (key == search.node) & (i >= from) & (i < to) { i + 1 } else { 0 };
-        }
-        (place > 0).then(|| base + place as u32 - 1)
+        let (from, to) = (search.start.saturating_sub(base), search.end - base);
+        let keys = &self.leaves[search.line as usize];
+        let below = count(lanes, keys, from, to, search.node);
+        let last = from.wrapping_add(below).wrapping_sub(1) % LINE as u32; // of those not above, if there are any
+        ((below > 0) & (keys[last as usize] == search.node)).then_some(base | last)
     }
 }
 
@@ -166,18 +165,15 @@ fn up(place: u32) -> u32 {
 
 /// How many of the keys `from..to` are not above a node.
 #[inline(always)]
-fn count(keys: &[u32; LINE], from: u32, to: u32, node: u32) -> u32 {
-    let (from, to, node) = (from as i32, to.min(LINE as u32) as i32, node as i32); // nodes have 31 bits
-    let mut count = 0;
-    for (i, &key) in (0_i32..).zip(keys) {
-        count += i32::from((key as i32 <= node) & (i >= from) & (i < to));
-    }
-    count as u32
+fn count(lanes: impl Lanes, keys: &[u32; LINE], from: u32, to: u32, node: u32) -> u32 {
+    let not_above = u32::from(lanes.not_above(keys, node)) & ((1 << to.min(LINE as u32)) - 1);
+    (not_above >> from).trailing_ones() // they ascend
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::PortableLanes;
     use proptest::prelude::*;
 
     /// The edge to each node of `0..n_nodes`, found in a row that follows `before` edges and precedes one.
@@ -190,9 +186,9 @@ mod tests {
         let tree = Tree::new(&neighbours, &pivots);
         let find = |node| {
             let mut search = Search::new(node, before as u32, row.len() as u32);
-            tree.descend(&mut search);
-            tree.descend_further(&mut search);
-            tree.found(&search)
+            tree.descend(PortableLanes, &mut search);
+            tree.descend_further(PortableLanes, &mut search);
+            tree.found(PortableLanes, &search)
         };
         (0..n_nodes).map(find).collect()
     }

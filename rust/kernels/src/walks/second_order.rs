@@ -180,7 +180,7 @@ dispatched! {
 
 #[inline(always)]
 fn walk_on<P: Proposal, W: Weights>(
-    _: impl Lanes,
+    lanes: impl Lanes,
     steps: Steps<'_, P, W>,
     starts: impl Iterator<Item = Start>,
     length: usize,
@@ -203,7 +203,7 @@ fn walk_on<P: Proposal, W: Weights>(
     let mut running = Vec::new();
     let mut next = [REJECTED; RING];
     while !ring.is_empty() {
-        steps.round(&ring, &mut next, &mut running);
+        steps.round(lanes, &ring, &mut next, &mut running);
         for i in (0..ring.len()).rev() {
             let (walker, next) = (&mut ring[i], next[i]);
             let counts = next != REJECTED;
@@ -234,7 +234,7 @@ fn walk_on<P: Proposal, W: Weights>(
 impl<P: Proposal, W: Weights> Steps<'_, P, W> {
     /// One throw for each walk: the node it takes to, or [`REJECTED`]. `running` is room for sums.
     #[inline(always)]
-    fn round(&self, ring: &[Walker], next: &mut [u32; RING], running: &mut Vec<f64>) {
+    fn round(&self, lanes: impl Lanes, ring: &[Walker], next: &mut [u32; RING], running: &mut Vec<f64>) {
         let mut throws = [Throw::Scan; RING];
         let throws = &mut throws[..ring.len()];
         for (walker, throw) in ring.iter().zip(throws.iter_mut()).rev() {
@@ -268,13 +268,13 @@ impl<P: Proposal, W: Weights> Steps<'_, P, W> {
         }
         let searches = &mut searches[..n_searches];
         for (_, search) in searches.iter_mut() {
-            self.tree.descend(search);
+            self.tree.descend(lanes, search);
         }
         for (_, search) in searches.iter_mut() {
-            self.tree.descend_further(search);
+            self.tree.descend_further(lanes, search);
         }
         for (i, search) in searches {
-            let found = self.tree.found(search);
+            let found = self.tree.found(lanes, search);
             let weight = |edge: u32| self.weights.of_edge(ring[*i].v, edge as usize);
             let counts = match throws[*i] {
                 Throw::Outlier { place } => found.is_some_and(|edge| place < weight(edge)),
