@@ -218,12 +218,12 @@ def random_walks(
     Time is O(n + edges) for preparation, and O(1) per step; in the second order O(log degree) expected for
     each candidate, of which there are at most ``max(1, 1/q) / min(1, 1/p, 1/q)`` expected in a row long
     enough, and never more than the degree. Memory at the peak is the result, plus 8 bytes per node, 4 per
-    edge, and where weights differ within a row 8 per edge; in the second order 4 per 15 edges more, and where
-    weights differ 16 per node. Besides, while a graph is read in which some weights differ, or some row is
-    unsorted or repeats itself, 8 per edge unless weights differ, and 28 per edge of the longest row for each
-    thread; for a graph whose rows are unsorted, repeat themselves or hold zeros, in the second order, 8 more
-    per edge where weights differ; and a copy of index arrays and weights that are not int32 or int64 and
-    float64.
+    edge, and where weights differ within a row 8 per edge; in the second order 4 per 15 edges more, 1 per
+    edge up to 32 MiB, and where weights differ 16 per node. Besides, while a graph is read in which some
+    weights differ, or some row is unsorted or repeats itself, 8 per edge unless weights differ, and 28 per
+    edge of the longest row for each thread; for a graph whose rows are unsorted, repeat themselves or hold
+    zeros, in the second order, 8 more per edge where weights differ; and a copy of index arrays and weights
+    that are not int32 or int64 and float64.
 
     References
     ----------

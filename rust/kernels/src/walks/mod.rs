@@ -6,18 +6,20 @@
 //!
 //! A node is eight bytes (where its row starts, its degree), an edge is four (the neighbour), and eight more where
 //! weights differ within some row (the slot of an alias table). A dead end leads to the abyss, a node past the last that
-//! leads to itself, so that steps need not ask. Second order has an index of the edges besides, 4 bytes per 15, and looks
-//! weights up in the caller's matrix, or in a copy where that is out of order. What is read at random lies in large pages
-//! where the system grants them.
+//! leads to itself, so that steps need not ask. Second order has two indices of the edges besides, one of a byte each but 32
+//! MiB at most, one of 4 bytes per 15, and looks weights up in the caller's matrix, or in a copy where that is out of order.
+//! What is read at random lies in large pages where the system grants them.
 //!
 //! Not the best for a handful of long walks: one walk alone runs at the speed of the memory's latency.
 
 mod alias;
+mod filter;
 mod first_order;
 mod graph;
 mod lines;
 mod second_order;
 mod slots;
+mod weights;
 
 pub use alias::{alias_table, sample_alias};
 
@@ -26,12 +28,14 @@ use crate::parallel::{Task, reserve, zeros};
 use crate::rng::Stream;
 use crate::simd::prefetch;
 use crate::{Error, Result};
+use filter::Filter;
 use graph::Graph;
 use lines::{Pivots, Tree};
 use rayon::prelude::*;
-use second_order::{Bias, Steps, Stored, Unit, Weights};
+use second_order::{Bias, Steps};
 use slots::{Slots, Split, Whole};
 use std::borrow::Cow;
+use weights::{Stored, Unit, Weights};
 
 /// Walks that a thread moves together.
 const RING: usize = 64;
@@ -62,7 +66,7 @@ pub struct Walks<'a> {
     n_walks: u64,
     graph: Graph,
     weighted: Option<Weighted<'a>>,
-    second_order: Option<(Bias, Pivots)>,
+    second_order: Option<(Bias, Pivots, Filter)>,
 }
 
 /// What is kept besides where weights differ within some row.
@@ -76,7 +80,7 @@ struct Weighted<'a> {
 /// The weights themselves.
 #[derive(Debug)]
 struct Lasting<'a> {
-    /// See [`second_order::sums`].
+    /// See [`weights::sums`].
     sums: Vec<[f64; 2]>,
     /// By edge: the caller's, or a copy.
     weights: Cow<'a, [f64]>,
@@ -116,7 +120,7 @@ impl<'a> Walks<'a> {
                 let stored = match bias {
                     None => None,
                     Some(_) => {
-                        Some(Lasting { sums: second_order::sums(&graph, &weights)?, weights: lasting(csr, &weights)? })
+                        Some(Lasting { sums: weights::sums(&graph, &weights)?, weights: lasting(csr, &weights)? })
                     }
                 };
                 Some(Weighted { slots: Slots::new(&mut graph, weights, bias.is_some(), task)?, stored })
@@ -124,7 +128,7 @@ impl<'a> Walks<'a> {
         };
         let second_order = match bias {
             None => None,
-            Some(bias) => Some((bias, Pivots::new(graph.lines())?)),
+            Some(bias) => Some((bias, Pivots::new(graph.lines())?, Filter::new(&graph, task)?)),
         };
         Ok(Self { plan, n_walks, graph, weighted, second_order })
     }
@@ -171,9 +175,10 @@ impl<'a> Walks<'a> {
     ) -> Result<()> {
         let (graph, length) = (&self.graph, self.walk_length());
         match (&self.second_order, weights) {
-            (Some((bias, pivots)), Some(weights)) => {
+            (Some((bias, pivots, filter)), Some(weights)) => {
                 let tree = Tree::new(graph.lines(), pivots);
-                second_order::walk(Steps { graph, edges, tree, weights, bias: *bias }, starts, length, out, task)
+                let steps = Steps { graph, edges, filter, tree, weights, bias: *bias };
+                second_order::walk(steps, starts, length, out, task)
             }
             _ => first_order::walk(graph, edges, starts, length, out, task),
         }
