@@ -5,35 +5,24 @@ use super::activation::{gates, tanh};
 use super::tile::{ACROSS, Four};
 use crate::simd::numbers::{Float, Numbers};
 
-/// What an LSTM makes of its pre-activations and its cell state.
-#[derive(Clone, Copy)]
-pub(super) struct Updated<V> {
-    /// i, f, g, o
-    pub gates: Four<V>,
-    pub c: V,
-    pub h: V,
-}
-
-/// c' = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c') of several rows. The second waits for the first, but not for that of another row.
+/// What an LSTM makes of several rows: i, f, g and o in place of the pre-activations, c' = f ⊙ c + i ⊙ g in place of c; returns
+/// h = o ⊙ tanh(c'). The second waits for the first, but not for that of another row.
 #[inline(always)]
 pub(super) fn lstm<T: Float, L: Numbers<T>, const M: usize>(
     lanes: L,
-    pre: [Four<L::V>; M],
-    c: [L::V; M],
-) -> [Updated<L::V>; M] {
-    let mut new = [Updated { gates: [c[0]; ACROSS], c: c[0], h: c[0] }; M];
-    let mut after = c;
+    pre: &mut [Four<L::V>; M],
+    c: &mut [L::V; M],
+) -> [L::V; M] {
     for m in 0..M {
-        let [i, f, g, o] = gates(lanes, pre[m]);
-        after[m] = lanes.fused(f, c[m], lanes.mul(i, g));
-        new[m].gates = [i, f, g, o];
+        pre[m] = gates(lanes, pre[m]);
+        let [i, f, g, _] = pre[m];
+        c[m] = lanes.fused(f, c[m], lanes.mul(i, g));
     }
-    let squashed = tanh(lanes, after);
+    let mut h = tanh(lanes, *c);
     for m in 0..M {
-        new[m].c = after[m];
-        new[m].h = lanes.mul(new[m].gates[3], squashed[m]);
+        h[m] = lanes.mul(pre[m][3], h[m]);
     }
-    new
+    h
 }
 
 /// h = φ(pre)

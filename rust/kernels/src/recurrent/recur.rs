@@ -141,27 +141,32 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
             }
         }
     }
-    let acc = accumulate(lanes, h, hh, hidden, acc);
+    let mut acc = accumulate(lanes, h, hh, hidden, acc);
     let slot = on.offsets[at.step] + first;
     for u in 0..U {
         match cell.kind {
             Kind::Lstm => {
                 let unit = (panel + u) * n;
+                let (memory, next) = (&mut on.c[..], &mut on.next[..]);
+                let y = &mut on.y[slot..slot + M];
                 let mut c = [lanes.splat(T::ZERO); M];
                 for m in 0..M {
-                    c[m] = lanes.load(&on.c[(first + m) * own + unit..]);
+                    c[m] = lanes.load(&memory[(first + m) * own + unit..]);
                 }
-                let new = lstm(lanes, acc[u], c);
+                let new = lstm(lanes, &mut acc[u], &mut c);
                 for m in 0..M {
                     let row = (first + m) * own;
-                    lanes.store(new[m].c, &mut on.c[row + unit..]);
-                    lanes.store(new[m].h, &mut on.next[row + unit..]);
-                    lanes.store_new(new[m].h, &mut on.y[slot + m][unit..]);
-                    if at.keep {
+                    lanes.store(c[m], &mut memory[row + unit..]);
+                    lanes.store(new[m], &mut next[row + unit..]);
+                    lanes.store_new(new[m], &mut y[m][unit..]);
+                }
+                if at.keep {
+                    let (gates, cells) = (&mut on.gates[slot * ACROSS..], &mut on.cells[slot..slot + M]);
+                    for m in 0..M {
                         for v in 0..ACROSS {
-                            lanes.store_new(new[m].gates[v], &mut on.gates[(slot + m) * ACROSS + v][unit..]);
+                            lanes.store_new(acc[u][m][v], &mut gates[m * ACROSS + v][unit..]);
                         }
-                        lanes.store_new(new[m].c, &mut on.cells[slot + m][unit..]);
+                        lanes.store_new(c[m], &mut cells[m][unit..]);
                     }
                 }
             }

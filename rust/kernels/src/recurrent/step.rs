@@ -53,9 +53,10 @@ fn step_run<L: Both, T: Float>(
                     Kind::Lstm => {
                         let at = row + panel * n;
                         let to = at..end.min(at + n);
-                        let [new] = lstm(lanes, [acc[0][m]], [lanes.load_part(&c[to.clone()])]);
-                        lanes.store_part(new.h, &mut to_h[to.clone()]);
-                        lanes.store_part(new.c, &mut to_c[to]);
+                        let mut memory = [lanes.load_part(&c[to.clone()])];
+                        let [state] = lstm(lanes, &mut [acc[0][m]], &mut memory);
+                        lanes.store_part(state, &mut to_h[to.clone()]);
+                        lanes.store_part(memory[0], &mut to_c[to]);
                     }
                     Kind::Rnn(nonlinearity) => {
                         let new = rnn(lanes, nonlinearity, acc[0][m]);

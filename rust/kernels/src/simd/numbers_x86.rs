@@ -4,6 +4,20 @@ use super::numbers::{Float, Numbers};
 use super::{Avx2Lanes, Avx512Lanes};
 use std::arch::x86_64::*;
 
+/// All bits of the first lanes.
+#[inline(always)]
+unsafe fn first_256(lanes: usize) -> __m256i {
+    // SAFETY: the caller's.
+    unsafe { _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)) }
+}
+
+/// All bits of the first lanes.
+#[inline(always)]
+unsafe fn first_256_double(lanes: usize) -> __m256i {
+    // SAFETY: the caller's.
+    unsafe { _mm256_cmpgt_epi64(_mm256_set1_epi64x(lanes as i64), _mm256_setr_epi64x(0, 1, 2, 3)) }
+}
+
 /// Four numbers each of the rows 0 and 4.
 #[inline(always)]
 unsafe fn fours_256(at: *const f32, width: usize) -> __m256 {
@@ -40,7 +54,8 @@ macro_rules! numbers {
         |$a:ident, $b:ident, $then:ident, $otherwise:ident| $if_less:expr,
         |$whole:ident, $one:ident| $power:expr,
         |$early:ident, $late:ident, $step:ident| $exchange:expr,
-        |$at:ident, $width:ident| $columns:expr $(,)?
+        |$at:ident, $width:ident| $columns:expr,
+        |$from:ident, $to:ident, $all:ident, $len:ident| $load_first:expr, $store_first:expr $(,)?
     ) => {
         impl Numbers<$t> for $lanes {
             type V = $v;
@@ -75,6 +90,26 @@ macro_rules! numbers {
                 let to = &mut to[..$n];
                 // SAFETY: see above.
                 unsafe { $store(to.as_mut_ptr(), x) }
+            }
+
+            #[inline(always)]
+            fn load_part(self, x: &[$t]) -> $v {
+                if x.len() >= $n {
+                    return self.load(x);
+                }
+                let ($from, $len) = (x.as_ptr(), x.len());
+                // SAFETY: see above; nothing is read beyond the slice.
+                unsafe { $load_first }
+            }
+
+            #[inline(always)]
+            fn store_part(self, $all: $v, to: &mut [$t]) {
+                if to.len() >= $n {
+                    return self.store($all, to);
+                }
+                let ($to, $len) = (to.as_mut_ptr(), to.len());
+                // SAFETY: see above; nothing is written beyond the slice.
+                unsafe { $store_first }
             }
 
             #[inline(always)]
@@ -183,6 +218,8 @@ numbers!(
             _mm256_shuffle_ps::<0xEE>(f, h),
         ]
     },
+    |from, to, all, len| _mm256_maskload_ps(from, first_256(len)),
+    _mm256_maskstore_ps(to, first_256(len), all),
 );
 
 numbers!(
@@ -211,6 +248,8 @@ numbers!(
             _mm256_permute2f128_pd::<0x31>(f, h),
         ]
     },
+    |from, to, all, len| _mm256_maskload_pd(from, first_256_double(len)),
+    _mm256_maskstore_pd(to, first_256_double(len), all),
 );
 
 numbers!(
@@ -247,6 +286,8 @@ numbers!(
             _mm512_shuffle_ps::<0xEE>(f, h),
         ]
     },
+    |from, to, all, len| _mm512_maskz_loadu_ps((1u16 << len) - 1, from),
+    _mm512_mask_storeu_ps(to, (1u16 << len) - 1, all),
 );
 
 numbers!(
@@ -279,4 +320,6 @@ numbers!(
             _mm512_mask_shuffle_f64x2::<0b11_11_01_01>(h, 0x33, f, f),
         ]
     },
+    |from, to, all, len| _mm512_maskz_loadu_pd((1u8 << len) - 1, from),
+    _mm512_mask_storeu_pd(to, (1u8 << len) - 1, all),
 );
