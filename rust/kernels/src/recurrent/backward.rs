@@ -7,16 +7,15 @@
 //! do not depend on the threads.
 
 use super::cell::{lstm_back, rnn_back};
-
-use super::forward::Sequence;
+use super::forward::{Place, Sequence, clear_beyond};
 use super::gradients::{Sums, piece_of};
 use super::order::{Order, slots};
-use super::pack::{Aligned, lanes_of, pack_columns, rows_of, size};
+use super::pack::{Aligned, append, lanes_of, pack_panel, size};
 use super::phases::in_phases;
 use super::product::{To, multiply};
 use super::tile::ACROSS;
 use super::{Kind, Weights, expect};
-use crate::parallel::{reserve, zeros};
+use crate::parallel::{Unwritten, reserve, share, zeros};
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
 use crate::{Error, Result, Task};
@@ -24,7 +23,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError, RwLock};
 
-/// Rows of a stretch, about.
+/// Rows of a stretch, at most, unless a step has more.
 const STRETCH: usize = 512;
 
 /// Numbers of padding of a row of derivatives: rows a power of two apart would share few places of the cache.
@@ -75,9 +74,9 @@ struct Job<'a, T> {
     sequence: &'a Sequence<'a, T>,
     tape: &'a Tape<'a, T>,
     dy: &'a [T],
-    /// W_hh and W_ih, whose outputs are terms here.
-    hh: Aligned<T>,
-    ih: Aligned<T>,
+    /// The panels of W_hh and of W_ih, whose outputs are terms here.
+    hh: Vec<Aligned<T>>,
+    ih: Vec<Aligned<T>>,
     wide: usize,
 }
 
@@ -86,12 +85,14 @@ struct Part<'a, T> {
     order: Order,
     /// From the order of all rows to this one's: every `n_parts`-th.
     offsets: Vec<usize>,
-    dx: Vec<&'a mut [T]>,
+    dx: Vec<Place<'a, T>>,
     /// Rows of `width` numbers: derivatives by the states between two steps.
     dh: Aligned<T>,
     dc: Vec<T>,
     /// Rows of `apart` numbers: derivatives by the pre-activations of a stretch.
     pre: Aligned<T>,
+    /// Rows of a stretch, at most.
+    room: usize,
 }
 
 impl<'a, T: Float> Job<'a, T> {
@@ -116,24 +117,19 @@ impl<'a, T: Float> Job<'a, T> {
         }
     }
 
-    /// Some columns of x, and then of h before the step, row by row: what the derivatives of the weights are made of. What is
-    /// beyond the last column is left as it is.
-    fn pack(&self, order: &Order, steps: Range<usize>, panel: usize, to: &mut [T]) {
-        let (of_x, wide) = (self.inputs.div_ceil(self.wide), self.wide);
-        let (first, columns) = match panel.checked_sub(of_x) {
-            None => (panel * wide, self.inputs),
-            Some(panel) => (panel * wide, self.hidden),
-        };
-        let n = wide.min(columns - first);
-        let mut to = to.chunks_exact_mut(wide);
+    /// Some columns of x, and then of h before the step, row by row: what the derivatives of the weights are made of.
+    fn pack(&self, order: &Order, steps: Range<usize>, panel: usize, to: &mut Aligned<T>) {
+        let (of_x, wide, inputs) = (self.inputs.div_ceil(self.wide), self.wide, self.inputs);
+        to.clear();
         for step in steps {
-            for (row, to) in (0..order.running(step)).zip(&mut to) {
-                let from = if panel < of_x {
-                    &self.sequence.x[order.place(row, step, self.sequence.batch) * self.inputs..]
-                } else {
-                    self.before(order, row, step)
-                };
-                to[..n].copy_from_slice(&from[first..first + n]);
+            for row in 0..order.running(step) {
+                match panel.checked_sub(of_x) {
+                    None => {
+                        let x = &self.sequence.x[order.place(row, step, self.sequence.batch) * inputs..][..inputs];
+                        append(&x[panel * wide..], wide, to);
+                    }
+                    Some(panel) => append(&self.before(order, row, step)[panel * wide..], wide, to),
+                }
             }
         }
     }
@@ -142,6 +138,49 @@ impl<'a, T: Float> Job<'a, T> {
 /// Whether the way back from so many rows is some milliseconds of work at most.
 pub fn is_short_back<T>(weights: &Weights<'_, T>, rows: usize) -> bool {
     rows.saturating_mul(weights.w_ih.len().saturating_add(weights.w_hh.len())) <= 1 << 28
+}
+
+/// The steps of each stretch, and how many rows they hold: about equally many.
+fn stretches(order: &Order, total: usize) -> Vec<(Range<usize>, usize)> {
+    let rows = total.div_ceil(total.div_ceil(STRETCH).max(1)).next_multiple_of(order.rows.len().max(1)).min(STRETCH);
+    let mut stretches = Vec::new();
+    let mut first = 0;
+    while first < order.steps() {
+        stretches.push(order.stretch(first, rows));
+        first = stretches[stretches.len() - 1].0.end;
+    }
+    stretches
+}
+
+/// The panels of two matrices with so many rows.
+fn panels_of<T: Float>(
+    matrices: [(&[T], usize); 2],
+    rows: usize,
+    wide: usize,
+    threads: usize,
+    task: &Task,
+) -> Result<[Vec<Aligned<T>>; 2]> {
+    let what = "the packed weights";
+    let room = size(&[rows, wide], what, size_of::<T>())?;
+    let mut found = [Vec::new(), Vec::new()];
+    let mut pieces = Vec::new();
+    for ((matrix, columns), panels) in matrices.into_iter().zip(&mut found) {
+        for _ in 0..columns.div_ceil(wide) {
+            panels.push(Aligned::with_room(room, what)?);
+        }
+        pieces.extend(panels.iter_mut().enumerate().map(|(panel, to)| (matrix, columns, panel, to)));
+    }
+    share(
+        task,
+        threads,
+        pieces,
+        || Ok(()),
+        |(), (matrix, columns, panel, to)| {
+            pack_panel(matrix, columns, panel, wide, to);
+            Ok(())
+        },
+    )?;
+    Ok(found)
 }
 
 /// The gradients of a run, on so many threads.
@@ -183,33 +222,29 @@ pub fn backward<T: Float>(
 
     let order = Order::new(times, batch, lengths, reverse)?;
     let wide = ACROSS * lanes_of::<T>(PhantomData);
-    let hh = pack_columns(&rows_of(w_hh, hidden)?, hidden, wide)?;
-    let ih = pack_columns(&rows_of(w_ih, inputs)?, inputs, wide)?;
-    let job = Job { kind, inputs, hidden, sequence, tape, dy: signals.dy, hh, ih, wide };
     let total = order.rows.iter().map(|row| row.length).fold(0, usize::saturating_add);
     let alone = total.saturating_mul(outputs).saturating_mul(inputs + hidden) <= 1 << 18;
     let n_parts = if alone { 1 } else { threads.clamp(1, batch.max(1)) };
-    let mut stretches = Vec::new();
-    let mut first = 0;
-    while first < order.steps() {
-        stretches.push(order.stretch(first, STRETCH));
-        first = stretches[stretches.len() - 1].0.end;
-    }
+    let stretches = stretches(&order, total);
+    let [hh, ih] = panels_of([(w_hh, hidden), (w_ih, inputs)], outputs, wide, n_parts, task)?;
+    let job = Job { kind, inputs, hidden, sequence, tape, dy: signals.dy, hh, ih, wide };
 
-    let mut dx = zeros(sequence.x.len(), "the derivative by x")?;
+    let mut dx = Unwritten::new(sequence.x.len(), "the derivative by x")?;
+    clear_beyond(&order, sequence, dx.places());
     let orders = (0..n_parts).map(|first| order.part(first, n_parts)).collect::<Result<Vec<_>>>()?;
-    let dx_slots = slots(&orders.iter().collect::<Vec<_>>(), &mut dx, inputs, 1, batch)?;
+    let dx_slots = slots(&orders.iter().collect::<Vec<_>>(), dx.places(), inputs, 1, batch)?;
     let mut parts = reserve(n_parts, "the parts")?;
     for (order, dx) in orders.into_iter().zip(dx_slots) {
-        parts.push(RwLock::new(Part::new(&job, order, dx, signals)?));
+        parts.push(RwLock::new(Part::new(&job, order, dx, &stretches, signals)?));
     }
     let mut sums = Sums::new(outputs, inputs, hidden)?;
     task.expect(total);
     let rows = stretches.iter().map(|&(_, held)| held).max().unwrap_or_default();
     let what = "the packed rows";
-    let panels = inputs.div_ceil(wide) + hidden.div_ceil(wide);
-    let mut packed = Aligned::zeros(size(&[panels, wide, rows], what, size_of::<T>())?, what)?;
-    let panels: Vec<_> = packed.chunks_exact_mut((rows * wide).max(1)).map(RwLock::new).collect();
+    let room = size(&[wide, rows], what, size_of::<T>())?;
+    let panels: Vec<_> = (0..job.ih.len() + job.hh.len())
+        .map(|_| Ok(RwLock::new(Aligned::with_room(room, what)?)))
+        .collect::<Result<_>>()?;
     let pieces: Vec<_> = sums.pieces(n_parts).into_iter().map(Mutex::new).collect();
     let both = [parts.len() + panels.len(), pieces.len()].map(|n| n as u32);
     in_phases(task, n_parts, &both.repeat(stretches.len()), &|phase, item| {
@@ -240,7 +275,7 @@ pub fn backward<T: Float>(
                 d.push(&part.pre[at * job.apart()..][..outputs]);
             }
         }
-        let packed: Vec<&[T]> = panels.iter().map(|panel| &panel[..held * wide]).collect();
+        let packed: Vec<&[T]> = panels.iter().map(|panel| &panel[..]).collect();
         let mut piece = pieces[item].lock().unwrap_or_else(PoisonError::into_inner);
         piece_of(&d, &packed, &mut piece, inputs, hidden);
         Ok(())
@@ -260,11 +295,20 @@ pub fn backward<T: Float>(
     }
     drop(parts);
     let Sums { w_ih, w_hh, b, .. } = sums;
+    // SAFETY: the parts wrote all inputs of each step of a row, or there had been an error; `clear_beyond` wrote the rest.
+    #[allow(unsafe_code)]
+    let dx = unsafe { dx.written() };
     Ok(Gradients { x: dx, h0, c0: lstm.then_some(c0), w_ih, w_hh, b })
 }
 
 impl<'a, T: Float> Part<'a, T> {
-    fn new(job: &Job<'_, T>, order: Order, dx: Vec<&'a mut [T]>, signals: &Signals<'_, T>) -> Result<Self> {
+    fn new(
+        job: &Job<'_, T>,
+        order: Order,
+        dx: Vec<Place<'a, T>>,
+        stretches: &[(Range<usize>, usize)],
+        signals: &Signals<'_, T>,
+    ) -> Result<Self> {
         let (hidden, rows) = (job.hidden, order.rows.len());
         let room = |width, what| size(&[rows, width], what, size_of::<T>());
         let mut dh = Aligned::zeros(room(job.width(), "the derivatives by h")?, "the derivatives by h")?;
@@ -280,11 +324,10 @@ impl<'a, T: Float> Part<'a, T> {
             }
         }
         let offsets = order.offsets()?;
-        // A part has no more rows of a stretch than the whole has.
-        let held = offsets[order.steps()].min(STRETCH.max(rows));
-        let what = "the derivatives by pre-activations";
-        let pre = Aligned::zeros(size(&[held, job.apart()], what, size_of::<T>())?, what)?;
-        Ok(Self { order, offsets, dx, dh, dc, pre })
+        let last = order.steps();
+        let held = |steps: &Range<usize>| offsets[steps.end.min(last)] - offsets[steps.start.min(last)];
+        let room = stretches.iter().map(|(steps, _)| held(steps)).max().unwrap_or_default();
+        Ok(Self { order, offsets, dx, dh, dc, pre: Aligned::default(), room })
     }
 }
 
@@ -302,7 +345,12 @@ fn back_run<L: Both, T: Float>(
     if steps.start >= part.order.steps() {
         return Ok(());
     }
-    let (outputs, width) = (job.outputs(), job.width());
+    let (outputs, width, wide) = (job.outputs(), job.width(), job.wide);
+    if part.pre.is_empty() {
+        // By the thread that fills it, and not by one for all.
+        let what = "the derivatives by pre-activations";
+        part.pre = Aligned::zeros(size(&[part.room, job.apart()], what, size_of::<T>())?, what)?;
+    }
     let start = part.offsets[steps.start];
     for step in steps.clone().rev() {
         let running = part.order.running(step);
@@ -329,16 +377,18 @@ fn back_run<L: Both, T: Float>(
             }
         }
         let rows = &part.pre[at * job.apart()..];
-        let to = To::Padded(&mut part.dh, width);
-        multiply(lanes, rows, job.apart(), running, outputs, &job.hh, width / job.wide, to);
+        for panel in 0..job.hh.len() {
+            let to = To::Padded(&mut part.dh[panel * wide..], width);
+            multiply(lanes, rows, job.apart(), running, outputs, &job.hh[panel], 1, to);
+        }
         task.check()?;
     }
     let last = steps.end.min(part.order.steps());
     let held = part.offsets[last] - start;
     let slots = &mut part.dx[start..start + held];
-    if job.inputs > 0 {
-        let panels = job.inputs.div_ceil(job.wide);
-        multiply(lanes, &part.pre, job.apart(), held, outputs, &job.ih, panels, To::Slots(slots));
+    for panel in 0..job.ih.len() {
+        let to = To::Slots(&mut *slots, panel * wide);
+        multiply(lanes, &part.pre, job.apart(), held, outputs, &job.ih[panel], 1, to);
     }
     Ok(())
 }

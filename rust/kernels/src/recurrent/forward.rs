@@ -108,7 +108,7 @@ pub(super) struct Part<'a, T> {
 struct Places<'a, T>(Vec<Place<'a, T>>, Vec<Place<'a, T>>, Vec<Place<'a, T>>);
 
 /// Where a part writes, once, and does not read.
-type Place<'a, T> = &'a mut [MaybeUninit<T>];
+pub(super) type Place<'a, T> = &'a mut [MaybeUninit<T>];
 
 /// Runs a cell over a sequence; `keep` keeps what the way back needs.
 ///
@@ -170,7 +170,7 @@ pub fn run_on<T: Float>(
 }
 
 /// Writes zeros beyond the end of each row of an array (T, B, …).
-fn clear_beyond<T: Float>(order: &Order, sequence: &Sequence<'_, T>, array: Place<'_, T>) {
+pub(super) fn clear_beyond<T: Float>(order: &Order, sequence: &Sequence<'_, T>, array: Place<'_, T>) {
     let width = array.len() / (sequence.times * sequence.batch).max(1);
     for row in &order.rows {
         for time in row.length..sequence.times {

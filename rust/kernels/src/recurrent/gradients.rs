@@ -12,7 +12,7 @@ use crate::parallel::zeros;
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
 
-/// Rows of a block.
+/// Rows of a block, at most.
 const BLOCK: usize = 128;
 
 /// Outputs at a time, whose derivatives of a block stay in the first cache: a multiple of what a tile is high.
@@ -91,9 +91,11 @@ fn piece_run<L: Both, T: Float>(
     let wide = ACROSS * n;
     let x_panels = inputs.div_ceil(wide);
     let outputs = piece.b.len();
+    // About equally many, which is what they are where a stretch is no whole number of blocks.
+    let rows = d.len().div_ceil(d.len().div_ceil(BLOCK).max(1)).max(1);
     let mut from = 0;
     while from < d.len() {
-        let block = &d[from..d.len().min(from + BLOCK)];
+        let block = &d[from..d.len().min(from + rows)];
         let mut output = 0;
         while output < outputs {
             let end = outputs.min(output + OUTPUTS);
@@ -119,6 +121,6 @@ fn piece_run<L: Both, T: Float>(
             lanes.store_part(lanes.add(lanes.load_part(to), sum), to);
             output = end;
         }
-        from += BLOCK;
+        from += rows;
     }
 }

@@ -174,6 +174,27 @@ pub(super) fn pack_columns<T: Float>(rows: &[&[T]], columns: usize, wide: usize)
     Ok(packed)
 }
 
+/// Some columns of the rows of a matrix, as one such panel.
+pub(super) fn pack_panel<T: Float>(matrix: &[T], columns: usize, panel: usize, wide: usize, to: &mut Aligned<T>) {
+    for row in matrix.chunks_exact(columns) {
+        append(&row[panel * wide..], wide, to);
+    }
+}
+
+/// Appends what a row of a panel takes of a row, and zeros beyond its end.
+#[inline(always)]
+pub(super) fn append<T: Float>(row: &[T], wide: usize, to: &mut Aligned<T>) {
+    match row.get(..wide) {
+        Some(all) => to.extend(all),
+        None => {
+            to.extend(row);
+            for _ in row.len()..wide {
+                to.extend(&[T::ZERO]);
+            }
+        }
+    }
+}
+
 /// Rows of a matrix.
 pub(super) fn rows_of<T>(matrix: &[T], columns: usize) -> Result<Vec<&[T]>> {
     if columns == 0 {

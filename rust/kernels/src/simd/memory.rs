@@ -2,7 +2,7 @@
 
 use super::dispatched;
 use super::numbers::{Both, Float, Numbers};
-use crate::parallel::zeros;
+use crate::parallel::{reserve, zeros};
 use crate::{Error, Result};
 use std::marker::PhantomData;
 
@@ -24,6 +24,32 @@ impl<T: Float> Aligned<T> {
         let data: Vec<T> = zeros(room, what)?;
         let start = data.as_ptr().align_offset(LINE).min(LINE / size_of::<T>());
         Ok(Self { data, start, len })
+    }
+
+    /// None yet, and room for so many: nobody writes zeros first.
+    pub(crate) fn with_room(len: usize, what: &'static str) -> Result<Self> {
+        let room = len.checked_add(LINE / size_of::<T>());
+        let room = room.ok_or(Error::OutOfMemory { what, bytes: len as u128 * size_of::<T>() as u128 })?;
+        let mut data: Vec<T> = reserve(room, what)?;
+        let start = data.as_ptr().align_offset(LINE).min(LINE / size_of::<T>());
+        data.resize(start, T::ZERO);
+        Ok(Self { data, start, len: 0 })
+    }
+
+    /// Appends numbers.
+    ///
+    /// # Panics
+    /// Where there is no room for them: they would have to move, to where no cache line begins.
+    pub(crate) fn extend(&mut self, numbers: &[T]) {
+        assert!(numbers.len() <= self.data.capacity() - self.data.len());
+        self.data.extend_from_slice(numbers);
+        self.len += numbers.len();
+    }
+
+    /// Forgets the numbers and keeps the room.
+    pub(crate) fn clear(&mut self) {
+        self.data.truncate(self.start);
+        self.len = 0;
     }
 }
 
@@ -95,6 +121,25 @@ impl<'a, T> Strips<'a, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_appended_from_the_beginning_of_a_line() {
+        let mut numbers = Aligned::<f32>::with_room(40, "numbers").unwrap();
+        for round in 0..3 {
+            numbers.clear();
+            numbers.extend(&[round as f32; 33]);
+            numbers.extend(&[9.0; 7]);
+            assert_eq!((numbers.as_ptr() as usize % LINE, numbers.len()), (0, 40));
+            assert_eq!((numbers[0], numbers[32], numbers[33]), (round as f32, round as f32, 9.0));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "assertion failed")]
+    fn numbers_that_do_not_fit_are_refused() {
+        let mut numbers = Aligned::<f64>::with_room(3, "numbers").unwrap();
+        numbers.extend(&[0.0; 64]);
+    }
 
     #[test]
     fn strips_are_columns_of_whole_rows() {

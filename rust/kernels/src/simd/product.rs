@@ -2,13 +2,14 @@
 
 use super::numbers::{Float, Numbers};
 use super::tile::{ACROSS, accumulate, accumulate_transposed, tiles};
+use std::mem::MaybeUninit;
 
 /// Where a product goes.
 pub(crate) enum To<'a, 'b, T> {
     /// Rows with room for whole panels, so far from each other.
     Padded(&'a mut [T], usize),
-    /// Rows of their own.
-    Slots(&'a mut [&'b mut [T]]),
+    /// Rows of their own that nobody wrote to before, from a column on.
+    Slots(&'a mut [&'b mut [MaybeUninit<T>]], usize),
 }
 
 /// Rows of `terms` numbers, `apart` from each other, times panels.
@@ -42,12 +43,12 @@ pub(crate) fn multiply<T: Float, L: Numbers<T>>(
                         }
                     }
                 }
-                To::Slots(to) => {
+                To::Slots(to, first_column) => {
                     for m in 0..M {
                         for v in 0..ACROSS {
-                            let (row, column) = (first + m, panel * wide + v * L::N);
+                            let (row, column) = (first + m, *first_column + panel * wide + v * L::N);
                             if column < to[row].len() {
-                                lanes.store_part(acc[0][m][v], &mut to[row][column..]);
+                                lanes.store_new(acc[0][m][v], &mut to[row][column..]);
                             }
                         }
                     }
