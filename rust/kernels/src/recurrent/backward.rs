@@ -15,7 +15,7 @@ use super::phases::in_phases;
 use super::product::{To, multiply};
 use super::tile::ACROSS;
 use super::{Kind, Weights, expect};
-use crate::parallel::{Unwritten, reserve, share, zeros};
+use crate::parallel::{Unwritten, expect_again, reserve, share, zeros};
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
 use crate::{Error, Result, Task};
@@ -229,6 +229,8 @@ pub fn backward<T: Float>(
     let [hh, ih] = panels_of([(w_hh, hidden), (w_ih, inputs)], outputs, wide, n_parts, task)?;
     let job = Job { kind, inputs, hidden, sequence, tape, dy: signals.dy, hh, ih, wide };
 
+    let kept = tape.lstm.map_or(0, |(gates, cells)| gates.len() + cells.len()) + tape.y.len() + sequence.x.len();
+    expect_again(kept.saturating_mul(2 * size_of::<T>()));
     let mut dx = Unwritten::new(sequence.x.len(), "the derivative by x")?;
     clear_beyond(&order, sequence, dx.places());
     let orders = (0..n_parts).map(|first| order.part(first, n_parts)).collect::<Result<Vec<_>>>()?;
