@@ -9,7 +9,9 @@ from typing import Any
 from diptych import _progress, _rust
 from diptych._threads import resolve_n_jobs
 from diptych._validate import FloatArray
-from diptych.kernels._recurrent_backward import backward_both, lstm_backward, rnn_backward
+from diptych._validate_recurrent import Tape
+from diptych._validate_recurrent import Weights as Known
+from diptych.kernels._recurrent_backward import backward_both, lstm_back, rnn_backward
 from diptych.kernels._recurrent_tapes import LSTMGradients, LSTMTape, RNNGradients, RNNTape
 
 Weights = tuple[FloatArray, FloatArray, FloatArray | None, FloatArray | None]
@@ -79,7 +81,12 @@ class LSTMCell(_Cell):
     @staticmethod
     def backward(tape: LSTMTape, dy: Any, last: Any, n_jobs: int | None) -> LSTMGradients:
         """Go back through time."""
-        return lstm_backward(tape, dy, *last, n_jobs=n_jobs)
+        known = Tape(
+            tape.x, tape.h0, Known(tape.w_ih, tape.w_hh, tape.b_ih, tape.b_hh), tape.h, tape.lengths,
+            tape.reverse, "", tape.c0, tape.gates, tape.c,
+        )  # fmt: skip
+        dh, dc = last
+        return lstm_back(known, dy, dh, dc, n_jobs)
 
 
 class RNNCell(_Cell):
