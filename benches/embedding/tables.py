@@ -105,4 +105,12 @@ SECTIONS = (
         quality_cells,
         "benches.embedding.quality:quality",
     ),
+    Section(
+        "embedding-quality-paper",
+        "Quality of the vectors at the settings of DeepWalk's paper, in per cent",
+        "graph, walks | measure | diptych | gensim, the same walks | diptych pair by pair | "
+        "DeepWalk's authors | must be | held",
+        quality_cells,
+        "benches.embedding.quality:papers",
+    ),
 )

@@ -1,4 +1,4 @@
-"""Skip-gram whose pairs learn ten at a time and share negatives, as the kernel's do, and wrong versions of it."""
+"""Skip-gram whose pairs learn ten at a time and share negatives, as the kernel's, and wrong versions."""
 
 import numpy as np
 from mutants_skipgram import Draws, Noise, Train, sigma

@@ -74,8 +74,8 @@ class DeepWalk(WalkEmbedding):
     bytes per node, 64 MiB, and what :func:`~diptych.kernels.walks.random_walks` makes of the edges: 4 bytes
     each, where weights differ within a row 12, beside the graph, which must not change meanwhile. Walks of
     more than 1,000 nodes, or more dimensions than 128 in walks of hundreds, take more than the 64 MiB:
-    :func:`~diptych.kernels.skipgram.train` says how much. The reference keeps all walks. Time is O(epochs · n · walks_per_node · walk_length · window · negative ·
-    dimensions).
+    :func:`~diptych.kernels.skipgram.train` says how much. The reference keeps all walks. Time is O(epochs ·
+    n · walks_per_node · walk_length · window · negative · dimensions).
 
     A node without edges keeps the small random vector that training begins with.
 
@@ -198,8 +198,8 @@ class Node2Vec(WalkEmbedding):
     bytes per node, 64 MiB, and what :func:`~diptych.kernels.walks.random_walks` makes of the edges: 4 bytes
     each, where weights differ within a row 12, beside the graph, which must not change meanwhile. Walks of
     more than 1,000 nodes, or more dimensions than 128 in walks of hundreds, take more than the 64 MiB:
-    :func:`~diptych.kernels.skipgram.train` says how much. The reference keeps all walks. Time is O(epochs · n · walks_per_node · walk_length · window · negative ·
-    dimensions).
+    :func:`~diptych.kernels.skipgram.train` says how much. The reference keeps all walks. Time is O(epochs ·
+    n · walks_per_node · walk_length · window · negative · dimensions).
 
     A node without edges keeps the small random vector that training begins with.
 

@@ -287,8 +287,9 @@ def _from_index(sources: Codes, targets: Codes, known: NDArray[Any] | None) -> E
         )
     if known is None and most >= max(FEW_NODES, 1000 * len(sources)):
         raise ValueError(
-            f"edges has the index {most}, and there are {len(sources)} edges: nearly all nodes would have none. If "
-            "the numbers are names and no indices, pass edges.T, of shape (E, 2); else an adjacency matrix."
+            f"edges has the index {most}, and there are {len(sources)} edges: nearly all nodes would have "
+            "none. If the numbers are names and no indices, pass edges.T, of shape (E, 2); else an adjacency "
+            "matrix."
         )
     names = np.arange(most + 1) if known is None else known
     return Edges(names, sources, targets, np.ones(len(sources)))

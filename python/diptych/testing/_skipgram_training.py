@@ -196,7 +196,7 @@ def _alike(random: Random) -> Iterator[Case]:
     """
     n, length, rate = 121, 11, 2.0**-16
     while True:
-        nodes = sorted(2 * [*range(n)]) + [n - 1]
+        nodes = [*sorted(2 * [*range(n)]), n - 1]
         walks = [nodes[at : at + length] for at in range(0, len(nodes), length)]
         for walk in walks:
             random.shuffle(walk)
