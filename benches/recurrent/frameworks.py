@@ -63,11 +63,11 @@ def forward(row: Row, given: peers.Inputs, threads: int) -> tuple[Callable, Call
 
 
 def there_and_back(given: peers.Inputs, dy: np.ndarray, threads: int) -> tuple[Callable, Callable]:
-    """Return our call and what names its arrays; it is given its weights anew, as after a training step."""
+    """Return our call and what names its arrays; it is given its weights anew, as `nn.Adam` gives them."""
     net, weights, state = network(given, threads)
 
     def call() -> Any:
-        net.load_state_dict(weights)
+        net._replace(weights)
         y, _ = net(given.x, state, training=True)
         return y, net.backward(dy)
 
