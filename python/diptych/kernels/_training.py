@@ -13,7 +13,7 @@ from diptych._threads import resolve_n_jobs
 BATCH = 8  # walks that start from the same tables, at most
 VISITS = 8  # of one node in the walks of a batch, about, at most
 SHARE = 10  # pairs that share their negatives
-POOL = 500  # negatives of a stretch of a walk, at most
+POOL = 250  # negatives of a stretch of a walk, at most
 
 
 class SkipGram(NamedTuple):

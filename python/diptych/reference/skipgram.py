@@ -70,7 +70,7 @@ BATCH = 8  # walks that start from the same tables, at most
 VISITS = 8  # of one node in the walks of a batch, about, at most
 SHARE = 10  # pairs that share their negatives
 UNCROWDED = 8  # times SHARE: of so many visits one node has one at most, or groups are smaller
-POOL = 500  # negatives of a stretch of a walk, at most
+POOL = 250  # negatives of a stretch of a walk, at most
 SPAN = 80  # positions of such a stretch
 ABSURD = 10  # times the loss of vectors that know nothing, or of the first batch: no descent gets there
 
