@@ -1,5 +1,6 @@
 """RNN and LSTM as networks: gradients against finite differences and autograd, panels, steps, weights."""
 
+import copy
 import pickle
 
 import networks
@@ -253,6 +254,31 @@ def test_pickles(kind, backend):
         again.state_dict()["weight_ih_l0"][0] = 1
     with pytest.raises(RuntimeError, match="training=True"):
         again.backward(output)
+
+
+@KINDS
+@BACKENDS
+@pytest.mark.parametrize(
+    "how", [lambda net: net, copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))]
+)
+def test_what_cells_are_made_by_stays(kind, backend, how):
+    """Before and after they are packed; what is asked at each call may be set."""
+    net, x = networks.make(kind, backend=backend), networks.inputs()
+    net = how(net)
+    wanted = {
+        "input_size": 7, "hidden_size": 7, "num_layers": 2, "bias": False, "bidirectional": True,
+        "dropout": 0.5, "dtype": np.float32, "backend": "rust" if backend == "reference" else "reference",
+    } | ({"nonlinearity": "relu"} if kind == "RNN" else {})  # fmt: skip
+    for _ in range(2):
+        before = {name: getattr(net, name) for name in wanted}
+        output, state = net(x)
+        for name, value in wanted.items():
+            with pytest.raises(AttributeError, match=f"^{name} is .* for the life of this network"):
+                setattr(net, name, value)
+        assert {name: getattr(net, name) for name in wanted} == before
+        net.step(x[0], state)
+    net.batch_first, net.n_jobs = True, 1
+    np.testing.assert_array_equal(net(x.swapaxes(0, 1))[0].swapaxes(0, 1), output)
 
 
 @KINDS

@@ -42,7 +42,8 @@ class RNN(Stack):
     Notes
     -----
     The arithmetic, its determinism and its memory are those of :mod:`diptych.kernels.recurrent`; a step is a
-    sequence of one, bit for bit, with either backend's own arithmetic.
+    sequence of one, bit for bit, with either backend's own arithmetic. Each parameter is an attribute too; of
+    these only `batch_first` and `n_jobs` may be set later.
 
     Examples
     --------
@@ -144,7 +145,8 @@ class LSTM(Stack):
     The arithmetic, its determinism and its memory are those of :mod:`diptych.kernels.recurrent`. With
     ``backend="rust"`` a step is a sequence of one, and a sequence its steps, bit for bit. Weights are packed
     once, at the first call after they were replaced. Numbers below the smallest normal one, 1.2e-38 in
-    float32, are computed with as they are, which processors do more slowly.
+    float32, are computed with as they are, which processors do more slowly. Each parameter is an
+    attribute too; of these only `batch_first` and `n_jobs` may be set later.
 
     Examples
     --------

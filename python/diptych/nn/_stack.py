@@ -15,6 +15,8 @@ from diptych.nn._small import Dropout
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional")
+# What weights and packed cells are made by; to set it later would be to be ignored, or contradicted.
+_FIXED = {*_SIZES, "dropout", "dtype", "backend", "nonlinearity"}
 
 
 def _suffixes(layers: int, both: bool) -> Iterator[str]:
@@ -69,6 +71,14 @@ class Stack(Layer):
         bound = self.hidden_size**-0.5
         shapes = self._shapes(**{name: getattr(self, name) for name in _SIZES})
         self._draw(shapes, key, lambda draws: draws.uniform(bound))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and name in self.__dict__:
+            raise AttributeError(
+                f"{name} is {getattr(self, name)!r} for the life of this network: make another, and "
+                "load_state_dict what fits."
+            )
+        super().__setattr__(name, value)
 
     # Weights
 
