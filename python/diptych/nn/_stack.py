@@ -214,9 +214,10 @@ class Stack(Layer):
         Parameters
         ----------
         x : array-like of shape (T, B, input_size), real
-            The inputs; (B, T, input_size) with ``batch_first=True``.
+            The inputs; (B, T, input_size) with ``batch_first=True``. After a training call the network still
+            reads the array: change it only after :meth:`backward`, whose gradients would else be wrong.
         state : None or what an earlier call returned, default=None
-            What to begin with; None is 0.
+            What to begin with; None is 0. After a training call it is still read, as `x` is.
         lengths : array-like of shape (B,), integer, or None, default=None
             How many steps each sequence has, in any order; None means T. What `x` holds after them is not
             read, and directions that run backwards begin at each sequence's own end.
