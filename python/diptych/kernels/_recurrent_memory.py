@@ -101,9 +101,9 @@ def rnn_memory_terms(tape: RNNTape) -> FloatArray:
 
     Notes
     -----
-    With ``v_t = w_ih x_t + b_ih + b_hh`` the last state is ``w_hh^T h_0 + Σ_t w_hh^(T−t) v_t``, t from 1 to
-    T: each term goes through w_hh once for each later step. So memory fades, or explodes, like powers of
-    w_hh, whatever the inputs were.
+    With ``v_t = w_ih x_t + b_ih + b_hh`` the last state after n steps is ``w_hh^n h_0 + Σ_t w_hh^(n−t) v_t``,
+    t from 1 to n: each term goes through w_hh once for each later step. So memory fades, or explodes, like
+    powers of w_hh, whatever the inputs were.
 
     Time is O(T² · B · H²). Memory at the peak is the result, and twice the result again with H rounded up to
     a multiple of 64, and a copy of the weights.
@@ -170,8 +170,8 @@ def state_jacobian_norms(tape: RNNTape | LSTMTape) -> NDArray[np.float64]:
     c. Of a linear RNN the norm is ‖w_hh^(T − t)‖₂, t from 1 to T, to 1e-12.
 
     All is computed in float64, whatever the dtype of the tape. Time is O(T · B · H³). Memory at the peak is
-    twice the result, `w_hh` twice in float64, and for each thread a few matrices of H · H float64 (of an
-    LSTM, of H · 4H).
+    twice the result, `w_hh` twice in float64, and for each thread five matrices of H · H float64, of an LSTM
+    nine; H is rounded up to a multiple of 32 in one of the copies of `w_hh` and in two of the matrices.
 
     References
     ----------

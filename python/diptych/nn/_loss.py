@@ -47,7 +47,8 @@ def softmax_cross_entropy(
     Notes
     -----
     The largest logit of a row is taken off first, so that no exponential overflows, however large logits are.
-    NaN or plus infinity in a row that counts makes the loss NaN.
+    NaN or plus infinity in a row that counts makes the loss NaN, and so does a row of nothing but minus
+    infinity.
 
     Examples
     --------

@@ -180,7 +180,7 @@ _LSTM_TERMS = """Take the last memory apart: c_T = ∏ f · c_0 + Σ_t (∏ of f
     1. From which end do products of f after t grow by one factor at a time?
     2. What would you see if all f were 1? And if one of them were 0?"""
 
-_RNN_TERMS = """Take the last state of a linear RNN apart: h_T = U^T h_0 + Σ_t U^(T-t) (W x_t + b), U = w_hh.
+_RNN_TERMS = """Take the last state of a linear RNN apart: h_n = U^n h_0 + Σ_t U^(n-t) (W x_t + b), U = w_hh.
 
     Parameters
     ----------
