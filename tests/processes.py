@@ -63,3 +63,21 @@ def growth(call):
     kept = call()
     return status("VmHWM") - before
 """
+
+# Defines interrupted: how many seconds a call goes on after Ctrl-C. Where others have the cores, the clock
+# runs while the process stands still: then it is what its own threads computed since. So a test can hold a
+# kernel to what is promised, on a busy machine too.
+INTERRUPTED = """
+import os, signal, threading, time
+def interrupted(call, after):
+    sent = []
+    def press():
+        sent.extend([time.monotonic(), time.process_time()])
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Timer(after, press).start()
+    try:
+        call()
+    except KeyboardInterrupt:
+        return min(time.monotonic() - sent[0], time.process_time() - sent[1])
+    raise AssertionError("the input is too small: it was over before Ctrl-C")
+"""
