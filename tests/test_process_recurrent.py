@@ -10,6 +10,7 @@ from processes import FORKED, GROWTH, INTERRUPTED, alone, on_linux, with_fork, w
 PRELUDE = """
 import os, signal, sys, threading, time
 import numpy as np
+from diptych import nn
 from diptych.kernels import recurrent
 rng = np.random.default_rng(0)
 def net(gates, T, B, I, H):
@@ -18,6 +19,10 @@ def net(gates, T, B, I, H):
         (rng.random(shape, dtype=np.float32) - np.float32(0.5)) / np.float32(shape[1] ** 0.5)
         for shape in shapes[-2:]
     ]
+def tape_of(T):  # of zeros, which take no memory as long as nobody writes to them
+    shapes = [(T, 1, 1), (1, 1), (4, 1), (T, 1, 4, 1)]
+    x, state, w, gates = (np.zeros(shape, np.float32) for shape in shapes)
+    return recurrent.LSTMTape(x, state, state, w, w, None, None, gates, x, x, None, False)
 def fit():
     *_, tape = recurrent.lstm(*net(4, 20, 16, 32, 48), return_tape=True, n_jobs=2)
     return recurrent.lstm_backward(tape, tape.h, n_jobs=2)[:5]
@@ -71,13 +76,18 @@ LONG = {
     "a long sequence": ("recurrent.lstm(*given, n_jobs=2)", "4, 1_500_000, 1, 16, 64"),
     "a large batch": ("recurrent.lstm(*given, n_jobs=2)", "4, 30, 2000, 256, 700"),
     "a plain net": ("recurrent.rnn(*given, n_jobs=2)", "1, 1_500_000, 2, 64, 128"),
+    "a step of many rows": ("recurrent.lstm_step(given[0][0], *given[1:])", "4, 1, 24_000, 1024, 1024"),
+    "a step of a network": ("layer[0].step(layer[1])", ""),
     "back": ("recurrent.lstm_backward(tape, tape.h, n_jobs=2)", ""),
+    "terms of an LSTM": ("recurrent.lstm_memory_terms(long)", ""),
     "terms of a linear net": ("recurrent.rnn_memory_terms(linear)", ""),
     "norms of large matrices": ("recurrent.state_jacobian_norms(wide)", ""),
     "norms of many matrices": ("recurrent.state_jacobian_norms(linear)", ""),
 }
 GIVEN = {  # what is made before the clock starts
     "given": "net({sizes})",
+    "layer": "nn.LSTM(1024, 1024, rng=0), rng.random((24_000, 1024), dtype=np.float32)",
+    "long": "tape_of(150_000_000)",
     "tape": "recurrent.lstm(*net(4, 60, 500, 256, 500), return_tape=True, n_jobs=2)[-1]",
     "wide": "recurrent.lstm(*net(4, 3, 2, 64, 1500), return_tape=True, n_jobs=2)[-1]",
     "linear": "recurrent.rnn(*net(1, 4000, 4, 64, 128), nonlinearity='identity', return_tape=True)[-1]",

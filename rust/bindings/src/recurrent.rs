@@ -116,9 +116,9 @@ fn step_of<'py, T: Element + kernel::Float>(
         let to_h = to_h.as_slice_mut()?;
         let to_c = to_c.as_mut().map(|to_c| to_c.as_slice_mut()).transpose()?.unwrap_or_default();
         if cell.is_small(shape[0]) {
-            inline(|| kernel::step(cell, x, h, c, to_h, to_c))?;
+            inline(|| kernel::step(cell, x, h, c, to_h, to_c, &Task::new()))?;
         } else {
-            detached(py, 1, None, |_| kernel::step(cell, x, h, c, to_h, to_c))?;
+            detached(py, 1, None, |task| kernel::step(cell, x, h, c, to_h, to_c, task))?;
         }
     }
     Ok((new_h.into_any(), new_c.map(Bound::into_any)))

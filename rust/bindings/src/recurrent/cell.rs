@@ -180,9 +180,9 @@ fn stream_of<'py, T: Element + kernel::Float>(
         let (to_y, to_h) = (to_y.as_slice_mut()?, to_h.as_slice_mut()?);
         let to_c = to_c.as_mut().map(|to_c| to_c.as_slice_mut()).transpose()?.unwrap_or_default();
         if cell.is_small(batch) {
-            inline(|| kernel::step(cell, x, h, c, to_h, to_c))?;
+            inline(|| kernel::step(cell, x, h, c, to_h, to_c, &Task::new()))?;
         } else {
-            detached(py, 1, None, |_| kernel::step(cell, x, h, c, to_h, to_c))?;
+            detached(py, 1, None, |task| kernel::step(cell, x, h, c, to_h, to_c, task))?;
         }
         to_y.copy_from_slice(to_h);
     }

@@ -16,7 +16,7 @@ pub(crate) fn recurrent_lstm_memory_terms<'py>(
         let (times, batch, hidden) = (gates.shape()[0], gates.shape()[1], gates.shape()[3]);
         let lengths = slice(&lengths, "lengths")?;
         let (numbers, c0) = (contiguous(&gates, "gates")?, contiguous(&c0, "c0")?);
-        let work = |_: &Task| kernel::lstm_memory_terms(times, batch, hidden, numbers, c0, lengths, reverse);
+        let work = |task: &Task| kernel::lstm_memory_terms(times, batch, hidden, numbers, c0, lengths, reverse, task);
         shaped(gates.py(), detached(gates.py(), 1, None, work)?, [times + 1, batch, hidden])
     })
 }

@@ -1,8 +1,9 @@
 //! How much each step counts: the terms a state is the sum of, and how a state answers to an earlier one.
 //!
-//! The terms of an LSTM are one pass back over the gates, O(T · B · H). Those of a linear net take every earlier term through
-//! the weights once a step, O(T² · B · H²), in the tiles of a product. A Jacobian is carried back step by step and its norm
-//! taken, O(T · B · H³), in double precision. The threads share the rows of the batch.
+//! The terms of an LSTM are one pass back over the gates as they lie in memory, O(T · B · H): memory is what it waits for, and
+//! one thread is enough. Those of a linear net take every earlier term through the weights once a step, O(T² · B · H²), in
+//! the tiles of a product. A Jacobian is carried back step by step and its norm taken, O(T · B · H³), in double precision. In
+//! both, threads share the rows of the batch.
 
 use super::order::Order;
 use super::pack::{Aligned, Cell, lanes_of, pack_columns, rows_of, size};
@@ -10,7 +11,7 @@ use super::product::{To, multiply};
 use super::recur::project_of;
 use super::tile::ACROSS;
 use super::{Kind, Nonlinearity, Sequence, Tape, Weights, expect};
-use crate::parallel::{collected, reserve, zeros};
+use crate::parallel::{Watch, collected, filled, reserve, zeros};
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
 use crate::{Error, Result, Task};
@@ -20,7 +21,8 @@ use std::marker::PhantomData;
 /// The terms of the last cell state (T + 1, B, H): what c0 left, then what each time did.
 ///
 /// # Errors
-/// [`Error::Invalid`], [`Error::OutOfMemory`].
+/// [`Error::Invalid`], [`Error::OutOfMemory`], [`Error::Interrupted`].
+#[allow(clippy::too_many_arguments)]
 pub fn lstm_memory_terms<T: Float>(
     times: usize,
     batch: usize,
@@ -29,28 +31,40 @@ pub fn lstm_memory_terms<T: Float>(
     c0: &[T],
     lengths: Option<&[i64]>,
     reverse: bool,
+    task: &Task,
 ) -> Result<Vec<T>> {
     expect("gates", gates, &[times, batch, 4, hidden])?;
     expect("c0", c0, &[batch, hidden])?;
     let order = Order::new(times, batch, lengths, reverse)?;
     let what = "the terms";
     let mut terms = zeros(size(&[times + 1, batch, hidden], what, size_of::<T>())?, what)?;
-    let mut product = zeros(hidden, what)?;
-    for (row, of) in order.rows.iter().enumerate() {
-        product.fill(T::ONE);
-        for step in (0..of.length).rev() {
-            let place = order.place(row, step, batch);
-            let gates = &gates[place * 4 * hidden..][..4 * hidden];
-            let terms = &mut terms[(batch + place) * hidden..][..hidden];
-            for unit in 0..hidden {
-                terms[unit] = product[unit] * (gates[unit] * gates[2 * hidden + unit]);
-                product[unit] = product[unit] * gates[hidden + unit];
+    // Beside the terms: the products of the forget gates so far stand where those of c0 will.
+    let (products, terms_of_times) = terms.split_at_mut(batch * hidden);
+    products.fill(T::ONE);
+    let mut lengths = filled(batch, 0, what)?;
+    order.rows.iter().for_each(|row| lengths[row.at] = row.length);
+    let mut watch = Watch::new(task);
+    for nth in 0..order.steps() {
+        // The last step read comes first.
+        let time = if reverse { nth } else { order.steps() - 1 - nth };
+        for row in 0..batch {
+            watch.took(hidden)?;
+            if time < lengths[row] {
+                let place = time * batch + row;
+                let product = &mut products[row * hidden..][..hidden];
+                let terms = &mut terms_of_times[place * hidden..][..hidden];
+                let gates = &gates[place * 4 * hidden..][..3 * hidden];
+                let (i, rest) = gates.split_at(hidden);
+                let (f, g) = rest.split_at(hidden);
+                for unit in 0..hidden {
+                    terms[unit] = product[unit] * (i[unit] * g[unit]);
+                    product[unit] = product[unit] * f[unit];
+                }
             }
         }
-        for unit in 0..hidden {
-            let at = of.at * hidden + unit;
-            terms[at] = product[unit] * c0[at];
-        }
+    }
+    for (term, &c0) in products.iter_mut().zip(c0) {
+        *term = *term * c0;
     }
     Ok(terms)
 }

@@ -5,26 +5,34 @@ use super::pack::Cell;
 use super::recur::{load_four, part};
 use super::tile::{ACROSS, accumulate, tiles};
 use super::{Kind, expect};
-use crate::Result;
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
+use crate::{Result, Task};
 
 /// A step for all rows: x (B, I), h (B, H) and, of an LSTM, c (B, H); writes h and c after it.
 ///
 /// # Errors
-/// [`Error::Invalid`] where lengths do not fit.
-pub fn step<T: Float>(cell: &Cell<T>, x: &[T], h: &[T], c: &[T], to_h: &mut [T], to_c: &mut [T]) -> Result<()> {
+/// [`Error::Invalid`] where lengths do not fit, [`Error::Interrupted`].
+pub fn step<T: Float>(
+    cell: &Cell<T>,
+    x: &[T],
+    h: &[T],
+    c: &[T],
+    to_h: &mut [T],
+    to_c: &mut [T],
+    task: &Task,
+) -> Result<()> {
     let batch = h.len() / cell.hidden;
     let cells = if cell.kind == Kind::Lstm { batch } else { 0 };
     expect("x", x, &[batch, cell.inputs])?;
     for (name, numbers, rows) in [("h", h, batch), ("h", &*to_h, batch), ("c", c, cells), ("c", &*to_c, cells)] {
         expect(name, numbers, &[rows, cell.hidden])?;
     }
-    step_of(cell, batch, x, h, c, to_h, to_c);
-    Ok(())
+    step_of(cell, batch, x, h, c, to_h, to_c, task);
+    task.check()
 }
 
-dispatched!(fn step_of[T: Float](cell: &Cell<T>, batch: usize, x: &[T], h: &[T], c: &[T], to_h: &mut [T], to_c: &mut [T]) -> () = step_run);
+dispatched!(fn step_of[T: Float](cell: &Cell<T>, batch: usize, x: &[T], h: &[T], c: &[T], to_h: &mut [T], to_c: &mut [T], task: &Task) -> () = step_run);
 
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
@@ -37,12 +45,16 @@ fn step_run<L: Both, T: Float>(
     c: &[T],
     to_h: &mut [T],
     to_c: &mut [T],
+    task: &Task,
 ) {
     let lanes = T::lanes(lanes);
     let (hidden, n) = (cell.hidden, lanes.n());
     for panel in 0..cell.panels {
         let (ih, hh, bias) = (part(&cell.ih, panel, cell), part(&cell.hh, panel, cell), part(&cell.bias, panel, cell));
         tiles!(T, T::Lanes<L>, batch, |first, M| {
+            if task.interrupted() {
+                return;
+            }
             let start = [[load_four(lanes, bias); M]];
             let acc = accumulate(lanes, rows_at::<T, M>(x, first, cell.inputs), [ih], cell.inputs, start);
             let acc = accumulate(lanes, rows_at::<T, M>(h, first, hidden), [hh], hidden, acc);

@@ -53,7 +53,7 @@ fn steps_are_the_sequence() {
                 for time in 0..times {
                     let x = &case.x[time * batch * inputs..][..batch * inputs];
                     let (mut to_h, mut to_c) = (h.clone(), c.clone());
-                    step(&cell, x, &h, &c, &mut to_h, &mut to_c).unwrap();
+                    step(&cell, x, &h, &c, &mut to_h, &mut to_c, &Task::new()).unwrap();
                     (h, c) = (to_h, to_c);
                     assert_eq!(bits(&h), bits(&run.y[time * batch * hidden..][..batch * hidden]));
                 }
@@ -252,7 +252,16 @@ fn faults_are_named() {
     stopped.interrupt();
     assert!(matches!(run(&cell, &good, false, &stopped), Err(Error::Interrupted)));
     let (mut h, mut c) = ([0.0; 5], [0.0; 5]);
-    assert!(step(&cell, &[0.0; 3], &[0.0; 5], &[0.0; 5], &mut h, &mut c).is_err());
+    assert!(step(&cell, &[0.0; 3], &[0.0; 5], &[0.0; 5], &mut h, &mut c, &Task::new()).is_err());
+    let heard = step(&cell, &[0.0; 4], &[0.0; 5], &[0.0; 5], &mut h, &mut c, &stopped);
+    assert!(matches!(heard, Err(Error::Interrupted)) && h == [0.0; 5]);
+    // Looked at every so many units, not before the first.
+    let heard = |times| {
+        let gates = vec![0.5; times * 8 * 5];
+        lstm_memory_terms(times, 2, 5, &gates, &[0.5; 10], None, false, &stopped)
+    };
+    assert!(heard(10).is_ok());
+    assert!(matches!(heard(2000), Err(Error::Interrupted)));
     assert!(Nonlinearity::from_name("swish").unwrap_err().to_string().contains("\"swish\""));
 }
 
@@ -296,7 +305,7 @@ fn terms_sum_to_the_state() {
         let case = Case::<f64>::new(Kind::Lstm, [9, 5, 3, 19], ragged, reverse);
         let ([times, batch, _, hidden], run) = (case.sizes, case.run());
         let (gates, lengths) = (run.tape.unwrap().0, case.lengths.as_deref());
-        let terms = lstm_memory_terms(times, batch, hidden, &gates, &case.c0, lengths, reverse).unwrap();
+        let terms = lstm_memory_terms(times, batch, hidden, &gates, &case.c0, lengths, reverse, &Task::new()).unwrap();
         let c = run.c.unwrap();
         assert!(sums(&terms, batch * hidden).iter().zip(&c).all(|(sum, c)| (sum - c).abs() < 1e-14));
         let case = Case::<f64>::new(Kind::Rnn(Nonlinearity::Identity), [9, 5, 3, 35], ragged, reverse);
