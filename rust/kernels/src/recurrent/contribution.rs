@@ -187,7 +187,7 @@ impl<T: Float> Back<'_, T> {
         (0..n).for_each(|unit| a[unit * width + unit] = 1.0);
         let mut norms = reserve(length, what)?;
         for step in (0..length).rev() {
-            norms.push(if step + 1 == length { 1.0 } else { super::spectrum::norm(&a, n, width, self.wide)? });
+            norms.push(if step + 1 == length { 1.0 } else { super::spectrum::norm(&a, n, width, self.wide, task)? });
             if step > 0 {
                 self.factors(row, step, &mut factors);
                 match self.kind {
@@ -212,7 +212,7 @@ impl<T: Float> Back<'_, T> {
                         }
                     }
                 }
-                jacobian_of(&d, n, outputs, self.weights, &mut a, width);
+                jacobian_of(&d, n, outputs, self.weights, &mut a, width, task);
             }
             task.advance(1)?;
         }
@@ -266,11 +266,27 @@ fn tanh_of_one(x: f64) -> f64 {
     to[0]
 }
 
-dispatched!(fn jacobian_of[](d: &[f64], n: usize, outputs: usize, weights: &[f64], to: &mut [f64], width: usize) -> () = jacobian_run);
+dispatched!(fn jacobian_of[](d: &[f64], n: usize, outputs: usize, weights: &[f64], to: &mut [f64], width: usize, task: &Task) -> () = jacobian_run);
 
 #[inline(always)]
-fn jacobian_run<L: Both>(lanes: L, d: &[f64], n: usize, outputs: usize, weights: &[f64], to: &mut [f64], width: usize) {
+#[allow(clippy::too_many_arguments)]
+fn jacobian_run<L: Both>(
+    lanes: L,
+    d: &[f64],
+    n: usize,
+    outputs: usize,
+    weights: &[f64],
+    to: &mut [f64],
+    width: usize,
+    task: &Task,
+) {
     let lanes = <f64 as Float>::lanes(lanes);
-    let panels = width / (ACROSS * Numbers::<f64>::n(lanes));
-    multiply(lanes, d, outputs, n, outputs, weights, panels, To::Padded(to, width));
+    let wide = ACROSS * Numbers::<f64>::n(lanes);
+    for panel in 0..width / wide {
+        if task.interrupted() {
+            return;
+        }
+        let weights = &weights[panel * outputs * wide..];
+        multiply(lanes, d, outputs, n, outputs, weights, 1, To::Padded(&mut to[panel * wide..], width));
+    }
 }

@@ -6,13 +6,16 @@
 
 use super::pack::pack_columns;
 use super::product::add_transposed;
-use crate::Result;
 use crate::parallel::zeros;
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
+use crate::{Result, Task};
 
 /// ‖J‖₂ of n rows of n numbers, `apart` from each other; not a number where one is not, infinite where one is.
-pub(super) fn norm(j: &[f64], n: usize, apart: usize, wide: usize) -> Result<f64> {
+///
+/// # Errors
+/// [`Error::OutOfMemory`](crate::Error), [`Error::Interrupted`](crate::Error).
+pub(super) fn norm(j: &[f64], n: usize, apart: usize, wide: usize, task: &Task) -> Result<f64> {
     let mut largest = 0.0f64;
     for row in 0..n {
         for &x in &j[row * apart..][..n] {
@@ -35,22 +38,26 @@ pub(super) fn norm(j: &[f64], n: usize, apart: usize, wide: usize) -> Result<f64
     let rows: Vec<&[f64]> = scaled.chunks_exact(n).collect();
     let panels = pack_columns(&rows, n, wide)?;
     let mut s: Vec<f64> = zeros(n * n, "a Jacobian")?;
-    square_of(&rows, &panels, &mut s, n);
+    square_of(&rows, &panels, &mut s, n, task);
     let mut scratch: Vec<f64> = zeros(2 * n, "a Jacobian")?;
     let (mut diagonal, mut beside): (Vec<f64>, Vec<f64>) = (zeros(n, "a Jacobian")?, zeros(n, "a Jacobian")?);
-    tridiagonal_of(&mut s, n, &mut scratch, &mut diagonal, &mut beside);
+    tridiagonal_of(&mut s, n, &mut scratch, &mut diagonal, &mut beside, task);
+    task.check()?;
     Ok(largest * largest_eigenvalue(&diagonal, &beside).max(0.0).sqrt())
 }
 
-dispatched!(fn square_of[](rows: &[&[f64]], panels: &[f64], s: &mut [f64], n: usize) -> () = square_run);
-dispatched!(fn tridiagonal_of[](s: &mut [f64], n: usize, scratch: &mut [f64], diagonal: &mut [f64], beside: &mut [f64]) -> () = tridiagonal_run);
+dispatched!(fn square_of[](rows: &[&[f64]], panels: &[f64], s: &mut [f64], n: usize, task: &Task) -> () = square_run);
+dispatched!(fn tridiagonal_of[](s: &mut [f64], n: usize, scratch: &mut [f64], diagonal: &mut [f64], beside: &mut [f64], task: &Task) -> () = tridiagonal_run);
 
 /// S = JᵀJ
 #[inline(always)]
-fn square_run<L: Both>(lanes: L, rows: &[&[f64]], panels: &[f64], s: &mut [f64], n: usize) {
+fn square_run<L: Both>(lanes: L, rows: &[&[f64]], panels: &[f64], s: &mut [f64], n: usize, task: &Task) {
     let lanes = <f64 as Float>::lanes(lanes);
     let wide = super::tile::ACROSS * Numbers::<f64>::n(lanes);
     for panel in 0..n.div_ceil(wide) {
+        if task.interrupted() {
+            return;
+        }
         add_transposed(lanes, rows, 0, &panels[panel * n * wide..][..n * wide], s, n, panel * wide);
     }
 }
@@ -64,9 +71,13 @@ fn tridiagonal_run<L: Both>(
     scratch: &mut [f64],
     diagonal: &mut [f64],
     beside: &mut [f64],
+    task: &Task,
 ) {
     let (v, p) = scratch.split_at_mut(n);
     for column in 0..n {
+        if task.interrupted() {
+            return;
+        }
         diagonal[column] = s[column * n + column];
         if column + 1 == n {
             break;
@@ -153,8 +164,8 @@ mod tests {
     use crate::rng::{Stream, uniform};
 
     fn of(j: &[f64], n: usize) -> f64 {
-        norm(j, n, n, super::super::tile::ACROSS * crate::recurrent::pack::lanes_of::<f64>(std::marker::PhantomData))
-            .unwrap()
+        let wide = super::super::tile::ACROSS * crate::recurrent::pack::lanes_of::<f64>(std::marker::PhantomData);
+        norm(j, n, n, wide, &Task::new()).unwrap()
     }
 
     #[test]
@@ -175,6 +186,14 @@ mod tests {
         }
         assert!(of(&[1.0, f64::NAN, 2.0, f64::INFINITY], 2).is_nan());
         assert_eq!(of(&[1.0, 2.0, f64::NEG_INFINITY, 0.0], 2), f64::INFINITY);
+    }
+
+    #[test]
+    fn it_can_be_interrupted() {
+        let stopped = Task::new();
+        stopped.interrupt();
+        let wide = super::super::tile::ACROSS * crate::recurrent::pack::lanes_of::<f64>(std::marker::PhantomData);
+        assert!(matches!(norm(&[3.0, 0.0, 0.0, 4.0], 2, 2, wide, &stopped), Err(crate::Error::Interrupted)));
     }
 
     #[test]

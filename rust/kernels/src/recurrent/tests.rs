@@ -334,7 +334,7 @@ fn terms_of_a_hand_sized_net() {
 #[test]
 fn jacobians_are_what_goes_back() {
     let of = |hidden, rows: &[f64]| {
-        spectrum::norm(rows, hidden, hidden, 4 * pack::lanes_of(std::marker::PhantomData::<f64>)).unwrap()
+        spectrum::norm(rows, hidden, hidden, 4 * pack::lanes_of(std::marker::PhantomData::<f64>), &Task::new()).unwrap()
     };
     for kind in kinds() {
         for (hidden, reverse) in [(6, false), (37, true)] {
