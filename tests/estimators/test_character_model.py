@@ -51,6 +51,20 @@ def test_a_stream_costs_what_the_text_costs(model):
     np.testing.assert_allclose(np.concatenate(parts), whole, rtol=0, atol=1e-5)
 
 
+def test_a_stream_reads_on_as_its_model_was():
+    options = SMALL | {"epochs": 2}
+    fickle, twin = (CharacterModel(**options).fit("abcabc" * 20) for _ in range(2))
+    stream, expected = fickle.stream(), twin.stream()
+    np.testing.assert_array_equal(stream.feed("abc"), expected.feed("abc"))
+    fickle.fit("sing, o muse " * 9)  # more characters, among which a, b and c are not
+    np.testing.assert_array_equal(stream.feed("cab"), expected.feed("cab"))
+    assert stream.expected() == expected.expected()
+    with pytest.raises(ValueError, match=r"text\[0\]='s': not one of the 3 characters"):
+        stream.feed("sing")
+    fickle.fit("bca" * 30)  # the same characters, other weights
+    np.testing.assert_array_equal(stream.feed("bcab"), expected.feed("bcab"))
+
+
 def test_a_long_text_is_read_in_pieces(model, monkeypatch):
     from diptych.estimators import character
 

@@ -278,19 +278,6 @@ class CharacterModel(BaseEstimator):  # type: ignore[misc]
     def _take(self, characters: str, shares: NDArray[np.float64], net: Net, losses: Any) -> None:
         self.characters_, self.shares_, self._net, self.losses_ = characters, shares, net, losses
 
-    def _numbers(self, text: str, name: str) -> NDArray[np.int64]:
-        _check_text(text, name)
-        known, points = _points(self.characters_), _points(text)
-        numbers = np.searchsorted(known, points)
-        wrong = known[np.minimum(numbers, len(known) - 1)] != points
-        if wrong.any():
-            at = int(np.flatnonzero(wrong)[0])
-            raise ValueError(
-                f"{name}[{at}]={text[at]!r}: not one of the {len(known)} characters of the text the model "
-                "was fitted on; replace it, or fit on a text that has it."
-            )
-        return numbers.astype(np.int64)
-
     def _check_parameters(self) -> None:
         name = type(self).__name__
         for parameter in self._counts:
@@ -315,7 +302,8 @@ class CharacterModel(BaseEstimator):  # type: ignore[misc]
 class CharacterStream:
     """A reader of text that comes piece by piece: what :meth:`CharacterModel.stream` returns.
 
-    It carries the state from piece to piece, so that pieces cost what the whole text costs.
+    It carries the state from piece to piece, so that pieces cost what the whole text costs, up to rounding.
+    It reads on as the model was when it was made, whatever the model learns later.
 
     Examples
     --------
@@ -327,7 +315,8 @@ class CharacterStream:
     """
 
     def __init__(self, model: CharacterModel) -> None:
-        self._model, self._net = model, model._net
+        self._net, self._characters = model._net, model.characters_
+        self._points = _points(model.characters_)
         self._state: Any = None
         self._logits: NDArray[Any] = np.log(model.shares_)
 
@@ -347,7 +336,7 @@ class CharacterStream:
         return self._feed(text, "text")
 
     def _feed(self, text: str, name: str) -> NDArray[np.float64]:
-        numbers = self._model._numbers(text, name)
+        numbers = self._numbers(text, name)
         costs = np.zeros(len(numbers))
         for begin in range(0, len(numbers), _PIECE):
             piece = numbers[begin : begin + _PIECE]
@@ -360,7 +349,20 @@ class CharacterStream:
     def expected(self) -> dict[str, float]:
         """Return the probability of each character to come next."""
         p = np.exp(_log_softmax(self._logits[None].astype(np.float64)))[0]
-        return dict(zip(self._model.characters_, p.tolist(), strict=True))
+        return dict(zip(self._characters, p.tolist(), strict=True))
+
+    def _numbers(self, text: str, name: str) -> NDArray[np.int64]:
+        _check_text(text, name)
+        known, points = self._points, _points(text)
+        numbers = np.searchsorted(known, points)
+        wrong = known[np.minimum(numbers, len(known) - 1)] != points
+        if wrong.any():
+            at = int(np.flatnonzero(wrong)[0])
+            raise ValueError(
+                f"{name}[{at}]={text[at]!r}: not one of the {len(known)} characters of the text the model "
+                "was fitted on; replace it, or fit on a text that has it."
+            )
+        return numbers.astype(np.int64)
 
     def _read(self, number: int) -> None:
         y, self._state = self._net.lstm.step(self._net.embedding([number]), self._state)
