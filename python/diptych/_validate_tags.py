@@ -134,7 +134,8 @@ def _refuse_string(given: Any, name: str, wanted: str) -> None:
 
 
 def _iterated(given: Any, name: str, wanted: str) -> Iterator[Any]:
-    if not isinstance(given, Iterable) or isinstance(given, dict):
+    # A set has an order that depends on hashing, and a dict is something else altogether.
+    if not isinstance(given, Iterable) or isinstance(given, dict | set | frozenset):
         raise DtypeError(f"{name} is of type {type(given).__name__}: {wanted} {_is(wanted)} needed.")
     return iter(given)
 

@@ -40,6 +40,10 @@ GOOD = [["leave", "rome"], ["hello"]], [["O", "B-from"], ["O"]]
         ([["a"], 5], [["O"], ["O"]], "sentences[1] is of type int"),
         (None, [["O"]], "sentences is of type NoneType"),
         ({"a": ["b"]}, [["O"]], "sentences is of type dict"),
+        ({("x", "y")}, [["O", "B-q"]], "sentences is of type set: lists of words are needed"),
+        ([{"x", "y"}], [["O", "B-q"]], "sentences[0] is of type set: a list of words is needed"),
+        ([frozenset({"x"})], [["O"]], "sentences[0] is of type frozenset: a list of words is needed"),
+        ([["x", "y"]], [{"O", "B-q"}], "tags[0] is of type set: a list of tags is needed"),
         ([["a"]], None, "tags is of type NoneType"),
         ([[["a"]]], [["O"]], "sentences[0][0]=['a']: a string is needed"),
         (np.ones((2, 2)), [["O"]], "a string is needed"),
@@ -56,6 +60,7 @@ def test_sentences_and_tags_that_are_refused(sentences, tags, says):
         (["a"], "intents has 1 entries for 2 sentences"),
         (["a", 1], "intents[1]=1: a string is needed"),
         ("ab", "intents='ab' is text"),
+        ({"a", "b"}, "intents is of type set"),
         (7, "intents is of type int"),
     ],
 )
@@ -104,6 +109,8 @@ def test_what_prediction_refuses():
             call([["a"], []])
         with pytest.raises(TypeError, match=r"sentences\[0\]='leave rome' is text"):
             call(["leave rome"])
+        with pytest.raises(TypeError, match=r"sentences\[0\] is of type set: a list of words is needed"):
+            call([{"leave", "rome"}])
     with pytest.raises(ValueError, match="no intents were learnt: pass them to fit"):
         tagger.predict_intent([["a"]])
     with pytest.raises(ValueError, match=r"tags\[0\] has 2 tags for the 1"):
