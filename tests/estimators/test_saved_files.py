@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 
 import diptych
-from diptych import DBSCAN
+from diptych import DBSCAN, CharacterModel, SlotTagger
 from diptych.io import read_archive, write_archive
 
 X = np.random.default_rng(0).normal(size=(80, 3))
@@ -43,6 +43,55 @@ def test_round_trip(tmp_path, parameters):
     assert again.get_params()["eps"] == model.eps
     np.testing.assert_array_equal(again.predict(X + 0.1), model.predict(X + 0.1))
     assert [path.name for path in tmp_path.iterdir()] == ["model.npz"]
+
+
+COUNTS = {
+    "embedding_dim": 100,
+    "hidden_size": 100,
+    "epochs": 2,
+    "batch_size": 3,
+    "random_state": 5,
+    "n_jobs": 1,
+}
+SHARES = {"dropout": 0.25, "learning_rate": 0.0625}
+LEARNERS = {
+    "slots": (
+        SlotTagger,
+        COUNTS | {"patience": 3},
+        SHARES | {"validation_share": 0.25},
+        ([["leave", "rome"], ["hello"]] * 50, [["O", "B-from"], ["O"]] * 50),
+    ),
+    "characters": (
+        CharacterModel,
+        COUNTS | {"sequence_length": 100, "num_layers": 2},
+        SHARES | {"min_learning_rate": 0.03125, "clip_norm": 0.5},
+        ("to be or not to be " * 40,),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LEARNERS)
+@pytest.mark.parametrize(
+    ("whole", "real"), [(np.int8, np.float16), (np.int64, np.float32), (np.uint64, np.float64)]
+)
+def test_numbers_of_numpy_are_as_good(tmp_path, case, whole, real):
+    kind, counts, shares, given = LEARNERS[case]
+    defaults = kind().get_params().items()
+    numbers = {
+        name for name, value in defaults if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    assert set(counts | shares) == numbers | {"random_state", "n_jobs"}
+    options = {name: whole(value) for name, value in counts.items()}
+    options |= {name: real(value) for name, value in shares.items()}
+    flags = {name: np.bool(value) for name, value in defaults if isinstance(value, bool)}
+    plain, model = kind(**counts | shares).fit(*given), kind(**options | flags).fit(*given)
+    again = round_trip(model, tmp_path / "model.npz")
+    for name in ("losses_", "validation_scores_"):
+        if hasattr(plain, name):
+            np.testing.assert_array_equal(getattr(model, name), getattr(plain, name))
+            np.testing.assert_array_equal(getattr(again, name), getattr(plain, name))
+    assert again.get_params() == plain.get_params()
+    assert {type(value) for value in again.get_params().values()} <= {int, float, bool, str}
 
 
 def test_round_trip_of_sparse_rows_and_names(tmp_path):

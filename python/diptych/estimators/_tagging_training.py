@@ -43,8 +43,8 @@ class Schedule(NamedTuple):
 
     epochs: int
     batch_size: int
-    learning_rate: float
     patience: int
+    learning_rate: float
 
 
 class History(NamedTuple):

@@ -167,12 +167,14 @@ class CharacterModel(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"text has {len(text)} characters: at least 2 are needed to learn what follows.")
         points, numbers = np.unique(_points(text), return_inverse=True)
         key = seed_key(seed_of(self.random_state))
-        sizes = self.embedding_dim, self.hidden_size, self.num_layers
+        # Numbers of NumPy may be narrow: their products are not what is meant.
+        sizes = int(self.embedding_dim), int(self.hidden_size), int(self.num_layers)
         options = {"backend": self.backend, "n_jobs": self.n_jobs}
         net = make(len(points), sizes, self.dropout, options, key)
         plan = Plan(
-            self.epochs, self.batch_size, self.sequence_length,
-            (self.learning_rate, self.min_learning_rate), self.clip_norm, self.dropout,
+            int(self.epochs), int(self.batch_size), int(self.sequence_length),
+            (float(self.learning_rate), float(self.min_learning_rate)), float(self.clip_norm),
+            float(self.dropout),
         )  # fmt: skip
         with _progress.bar("learning a text", wanted=self.verbose), one_thread():
             losses = train(net, numbers.astype(np.int64), plan, key)

@@ -197,11 +197,13 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
         key = seed_key(seed_of(self.random_state), "random_state")
         generator = np.random.default_rng([key, 1])
         order = generator.permutation(n)
-        n_held = int(self.validation_share * n)
+        n_held = int(float(self.validation_share) * n)
         held, learnt = given.at(np.sort(order[:n_held])), given.at(np.sort(order[n_held:]))
         known = Known.of(given, learnt)
         network = self._network(known, key)
         examples = known.examples(learnt)
+        # Numbers of NumPy may be narrow: their products are not what is meant.
+        counts = int(self.epochs), int(self.batch_size), int(self.patience)
         with _progress.bar(type(self).__name__, wanted=bool(self.verbose)):
             callback = _progress.current()
             # The kernels would report each batch as the whole; divergence is told by the loss.
@@ -209,7 +211,7 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
                 history = train(
                     network,
                     examples,
-                    Schedule(self.epochs, self.batch_size, self.learning_rate, self.patience),
+                    Schedule(*counts, float(self.learning_rate)),
                     known.vocabulary.unknown_rates(examples.words, _UNKNOWN_RATE),
                     generator,
                     (lambda: known.score(network, held)) if n_held else None,
@@ -383,8 +385,8 @@ class SlotTagger(BaseEstimator):  # type: ignore[misc]
             self.encoder,
             bool(self.bidirectional),
             len(known.vocabulary),
-            self.embedding_dim,
-            self.hidden_size,
+            int(self.embedding_dim),
+            int(self.hidden_size),
             len(known.tags),
             0 if known.intents is None else len(known.intents),
         )
