@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diptych import nn
+from diptych import SlotTagger, nn
 from diptych.estimators._tagging_decode import begins, best_sequences
 from diptych.estimators._tagging_network import Sizes, TaggingNetwork
-from diptych.estimators._tagging_words import UNKNOWN, Vocabulary, batches, padded
+from diptych.estimators._tagging_words import UNKNOWN, Room, Vocabulary, batches, cuts, padded
 
 TAGS = ["B-a", "B-b", "I-a", "I-b", "O"]
 
@@ -103,11 +103,53 @@ def test_a_word_that_was_seen_n_times_is_unknown_once_in_n_plus_one():
 def test_batches_hold_each_sentence_once_by_length(lengths, size, shuffled):
     lengths = np.array(lengths)
     generator = np.random.default_rng(0) if shuffled else None
-    found = list(batches(lengths, size, generator))
+    found = list(batches(lengths, Room(size, size * 9, 0), generator))
     assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
     assert sorted(map(len, found), reverse=True)[:-1] == [size] * (len(found) - 1)
     ranges = sorted((lengths[rows].min(), lengths[rows].max()) for rows in found)
     assert all(one[1] <= other[0] for one, other in pairwise(ranges))
+
+
+@given(
+    st.lists(st.integers(1, 9) | st.integers(90, 99), min_size=1, max_size=40),
+    st.builds(Room, rows=st.integers(1, 9), places=st.integers(1, 300), spread=st.integers(0, 4)),
+    st.booleans(),
+)
+def test_batches_are_as_large_as_there_is_room(lengths, room, shuffled):
+    def fits(batch):
+        places = len(batch) * max(batch)
+        return len(batch) <= room.rows and places <= max(room.places, room.spread * sum(batch))
+
+    generator = np.random.default_rng(0) if shuffled else None
+    found = [np.array(lengths)[rows].tolist() for rows in batches(np.array(lengths), room, generator)]
+    assert len(found) == len(cuts(np.array(lengths), room))
+    found.sort(key=lambda batch: (min(batch), max(batch), -len(batch)))
+    assert [length for batch in found for length in batch] == sorted(lengths)
+    assert all(len(batch) == 1 or fits(batch) for batch in found)
+    assert not any(fits([*batch, after[0]]) for batch, after in pairwise(found))
+
+
+@pytest.mark.parametrize("encoder", ["none", "lstm"])
+def test_one_long_sentence_does_not_make_all_others_long(monkeypatch, encoder):
+    shapes, forward = [], TaggingNetwork.forward
+
+    def spy(network, words, lengths, *, training=False):
+        shapes.append(words.shape)
+        return forward(network, words, lengths, training=training)
+
+    monkeypatch.setattr(TaggingNetwork, "forward", spy)
+    sentences = [["w"] * n for n in [3, 7, 2500, *[5] * 61, 40, 60]]
+    tags = [["B-a", *["O"] * (len(sentence) - 1)] for sentence in sentences]
+    tagger = SlotTagger(encoder=encoder, embedding_dim=2, hidden_size=2, epochs=1, validation_share=0.0)
+    tagger.set_params(random_state=0).fit(sentences, tags)
+    assert sorted(shapes) == [(5, 32), (40, 32), (2500, 2)]  # 66 rows of 2500 would be thirty times as much
+    shapes.clear()
+    together = tagger.predict(sentences)
+    assert shapes == [(40, 64), (60, 1), (2500, 1)]
+    shapes.clear()
+    tagger.predict([["w"] * 1000] * 64)
+    assert shapes == [(1000, 4)] * 16
+    assert together == [tagger.predict([sentence])[0] for sentence in sentences]
 
 
 def test_rows_are_filled_up():

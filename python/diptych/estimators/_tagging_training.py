@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from diptych import nn
 from diptych.estimators._tagging_decode import best_sequences
 from diptych.estimators._tagging_network import TaggingNetwork
-from diptych.estimators._tagging_words import UNKNOWN, batches, padded
+from diptych.estimators._tagging_words import UNKNOWN, Room, batches, cuts, padded
 
 IGNORED = -100
 _INTENT_WEIGHT = 0.6  # of the loss of an intent beside that of a tag
 _CLIP = 5.0
-_ROWS = 64  # sentences that are tagged at a time
+_LONG = 64  # words: sentences up to here go together, whatever their lengths are
+_SPREAD = 4  # places for each word that a batch of longer ones may have, to learn from it
+_TAGGED = Room(rows=64, places=64 * _LONG, spread=0)
 
 
 class Examples(NamedTuple):
@@ -66,7 +68,8 @@ def train(
 ) -> History:
     """Train the network, and leave it with the weights of the best epoch; the last if none is validated."""
     lengths = examples.lengths()
-    n_batches = -(-len(lengths) // schedule.batch_size)
+    room = Room(schedule.batch_size, schedule.batch_size * _LONG, _SPREAD)
+    n_batches = len(cuts(lengths, room))
     adam = nn.Adam(network.layers, schedule.learning_rate, clip_norm=_CLIP)
     losses: list[float] = []
     scores: list[float] = []
@@ -74,7 +77,7 @@ def train(
     total = n_batches * schedule.epochs
     for epoch in range(schedule.epochs):
         loss = 0.0
-        for i, rows in enumerate(batches(lengths, schedule.batch_size, generator)):
+        for i, rows in enumerate(batches(lengths, room, generator)):
             adam.learning_rate = schedule.learning_rate * (1 - (epoch * n_batches + i) / total)
             loss += _step(network, adam, examples, rows, lengths[rows], unknown_rates, generator)
             report(epoch * n_batches + i + 1, total)
@@ -126,7 +129,7 @@ def tag(
     lengths = np.array([len(row) for row in words], dtype=np.int64)
     found: list[Any] = [None] * len(words)
     intents = np.empty(len(words), dtype=np.int64) if network.sizes.n_intents else None
-    for rows in batches(lengths, _ROWS):
+    for rows in batches(lengths, _TAGGED):
         scores, of_intents = network.forward(padded([words[row] for row in rows], UNKNOWN), lengths[rows])
         if network.sizes.encoder == "none":  # each word by itself
             alone = scores.argmax(axis=2)

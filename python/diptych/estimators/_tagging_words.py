@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,19 +56,48 @@ def folded(word: str) -> str:
     return _DIGIT.sub("0", word)
 
 
+class Room(NamedTuple):
+    """How large a batch may be; a sentence that is larger has one for itself.
+
+    Attributes
+    ----------
+    rows : int
+        Sentences at most.
+    places : int
+        Sentences times the longest of them at most: all are filled up to it.
+    spread : int
+        There may be more places, if they are no more than so many for each word.
+    """
+
+    rows: int
+    places: int
+    spread: int
+
+
+def cuts(lengths: NDArray[np.int64], room: Room) -> list[tuple[int, int]]:
+    """Return where batches of sentences begin and end, in ascending order of length."""
+    found, begin, words = [], 0, 0
+    for end, length in enumerate(np.sort(lengths).tolist()):
+        places, most = (end + 1 - begin) * length, max(room.places, room.spread * (words + length))
+        if end > begin and (end - begin == room.rows or places > most):
+            found.append((begin, end))
+            begin, words = end, 0
+        words += length
+    return [*found, (begin, len(lengths))] if len(lengths) else []
+
+
 def batches(
-    lengths: NDArray[np.int64], size: int, generator: np.random.Generator | None = None
+    lengths: NDArray[np.int64], room: Room, generator: np.random.Generator | None = None
 ) -> Iterator[NDArray[np.int64]]:
     """Give the rows of each batch, of nearly equal lengths; in random order if there is a generator."""
-    rows = np.arange(len(lengths))
+    rows, parts = np.arange(len(lengths)), np.array(cuts(lengths, room)).reshape(-1, 2)
     if generator is not None:
         rows = generator.permutation(rows)
     rows = rows[np.argsort(lengths[rows], kind="stable")]
-    starts = np.arange(0, len(rows), size)
     if generator is not None:
-        starts = generator.permutation(starts)
-    for start in starts:
-        yield rows[start : start + size]
+        parts = parts[generator.permutation(len(parts))]
+    for begin, end in parts:
+        yield rows[begin:end]
 
 
 def padded(rows: list[NDArray[np.int64]], fill: int) -> NDArray[np.int64]:
