@@ -70,6 +70,87 @@ print(growth(lambda: {call}))
     assert int(out) >= least, "the result itself was not seen: the measurement is wrong"
 
 
+# Memory of the estimators: what their Notes say for each place of a batch, each unit, and so on. One thread:
+# what others take from the allocator, and when, differs from run to run.
+
+ESTIMATORS = """
+import numpy as np
+from diptych import CharacterModel, SlotTagger
+rng = np.random.default_rng(0)
+def some(names, n):
+    return [names[i] for i in rng.integers(0, len(names), n)]
+def tagger(given):
+    sizes = {"hidden_size": H, "embedding_dim": E, "batch_size": B, "epochs": 1, "validation_share": 0}
+    return SlotTagger(**sizes, random_state=0, n_jobs=1).fit(*given)
+def requests(lengths):
+    tags = ["O", *(f"B-{i}" for i in range(1, K))]
+    return [some(["rome", "oslo"], n) for n in lengths], [tags + some(tags, n - K) for n in lengths]
+def reader(text):
+    sizes = {"hidden_size": H, "embedding_dim": E, "batch_size": B, "sequence_length": T, "epochs": 1}
+    return CharacterModel(**sizes, random_state=0, n_jobs=1).fit(text)
+def text_of(n):
+    characters = list(map(chr, range(0x4E00, 0x4E00 + K)))
+    return "".join(characters + some(characters, n - K))
+"""
+MIB = 1 << 20
+WHERE = {  # what is called, what is made before, sizes, bytes that the Notes allow
+    "SlotTagger.fit": (
+        "tagger(given)",
+        "given = requests([T] * (2 * B)); tagger(requests([T]))",
+        {"H": 64, "E": 32, "K": 20, "B": 8, "T": 500},
+        lambda H, E, K, B, T: B * T * (48 * 2 * H + 26 * E + 13 * K) + 2 * B * T * 40,
+    ),
+    "SlotTagger.fit, one long sentence": (
+        "tagger(given)",
+        "given = requests([20] * 63 + [T]); tagger(requests([T // 9]))",
+        {"H": 32, "E": 16, "K": 4, "B": 32, "T": 5000},
+        lambda H, E, K, B, T: T * (48 * 2 * H + 26 * E + 13 * K) + 40 * T,
+    ),
+    "SlotTagger.predict, one long sentence": (
+        "model.predict(given)",
+        "given = requests([20] * 63 + [T])[0]; model = tagger(requests([50])); model.predict(given[:9])",
+        {"H": 128, "E": 16, "K": 16, "B": 32, "T": 5000},
+        lambda H, E, K, B, T: T * (6 * 2 * H + 4 * E + 16 * K) + 24 * T,
+    ),
+    "CharacterModel.fit, many units": (
+        "reader(given)",
+        "given = text_of(3 * B * T); reader(text_of(99))",
+        {"H": 256, "E": 64, "K": 60, "B": 32, "T": 64},
+        lambda H, E, K, B, T: 24 * (4 * H * (H + E + 2) + K * (H + E)) + B * T * (48 * H + 13 * (E + K)),
+    ),
+    "CharacterModel.fit, many characters": (
+        "reader(given)",
+        "given = text_of(3 * B * T); reader(given[:99])",
+        {"H": 32, "E": 16, "K": 3000, "B": 32, "T": 64},
+        lambda H, E, K, B, T: 24 * K * (H + E) + B * T * (48 * H + 13 * (E + K)),
+    ),
+    "CharacterModel.fit, a long text": (
+        "reader(given)",
+        "given = text_of(1_000_000); reader(given[:99])",
+        {"H": 4, "E": 4, "K": 60, "B": 100, "T": 20},
+        lambda H, E, K, B, T: 20 * 1_000_000 + B * T * (48 * H + 13 * (E + K)),
+    ),
+    "CharacterModel.cross_entropy, many characters": (
+        "model.cross_entropy(given)",
+        "given = text_of(40_000); model = reader(given[: K + 99]); model.cross_entropy(given[:99])",
+        {"H": 32, "E": 16, "K": 3000, "B": 32, "T": 64},
+        lambda H, E, K, B, T: 24 * 40_000 + 12 * (2**20 // K) * (H + E + K),
+    ),
+}
+
+
+@on_linux
+@pytest.mark.parametrize("name", WHERE)
+def test_memory_of_estimators_is_what_their_notes_say(name):
+    call, made, sizes, allowed = WHERE[name]
+    set_up = "; ".join(f"{letter} = {size}" for letter, size in sizes.items())
+    out = alone(f"{ESTIMATORS}\n{GROWTH}\n{set_up}\n{made}\nprint(growth(lambda: {call}))")
+    most = allowed(**sizes)
+    assert most > 8 * MIB, "too little to be seen"
+    assert int(out) <= most + 4 * MIB, f"{int(out) / MIB:.1f} MiB, allowed are {most / MIB:.1f} MiB"
+    assert int(out) >= most / 2, f"{int(out) / MIB:.1f} MiB: the Notes say {most / MIB:.1f} MiB"
+
+
 # Ctrl-C
 
 LONG = {

@@ -1,7 +1,6 @@
 """Words as numbers: which are known, what is done with others, which sentences go together."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -42,8 +41,7 @@ class Vocabulary:
 
     def unknown_rates(self, numbered: list[NDArray[np.int64]], rate: float) -> NDArray[np.float64]:
         """Return how often in training each word is taken for an unknown one: a word seen once at `rate`."""
-        counts = Counter(np.concatenate(numbered).tolist())
-        seen = np.array([counts[i] for i in range(len(self))], dtype=np.float64)
+        seen = np.bincount(np.concatenate(numbered), minlength=len(self)).astype(np.float64)
         rates = np.zeros(len(self))
         there = seen > 0
         odds = rate / (1.0 - rate)
