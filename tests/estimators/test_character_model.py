@@ -231,10 +231,19 @@ def test_bad_parameters(name, value):
 def test_a_failed_fit_leaves_what_was_there(model):
     text, again = text_of(20), pickle.loads(pickle.dumps(model))
     before = again.cross_entropy(text)
-    again.set_params(learning_rate=1e39, min_learning_rate=1e39, clip_norm=1e30)
-    with np.errstate(all="ignore"), pytest.raises((FloatingPointError, ValueError), match="finite"):
-        again.fit(text_of(300))
-    assert again.cross_entropy(text) == before
+    for rate in (1e6, 1e10, 1e25, 1e38, 1e39, 1e200):
+        again.set_params(learning_rate=rate, min_learning_rate=rate, clip_norm=1e30)
+        says = f"diverged at a learning rate of {rate:.6g}, .*: lower learning_rate".replace("+", "[+]")
+        with pytest.raises(FloatingPointError, match=says):
+            again.fit(text_of(300))
+        assert again.cross_entropy(text) == before
+
+
+def test_steps_that_are_too_long_are_no_divergence():
+    # Ten times the default; thirty times makes a loss of 34 times log 2, which falls again.
+    for rate in (0.03, 0.1):
+        losses = CharacterModel(learning_rate=rate, random_state=0).fit("aaab" * 100).losses_
+        assert losses[-1] < losses.max()
 
 
 def test_progress(capsys):

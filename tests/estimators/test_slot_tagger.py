@@ -207,9 +207,20 @@ def test_sentences_without_slots():
     assert tagger.predict_slots([["good"]]) == [{}]
 
 
-def test_divergence_is_told():
-    with pytest.raises(FloatingPointError, match="lower learning_rate"):
-        SlotTagger(**TINY | {"learning_rate": 1e38, "epochs": 5}).fit(*SMALL)
+@pytest.mark.parametrize("encoder", ["none", "rnn", "lstm", "transformer"])
+@pytest.mark.parametrize("rate", [1e6, 1e10, 1e25, 1e38, 1e39, 1e200])
+def test_divergence_is_told(encoder, rate):
+    tagger = SlotTagger(**TINY | {"encoder": encoder, "learning_rate": rate})
+    with pytest.raises(FloatingPointError, match=r"at a learning rate of [\d.e+]+, .*: lower learning_rate"):
+        tagger.fit(*SMALL)
+
+
+@pytest.mark.parametrize("encoder", ["none", "rnn", "lstm", "transformer"])
+def test_steps_that_are_too_long_are_no_divergence(encoder):
+    # Of two words, ten times the default makes a loss of up to 25 times log 2, which falls again.
+    options = {"encoder": encoder, "learning_rate": 0.05, "random_state": 0}
+    losses = SlotTagger(**options).fit([["leave", "taipei"]], [["O", "B-from"]]).losses_
+    assert losses[-1] < losses.max()
 
 
 def test_an_interrupted_fit_leaves_what_was_there(small, monkeypatch):

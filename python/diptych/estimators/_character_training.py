@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych import _progress, nn
+from diptych.estimators._divergence import absurd, refuse_loss, refuse_weights
 from diptych.reference.rng import words_at
 
 _LAYERS = ("embedding", "lstm", "linear")
@@ -64,6 +65,7 @@ def _train(net: Net, numbers: Any, plan: Plan, key: int, report: Any) -> NDArray
     length = (len(numbers) - 1) // rows
     updates = -(-length // plan.steps)
     losses, done, total = np.zeros(plan.epochs), 0, plan.epochs * updates
+    most = absurd(net.linear.out_features)
     spare = len(numbers) - 1 - rows * length
     shifts = words_at(key, 1, np.arange(plan.epochs, dtype=np.uint64)) % np.uint64(spare + 1)
     firsts = words_at(key, 2, np.arange(plan.epochs, dtype=np.uint64)) % np.uint64(min(plan.steps, length))
@@ -80,6 +82,7 @@ def _train(net: Net, numbers: Any, plan: Plan, key: int, report: Any) -> NDArray
             if report is not None:
                 report(done, total)
         losses[epoch] = summed / length
+        refuse_loss(losses[epoch], most, adam.learning_rate)
     return losses
 
 
@@ -100,6 +103,7 @@ def _update(net: Net, adam: Any, dropout: Any, given: Any, wanted: Any, state: A
     y, state = net.lstm(x, state, training=True)
     logits = net.linear(dropout(y, training=True), training=True)
     loss, d_logits = nn.softmax_cross_entropy(logits, wanted)
+    refuse_loss(loss, math.inf, adam.learning_rate)
     by_linear = net.linear.backward(d_logits)
     by_lstm = net.lstm.backward(
         dropout.backward(by_linear.x)
@@ -107,4 +111,5 @@ def _update(net: Net, adam: Any, dropout: Any, given: Any, wanted: Any, state: A
     by_embedding = net.embedding.backward(by_lstm.x)
     by = dict(zip(_LAYERS, (by_embedding.weights, by_lstm.weights, by_linear.weights), strict=True))
     adam.step(by)
+    refuse_weights(adam.layers, adam.learning_rate)
     return loss, state

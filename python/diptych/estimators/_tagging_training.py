@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych import nn
+from diptych.estimators._divergence import absurd, refuse_loss, refuse_weights
 from diptych.estimators._tagging_decode import best_sequences
 from diptych.estimators._tagging_network import TaggingNetwork
 from diptych.estimators._tagging_words import UNKNOWN, Room, batches, cuts, padded
@@ -74,6 +75,7 @@ def train(
     losses: list[float] = []
     scores: list[float] = []
     best, kept, best_epoch = -1.0, network.state_dict(), 0
+    most = absurd(network.sizes.n_tags, network.sizes.n_intents)
     total = n_batches * schedule.epochs
     for epoch in range(schedule.epochs):
         loss = 0.0
@@ -82,6 +84,7 @@ def train(
             loss += _step(network, adam, examples, rows, lengths[rows], unknown_rates, generator)
             report(epoch * n_batches + i + 1, total)
         losses.append(loss / len(lengths))
+        refuse_loss(losses[-1], most, adam.learning_rate)
         if validate is None:
             best_epoch = epoch
             continue
@@ -116,9 +119,9 @@ def _step(
         more, d_intents = nn.softmax_cross_entropy(intents, examples.intents[rows], ignore_index=None)
         loss += _INTENT_WEIGHT * more
         d_intents *= d_intents.dtype.type(_INTENT_WEIGHT)
-    if not math.isfinite(loss):
-        raise FloatingPointError(f"training diverged, the loss is {loss}: lower learning_rate.")
+    refuse_loss(loss, math.inf, adam.learning_rate)
     adam.step(network.backward(d_tags, d_intents))
+    refuse_weights(network.layers, adam.learning_rate)
     return loss * len(rows)
 
 
