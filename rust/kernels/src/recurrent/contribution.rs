@@ -148,7 +148,9 @@ pub fn jacobian_norms<T: Float>(
     let what = "the Jacobians";
     let wide = ACROSS * lanes_of::<f64>(PhantomData);
     let weights = collected(w_hh.iter().map(|&w| w.into()), what)?;
+    task.check()?;
     let weights = pack_columns(&rows_of(&weights, hidden)?, hidden, wide)?;
+    task.check()?;
     let back = Back { kind, hidden, batch, order: &order, tape, weights: &weights, wide };
     task.expect(order.rows.iter().map(|row| row.length).sum());
     let found: Vec<Result<Vec<f64>>> = (0..batch).into_par_iter().map(|row| back.norms(row, task)).collect();
@@ -182,7 +184,9 @@ impl<T: Float> Back<'_, T> {
         // ∂h_last/∂h_t and, of an LSTM, ∂h_last/∂c_t.
         let mut a = Aligned::<f64>::zeros(size(&[n, width], what, 8)?, what)?;
         let mut c: Vec<f64> = zeros(if self.kind == Kind::Lstm { size(&[n, n], what, 8)? } else { 0 }, what)?;
+        task.check()?; // for large matrices, pages take as long as numbers
         let mut d: Vec<f64> = zeros(size(&[n, outputs], what, 8)?, what)?;
+        task.check()?;
         let mut factors: Vec<f64> = zeros(6 * n, what)?;
         (0..n).for_each(|unit| a[unit * width + unit] = 1.0);
         let mut norms = reserve(length, what)?;
