@@ -61,12 +61,12 @@ print("A2, A3:", similarity("A2", "A3"))
 #    Christos Faloutsos
 #    PathSim: Jiawei Han 0.906, Rakesh Agrawal 0.901, Hans-Peter Kriegel 0.839, Jian Pei 0.831,
 #             Raghu Ramakrishnan 0.809
-#    walks:   Agma J. M. Traina 0.763, Spiros Papadimitriou 0.761, Caetano Traina Jr. 0.743,
-#             Hanghang Tong 0.742, Jia-Yu Pan 0.740
+#    walks:   Agma J. M. Traina 0.825, Caetano Traina Jr. 0.802, Jia-Yu Pan 0.779,
+#             Roberto F. Santos Filho 0.772, Hanghang Tong 0.767
 #    Jiawei Han
 #    PathSim: Philip S. Yu 0.920, Christos Faloutsos 0.906, Rakesh Agrawal 0.810, Hans-Peter Kriegel 0.803,
 #             Wei Wang 0.764
-#    walks:   Dong Xin 0.902, Xifeng Yan 0.895, Xiaolei Li 0.885, Hong Cheng 0.881, Hector Gonzalez 0.855
+#    walks:   Dong Xin 0.889, Xifeng Yan 0.886, Xiaolei Li 0.869, Hong Cheng 0.862, Hector Gonzalez 0.834
 #
 # The two wrote nothing together, and each is among the first two that PathSim names for the other: both are
 # at home at the same conferences, and about as visible. All ten whom walks name have written with the author,

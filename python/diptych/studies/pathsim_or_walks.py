@@ -157,7 +157,7 @@ def pathsim_or_walks(
     *,
     metapath: Any = "APVPA",
     k: int = 5,
-    walks_per_node: int = 20,
+    walks_per_node: int = 40,
     rng: int = 0,
 ) -> StudyResult:
     """Ask PathSim and DeepWalk, on the same academic network, who is similar to two authors.
@@ -173,7 +173,7 @@ def pathsim_or_walks(
         A round trip from authors.
     k : int, default=5
         How many similar nodes to name.
-    walks_per_node : int, default=20
+    walks_per_node : int, default=40
         Walks of 40 nodes that DeepWalk starts at each node. Two suffice for large graphs.
     rng : int, default=0
         Seed of walks and vectors; nothing else is random.
