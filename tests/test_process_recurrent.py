@@ -215,7 +215,8 @@ seen = []
 with reporting(lambda done, total: seen.append((done, total))):
     recurrent.lstm(*net(4, 4000, 32, 256, 256), lengths=[4000] * 16 + [1000] * 16, n_jobs=2)
 assert len(seen) > 1, "the input is too small to report anything"
-print({total for _, total in seen if total} == {80_000}, all(a <= b for (a, _), (b, _) in zip(seen, seen[1:])))
+known = {total for _, total in seen if total}
+print(known == {80_000}, all(a <= b for (a, _), (b, _) in zip(seen, seen[1:])))
 """
     )
     assert out.split() == ["True", "True"]
