@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from diptych import kernels, reference, testing
+from diptych import _rust, kernels, reference, testing
 from diptych.kernels import _training
 
 KARATE = Path(__file__).parents[1] / "oracles" / "karate.json"
@@ -57,6 +57,8 @@ def test_scores_tend_to_shifted_pointwise_mutual_information(panel, karate):
 
 def test_scores_tend_to_it_where_pairs_learn_together():
     # As above, on a graph without hubs: eight walks at a time, ten pairs. Only the kernel is quick enough.
+    if _rust.simd_path() == "portable":
+        pytest.skip("takes minutes without wide instructions; its bits are those of the other paths")
     offsets = np.array([1, 2, 5, 12, 31])
     u = np.arange(120)
     v = (u[:, None] + offsets) % 120
