@@ -73,6 +73,10 @@ def quality_cells(result: dict) -> list[str]:
     return [result["input"], result["measure"], *shown, f"≥ {minimum}", held(result["held"])]
 
 
+QUALITY = (
+    "graph, walks | measure | diptych | gensim, the same walks | diptych pair by pair | "
+    "DeepWalk's authors | must be | held"
+)
 SECTIONS = (
     Section(
         "walks",
@@ -100,16 +104,14 @@ SECTIONS = (
     Section(
         "embedding-quality",
         "Quality of the vectors, in per cent: means over trainings and shuffles",
-        "graph, walks | measure | diptych | gensim, the same walks | diptych pair by pair | "
-        "DeepWalk's authors | must be | held",
+        QUALITY,
         quality_cells,
         "benches.embedding.quality:quality",
     ),
     Section(
         "embedding-quality-paper",
         "Quality of the vectors at the settings of DeepWalk's paper, in per cent",
-        "graph, walks | measure | diptych | gensim, the same walks | diptych pair by pair | "
-        "DeepWalk's authors | must be | held",
+        QUALITY,
         quality_cells,
         "benches.embedding.quality:papers",
     ),

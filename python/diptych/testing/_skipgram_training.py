@@ -176,17 +176,26 @@ def _windows(random: Random) -> Iterator[Case]:
 @TRAIN.law(_windows, needs=("initial", "shrink"))
 def all_pairs_of_the_windows_are_learnt(subject: Subject, case: Case) -> None:
     """With steps too small for their order to matter, the change is rate times the sum over all pairs."""
-    V, C = (table.astype(np.float64) for table in case["initial"])
-    dV, dC = np.zeros_like(V), np.zeros_like(C)
-    radii = [case["window"]] * case["walks"].shape[1]
-    for walk in case["walks"]:
-        for center, context in definition.pairs(walk, radii):
-            g = 1 - definition.sigma(float(V[context] @ C[center]))
-            dV[context] += g * C[center]
-            dC[center] += g * V[context]
+    V, C = case["initial"]
+    dV, dC = _sums_over_pairs(case)
     model, rate = _train(subject, case), case["learning_rate"]
     _expect_change("vectors", (model.vectors - V) / rate, dV)
     _expect_change("contexts", (model.contexts - C) / rate, dC)
+
+
+def _sums_over_pairs(case: Case, u: int = 0) -> tuple[Any, Any]:
+    """Sum what all pairs ask of the tables as they are; the negatives are node u, if there are any."""
+    V, C = (table.astype(np.float64) for table in case["initial"])
+    dV, dC, K = np.zeros_like(V), np.zeros_like(C), case["negative"]
+    radii = [case["window"]] * case["walks"].shape[1]
+    for walk in case["walks"]:
+        for center, context in definition.pairs(walk, radii):
+            pull = 1 - definition.sigma(float(V[context] @ C[center]))
+            push = K * definition.sigma(float(V[context] @ C[u])) if center != u else 0.0
+            dV[context] += pull * C[center] - push * C[u]
+            dC[center] += pull * V[context]
+            dC[u] -= push * V[context]
+    return dV, dC
 
 
 def _alike(random: Random) -> Iterator[Case]:
@@ -208,16 +217,8 @@ def _alike(random: Random) -> Iterator[Case]:
 @TRAIN.law(_alike, needs=("initial", "shrink", "exponent"), shrinks=False)
 def every_pair_pulls_and_pushes(subject: Subject, case: Case) -> None:
     """With one node as all negatives: rate times the sum over all pairs, however many learn together."""
-    V, C = (table.astype(np.float64) for table in case["initial"])
-    dV, dC, u, K = np.zeros_like(V), np.zeros_like(C), case["n_nodes"] - 1, case["negative"]
-    radii = [case["window"]] * case["walks"].shape[1]
-    for walk in case["walks"]:
-        for center, context in definition.pairs(walk, radii):
-            g = 1 - definition.sigma(float(V[context] @ C[center]))
-            push = K * definition.sigma(float(V[context] @ C[u])) if center != u else 0.0
-            dV[context] += g * C[center] - push * C[u]
-            dC[center] += g * V[context]
-            dC[u] -= push * V[context]
+    (V, C), u = case["initial"], case["n_nodes"] - 1
+    dV, dC = _sums_over_pairs(case, u)
     model, rate = _train(subject, case), case["learning_rate"]
     _expect_change("vectors", (model.vectors - V) / rate, dV)
     _expect_change("contexts", (model.contexts - C)[:u] / rate, dC[:u])

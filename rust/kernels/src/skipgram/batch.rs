@@ -6,14 +6,13 @@
 use super::Plan;
 use super::copies::{Claims, Copies, Rows};
 use super::corpus::seen;
-use super::draws::{Noise, radius};
+use super::draws::{Noise, around, radius};
 use super::group::{Group, Scratch, step};
 use crate::parallel::{filled_with, room};
 use crate::rng::Stream;
 use crate::simd::LANES;
 use crate::{Result, Task};
 use rayon::prelude::*;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 /// Walks of a batch, at most: a bit each.
@@ -272,9 +271,4 @@ impl Local {
         }
         Ok(())
     }
-}
-
-/// The positions of a window, the one in the middle among them.
-fn around(i: usize, radius: usize, length: usize) -> Range<usize> {
-    i.saturating_sub(radius)..length.min(i.saturating_add(radius).saturating_add(1))
 }

@@ -4,6 +4,7 @@ use crate::parallel::collected;
 use crate::rng::{Stream, pick, uniform};
 use crate::walks::alias_table;
 use crate::{Error, Result, Task};
+use std::ops::Range;
 
 /// The key of all draws of training, apart from those of the walks that may have the same seed.
 pub(super) fn training_key(key: u64) -> u64 {
@@ -52,6 +53,11 @@ pub(super) fn stream(key: u64, epoch: u64, n_walks: u64, row: u64) -> Stream {
 pub(super) fn radius(stream: Stream, position: usize, window: u32, shrink: bool) -> usize {
     let word = || stream.word((position as u64) << 32);
     1 + if shrink { pick(word(), window).0 } else { window - 1 } as usize
+}
+
+/// The positions of a window, the one in the middle among them.
+pub(super) fn around(i: usize, radius: usize, length: usize) -> Range<usize> {
+    i.saturating_sub(radius)..length.min(i.saturating_add(radius).saturating_add(1))
 }
 
 /// The distribution of the negatives, as an alias table.
@@ -110,8 +116,6 @@ pub fn distribution(counts: &[f64], exponent: f64) -> Result<Vec<f64>> {
 /// Calls `pair(centre, context)` for the positions of each pair of a walk, by position, then offset.
 pub(super) fn pairs(walk: &[i32], stream: Stream, window: u32, shrink: bool, mut pair: impl FnMut(usize, usize)) {
     for i in 0..walk.len() {
-        let reach = radius(stream, i, window, shrink);
-        let near = i.saturating_sub(reach)..walk.len().min(i + reach + 1);
-        near.filter(|&j| j != i).for_each(|j| pair(i, j));
+        around(i, radius(stream, i, window, shrink), walk.len()).filter(|&j| j != i).for_each(|j| pair(i, j));
     }
 }
