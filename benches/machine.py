@@ -77,17 +77,25 @@ def lines(known: dict[str, object]) -> str:
     )
 
 
+def now() -> str:
+    """Return the time, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def slug(known: dict[str, object]) -> str:
-    """Return <date>-<cpu>, the stem of the recorded files."""
-    return f"{known['date']}-{re.sub(r'[^a-z0-9]+', '-', str(known['cpu']).lower()).strip('-')}"
+    """Return <date>-<cpu>-<SIMD path>-<threads>, the stem of the recorded files."""
+    words = re.findall(r"[a-z0-9]+", f"{known['cpu']} {known['simd']} {known['threads']} threads".lower())
+    return "-".join([str(known["date"]), *words])
 
 
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
-        found = re.search(r"model name\s*:\s*(.+)", info.read_text())
-        if found:
-            return found[1].strip()
+        text = info.read_text()
+        found = [re.search(rf"{what}\s*:\s*(.+)", text) for what in ("model name", "cpu family", "model")]
+        if all(found):  # a virtual machine may tell of a family alone which of many processors it has
+            name, family, model = (word[1].strip() for word in found if word)
+            return f"{name} (family {family}, model {model})"
     return platform.processor() or platform.machine()
 
 

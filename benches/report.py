@@ -51,11 +51,11 @@ def table(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in (heading, ["---"] * len(heading), *rows))
 
 
-def record(known: dict, sections: dict[str, list], stem: str) -> Path:
+def record(known: dict, sections: dict[str, list], times: dict[str, str], stem: str) -> Path:
     """Write the figures with the facts of the machine; sections measured earlier the same day are kept.
 
-    Of each section ``runs`` has what may differ from that of the others: the commit, and how busy the machine
-    was.
+    Of each section ``runs`` has what may differ from that of the others: the commit, how busy the machine
+    was, and the time, of which ``times`` has that of each.
     """
     RECORDED.mkdir(exist_ok=True)
     path = RECORDED / f"{stem}.json"
@@ -63,7 +63,7 @@ def record(known: dict, sections: dict[str, list], stem: str) -> Path:
     run = {name: known[name] for name in ("commit", "load_at_start")}
     record = {
         "machine": known,
-        "runs": kept.get("runs", {}) | dict.fromkeys(sections, run),
+        "runs": kept.get("runs", {}) | {name: run | {"at": times[name]} for name in sections},
         "sections": kept["sections"] | sections,
     }
     path.write_text(json.dumps(record, indent=1) + "\n")

@@ -56,16 +56,18 @@ def main(arguments: list[str] | None = None) -> int:
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )
     measured: dict[str, list[dict]] = {}
+    times: dict[str, str] = {}
     for section in SECTIONS:
         if (section.of or section.name) in (options.section or parts):
             results = section.results(measured[section.of] if section.of else settings)
             measured[section.name] = list(results)
+            times[section.name] = machine.now()
             lines = section.lines(measured[section.name], threads=options.threads)
             if lines:
                 print(report.table(lines), end="\n\n", flush=True)
     if options.record:
         stem = machine.slug(known)
-        print(f"recorded {report.record(known, measured, stem)}")
+        print(f"recorded {report.record(known, measured, times, stem)}")
         for section in SECTIONS:
             if section.plot and measured.get(section.name):
                 section.plot.draw(

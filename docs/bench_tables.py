@@ -25,12 +25,24 @@ Run = tuple[dict[str, Any], list[tuple[str, Path]]]
 
 
 def newest() -> list[Run]:
-    """Return the records, newest first, each with its plots: of each section the newest run alone."""
+    """Return the records, last day first, each with its plots: of each section the newest run alone."""
+    records = {
+        path: json.loads(path.read_text()) for path in sorted(report.RECORDED.glob("*.json"), reverse=True)
+    }
+
+    def time(path: Path, name: str) -> str:
+        of_day = records[path]
+        return of_day.get("runs", {}).get(name, {}).get("at") or of_day["machine"]["date"]
+
+    of_section: dict[str, Path] = {}
+    for path, record in records.items():
+        for name in record["sections"]:
+            of_section[name] = max(
+                of_section.get(name, path), path, key=lambda path, name=name: time(path, name)
+            )
     runs: list[Run] = []
-    shown: set[str] = set()
-    for path in sorted(report.RECORDED.glob("*.json"), reverse=True):
-        record = json.loads(path.read_text())
-        fresh = {name: found for name, found in record["sections"].items() if name not in shown}
+    for path, record in records.items():
+        fresh = {name: found for name, found in record["sections"].items() if of_section[name] == path}
         plots = [
             (section.plot.title, path.with_name(f"{path.stem}-{section.plot.ending}.png"))
             for section in SECTIONS
@@ -40,7 +52,6 @@ def newest() -> list[Run]:
             runs.append(
                 (record | {"sections": fresh}, [(title, plot) for title, plot in plots if plot.exists()])
             )
-        shown |= fresh.keys()
     return runs
 
 
