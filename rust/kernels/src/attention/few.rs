@@ -143,7 +143,7 @@ pub(super) fn scores_of_few<T: Float, L: Numbers<T>>(
     width: usize,
     scores: &mut [T],
 ) {
-    tiles!(T, L, rows, |row, M| {
+    tiles!(L::ROWS, rows, |row, M| {
         let (query, scores) = (&query[row * width..], &mut scores[row * KEYS..]);
         match width {
             USUAL => score_rows::<T, L, M, USUAL>(lanes, query, keys, width, scores),
@@ -244,7 +244,7 @@ pub(super) fn blend_few<T: Float, L: Numbers<T>>(
     while column < width {
         let left = width - column;
         if left >= wide {
-            tiles!(T, L, rows, |first, M| {
+            tiles!(L::ROWS, rows, |first, M| {
                 match width {
                     USUAL => blend_tile::<T, L, M, ACROSS, USUAL>(
                         lanes, weights, first, values, width, column, factors, to, apart,
@@ -256,7 +256,7 @@ pub(super) fn blend_few<T: Float, L: Numbers<T>>(
             });
             column += wide;
         } else {
-            tiles!(T, L, rows, |first, M| {
+            tiles!(L::ROWS, rows, |first, M| {
                 blend_tile::<T, L, M, 1, 0>(lanes, weights, first, values, width, column, factors, to, apart);
             });
             column += L::N;

@@ -24,7 +24,7 @@ pub(super) fn blend<T: Float, L: Numbers<T>>(
     let wide = ACROSS * L::N;
     for panel in 0..columns.div_ceil(wide) {
         let w = &packed[panel * most * wide..][..terms * wide];
-        tiles!(T, L, n_rows, |first, M| {
+        tiles!(L::HIGH, n_rows, |first, M| {
             let mut x: [&[T]; M] = [&[]; M];
             for m in 0..M {
                 x[m] = &rows[(first + m) * apart..][..terms];

@@ -45,7 +45,7 @@ pub(super) fn project<T: Float, L: Numbers<T>>(
     for panel in panels.clone() {
         let (ih, bias) = (part(&cell.ih, panel, cell), part(&cell.bias, panel, cell));
         let start = load_four(lanes, bias);
-        tiles!(T, L, x.len(), |first, M| {
+        tiles!(L::HIGH, x.len(), |first, M| {
             let mut rows: [&[T]; M] = [&[]; M];
             rows.copy_from_slice(&x[first..first + M]);
             let acc = accumulate(lanes, rows, [ih], cell.inputs, [[start; M]]);
@@ -86,7 +86,7 @@ pub(super) fn recur<T: Float, L: Numbers<T>>(
     let pairs = if at.running == 1 { panels / 2 } else { 0 };
     if back {
         for panel in (2 * pairs..panels).rev() {
-            tiles!(T, L, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, sequence, part, at, first, panel));
+            tiles!(L::HIGH, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, sequence, part, at, first, panel));
         }
     }
     for pair in 0..pairs {
@@ -95,7 +95,7 @@ pub(super) fn recur<T: Float, L: Numbers<T>>(
     }
     if !back {
         for panel in 2 * pairs..panels {
-            tiles!(T, L, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, sequence, part, at, first, panel));
+            tiles!(L::HIGH, at.running, |first, M| tile::<T, L, M, 1>(lanes, cell, sequence, part, at, first, panel));
         }
     }
 }

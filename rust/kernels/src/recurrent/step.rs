@@ -51,7 +51,7 @@ fn step_run<L: Both, T: Float>(
     let (hidden, n) = (cell.hidden, lanes.n());
     for panel in 0..cell.panels {
         let (ih, hh, bias) = (part(&cell.ih, panel, cell), part(&cell.hh, panel, cell), part(&cell.bias, panel, cell));
-        tiles!(T, T::Lanes<L>, batch, |first, M| {
+        tiles!(<T::Lanes<L> as Numbers<T>>::HIGH, batch, |first, M| {
             if task.interrupted() {
                 return;
             }

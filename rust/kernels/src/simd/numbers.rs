@@ -17,6 +17,8 @@ pub trait Numbers<T: Float>: Copy + Send + Sync {
     const N: usize;
     /// Rows of a tile with four registers a row, at most, so that a tile stays in registers.
     const ROWS: usize;
+    /// Rows of a tile that may be made in two halves, at most.
+    const HIGH: usize = Self::ROWS;
 
     /// [`Numbers::N`]
     #[inline(always)]
@@ -38,6 +40,21 @@ pub trait Numbers<T: Float>: Copy + Send + Sync {
             }
         }
         [self.load(&x[0]), self.load(&x[1]), self.load(&x[2]), self.load(&x[3])]
+    }
+    /// [`super::tile::halves`] as a function of its own, where tiles have more than [`Numbers::ROWS`] rows: once, and not
+    /// in the middle of everything that makes tiles.
+    fn halves<const M: usize>(self, _rows: [&[T]; M], _panel: &[T], _sums: &mut [[Self::V; 4]; M]) {
+        unreachable!("no tile is higher than its registers")
+    }
+    /// And [`super::tile::halves_transposed`].
+    fn halves_transposed<const M: usize>(
+        self,
+        _left: &[&[T]],
+        _first: usize,
+        _panel: &[T],
+        _sums: &mut [[Self::V; 4]; M],
+    ) {
+        unreachable!("no tile is higher than its registers")
     }
     /// Writes them to the front of a slice.
     fn store(self, x: Self::V, to: &mut [T]);

@@ -1,7 +1,7 @@
 //! [`Numbers`] in the registers of x86-64.
 
 use super::numbers::{Float, Numbers};
-use super::{Avx2Lanes, Avx512Lanes};
+use super::{Avx2Lanes, Avx512Lanes, tile};
 use std::arch::x86_64::*;
 
 /// All bits of the first lanes.
@@ -44,6 +44,47 @@ unsafe fn fours_512_double(at: *const f64, width: usize) -> __m512d {
     unsafe { _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(_mm256_loadu_pd(at)), _mm256_loadu_pd(at.add(4 * width))) }
 }
 
+/// What lanes have besides where a tile of six rows does not fit in their registers.
+macro_rules! in_halves {
+    ($lanes:ty, $t:ty, $v:ty, $features:literal) => {
+        const HIGH: usize = 6;
+
+        #[inline(always)]
+        fn halves<const M: usize>(self, rows: [&[$t]; M], panel: &[$t], sums: &mut [[$v; 4]; M]) {
+            #[target_feature(enable = $features)]
+            #[inline(never)]
+            fn compiled<const M: usize>(lanes: $lanes, rows: [&[$t]; M], panel: &[$t], sums: &mut [[$v; 4]; M]) {
+                tile::halves(lanes, rows, panel, sums);
+            }
+            // SAFETY: a value of the lanes' type exists only where the processor has the instructions.
+            unsafe { compiled(self, rows, panel, sums) }
+        }
+
+        #[inline(always)]
+        fn halves_transposed<const M: usize>(
+            self,
+            left: &[&[$t]],
+            first: usize,
+            panel: &[$t],
+            sums: &mut [[$v; 4]; M],
+        ) {
+            #[target_feature(enable = $features)]
+            #[inline(never)]
+            fn compiled<const M: usize>(
+                lanes: $lanes,
+                left: &[&[$t]],
+                first: usize,
+                panel: &[$t],
+                sums: &mut [[$v; 4]; M],
+            ) {
+                tile::halves_transposed(lanes, left, first, panel, sums);
+            }
+            // SAFETY: the same.
+            unsafe { compiled(self, left, first, panel, sums) }
+        }
+    };
+}
+
 // SAFETY of every block below: a value of the lanes' type exists only where the processor has the instructions, and the
 // slices are cut to the numbers that are read or written.
 macro_rules! numbers {
@@ -56,11 +97,13 @@ macro_rules! numbers {
         |$early:ident, $late:ident, $step:ident| $exchange:expr,
         |$at:ident, $width:ident| $columns:expr,
         |$from:ident, $to:ident, $all:ident, $len:ident| $load_first:expr, $store_first:expr $(,)?
+        $(; $($besides:tt)*)?
     ) => {
         impl Numbers<$t> for $lanes {
             type V = $v;
             const N: usize = $n;
             const ROWS: usize = $rows;
+            $($($besides)*)?
 
             #[inline(always)]
             fn splat(self, x: $t) -> $v {
@@ -219,7 +262,8 @@ numbers!(
         ]
     },
     |from, to, all, len| _mm256_maskload_ps(from, first_256(len)),
-    _mm256_maskstore_ps(to, first_256(len), all),
+    _mm256_maskstore_ps(to, first_256(len), all);
+    in_halves!(Avx2Lanes, f32, __m256, "avx2,fma");
 );
 
 numbers!(
@@ -249,7 +293,8 @@ numbers!(
         ]
     },
     |from, to, all, len| _mm256_maskload_pd(from, first_256_double(len)),
-    _mm256_maskstore_pd(to, first_256_double(len), all),
+    _mm256_maskstore_pd(to, first_256_double(len), all);
+    in_halves!(Avx2Lanes, f64, __m256d, "avx2,fma");
 );
 
 numbers!(

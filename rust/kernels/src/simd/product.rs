@@ -28,7 +28,7 @@ pub(crate) fn multiply<T: Float, L: Numbers<T>>(
     let wide = ACROSS * L::N;
     for panel in 0..panels {
         let w = &packed[panel * terms * wide..(panel + 1) * terms * wide];
-        tiles!(T, L, n_rows, |first, M| {
+        tiles!(L::HIGH, n_rows, |first, M| {
             let mut x: [&[T]; M] = [&[]; M];
             for m in 0..M {
                 x[m] = &rows[(first + m) * apart..][..terms];
@@ -70,7 +70,7 @@ pub(crate) fn add_transposed<T: Float, L: Numbers<T>>(
     columns: usize,
     first_column: usize,
 ) {
-    tiles!(T, L, sums.len() / columns, |row, M| {
+    tiles!(L::HIGH, sums.len() / columns, |row, M| {
         let mut acc = [[lanes.splat(T::ZERO); ACROSS]; M];
         accumulate_transposed(lanes, left, first + row, panel, &mut acc);
         for m in 0..M {

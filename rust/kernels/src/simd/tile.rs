@@ -3,11 +3,17 @@
 //! A panel is four registers wide and lies in the order in which it is read: [K][4][N]. A tile holds M rows of U panels; its
 //! accumulators start from what the caller has and take one fused multiply-add per term, in the order of the terms. So an
 //! output is one chain, whatever tile it falls in, and a caller may stop and go on with the next panel.
+//!
+//! Where a high tile does not fit in the registers it is made in two halves, two registers wide: a panel is then read twice for
+//! six rows, half of it each time, and not three times for two rows each.
 
 use super::numbers::{Float, Numbers};
 
 /// Registers across a panel.
 pub(crate) const ACROSS: usize = 4;
+
+/// Registers across half a panel.
+const HALF: usize = ACROSS / 2;
 
 /// Terms between two looks at whether there are more: a loop so short that the processor foresees its end.
 const STEP: usize = 8;
@@ -15,7 +21,7 @@ const STEP: usize = 8;
 /// The accumulators of a row of a panel.
 pub(crate) type Four<V> = [V; ACROSS];
 
-/// The accumulators, and what rows of `terms` numbers give with panels besides; `row(m)` is the m-th.
+/// The accumulators, and what rows of `terms` numbers give with panels besides.
 #[inline(always)]
 pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     lanes: L,
@@ -24,6 +30,69 @@ pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
     terms: usize,
     mut sums: [[Four<L::V>; M]; U],
 ) -> [[Four<L::V>; M]; U] {
+    if M <= L::ROWS {
+        return add_terms::<T, L, M, U, ACROSS, 0>(lanes, rows, panels, terms, sums);
+    }
+    let mut x: [&[T]; M] = [&[]; M];
+    for m in 0..M {
+        x[m] = &rows[m][..terms];
+    }
+    for u in 0..U {
+        lanes.halves(x, panels[u], &mut sums[u]);
+    }
+    sums
+}
+
+/// Adds to a tile what rows give with a panel, one half after the other.
+#[inline(always)]
+pub(super) fn halves<T: Float, L: Numbers<T>, const M: usize>(
+    lanes: L,
+    rows: [&[T]; M],
+    panel: &[T],
+    sums: &mut [Four<L::V>; M],
+) {
+    let terms = rows[0].len();
+    let half = [half_of::<T, L, M, 0>(lanes, sums)];
+    let [half] = add_terms::<T, L, M, 1, HALF, 0>(lanes, rows, [panel], terms, half);
+    put_half::<_, M, 0>(&half, sums);
+    let half = [half_of::<T, L, M, HALF>(lanes, sums)];
+    let [half] = add_terms::<T, L, M, 1, HALF, HALF>(lanes, rows, [panel], terms, half);
+    put_half::<_, M, HALF>(&half, sums);
+}
+
+/// The half of a tile that begins with register F.
+#[inline(always)]
+fn half_of<T: Float, L: Numbers<T>, const M: usize, const F: usize>(
+    lanes: L,
+    sums: &[Four<L::V>; M],
+) -> [[L::V; HALF]; M] {
+    let mut half = [[lanes.splat(T::ZERO); HALF]; M];
+    for m in 0..M {
+        for v in 0..HALF {
+            half[m][v] = sums[m][F + v];
+        }
+    }
+    half
+}
+
+#[inline(always)]
+fn put_half<V: Copy, const M: usize, const F: usize>(half: &[[V; HALF]; M], sums: &mut [Four<V>; M]) {
+    for m in 0..M {
+        for v in 0..HALF {
+            sums[m][F + v] = half[m][v];
+        }
+    }
+}
+
+/// As [`accumulate`], for A registers across, from register F on.
+#[inline(always)]
+fn add_terms<'a, T: Float, L: Numbers<T>, const M: usize, const U: usize, const A: usize, const F: usize>(
+    lanes: L,
+    rows: [&'a [T]; M],
+    panels: [&'a [T]; U],
+    terms: usize,
+    mut sums: [[[L::V; A]; M]; U],
+) -> [[[L::V; A]; M]; U] {
     let wide = ACROSS * L::N;
     let mut x: [&[T]; M] = [&[]; M];
     for m in 0..M {
@@ -47,7 +116,8 @@ pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
         }
         for i in 0..STEP {
             for u in 0..U {
-                add_term(lanes, few, i, &now[u][i * wide..(i + 1) * wide], &mut sums[u]);
+                let panel = &now[u][i * wide..(i + 1) * wide];
+                add_term::<T, L, M, A, F>(lanes, few, i, panel, &mut sums[u]);
             }
         }
         k += STEP;
@@ -56,7 +126,7 @@ pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
         for u in 0..U {
             let (now, rest) = w[u].split_at(wide);
             w[u] = rest;
-            add_term(lanes, x, k, now, &mut sums[u]);
+            add_term::<T, L, M, A, F>(lanes, x, k, now, &mut sums[u]);
         }
         k += 1;
     }
@@ -65,21 +135,21 @@ pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
 
 /// Adds one term to the sums of M rows.
 #[inline(always)]
-fn add_term<T: Float, L: Numbers<T>, const M: usize>(
+fn add_term<T: Float, L: Numbers<T>, const M: usize, const A: usize, const F: usize>(
     lanes: L,
     x: [&[T]; M],
     k: usize,
     panel: &[T],
-    sums: &mut [Four<L::V>; M],
+    sums: &mut [[L::V; A]; M],
 ) {
-    let mut four = [lanes.splat(T::ZERO); ACROSS];
-    for v in 0..ACROSS {
-        four[v] = lanes.load(&panel[v * L::N..]);
+    let mut w = [lanes.splat(T::ZERO); A];
+    for v in 0..A {
+        w[v] = lanes.load(&panel[(F + v) * L::N..]);
     }
     for m in 0..M {
         let x = lanes.splat(x[m][k]);
-        for v in 0..ACROSS {
-            sums[m][v] = lanes.fused(x, four[v], sums[m][v]);
+        for v in 0..A {
+            sums[m][v] = lanes.fused(x, w[v], sums[m][v]);
         }
     }
 }
@@ -93,33 +163,62 @@ pub(crate) fn accumulate_transposed<T: Float, L: Numbers<T>, const M: usize>(
     panel: &[T],
     acc: &mut [Four<L::V>; M],
 ) {
+    if M <= L::ROWS {
+        *acc = add_transposed_terms::<T, L, M, ACROSS, 0>(lanes, left, first, panel, *acc);
+    } else {
+        lanes.halves_transposed(left, first, panel, acc);
+    }
+}
+
+/// [`halves`] for the transpose of the left side.
+#[inline(always)]
+pub(super) fn halves_transposed<T: Float, L: Numbers<T>, const M: usize>(
+    lanes: L,
+    left: &[&[T]],
+    first: usize,
+    panel: &[T],
+    sums: &mut [Four<L::V>; M],
+) {
+    let half = half_of::<T, L, M, 0>(lanes, sums);
+    put_half::<_, M, 0>(&add_transposed_terms::<T, L, M, HALF, 0>(lanes, left, first, panel, half), sums);
+    let half = half_of::<T, L, M, HALF>(lanes, sums);
+    put_half::<_, M, HALF>(&add_transposed_terms::<T, L, M, HALF, HALF>(lanes, left, first, panel, half), sums);
+}
+
+/// As [`accumulate_transposed`], for A registers across, from register F on.
+#[inline(always)]
+fn add_transposed_terms<T: Float, L: Numbers<T>, const M: usize, const A: usize, const F: usize>(
+    lanes: L,
+    left: &[&[T]],
+    first: usize,
+    panel: &[T],
+    mut sums: [[L::V; A]; M],
+) -> [[L::V; A]; M] {
     let wide = ACROSS * L::N;
     let mut w = &panel[..left.len() * wide];
-    let mut sums = *acc;
     for k in 0..left.len() {
         let (now, rest) = w.split_at(wide);
         w = rest;
         let x = &left[k][first..first + M];
-        let mut four = [lanes.splat(T::ZERO); ACROSS];
-        for v in 0..ACROSS {
-            four[v] = lanes.load(&now[v * L::N..]);
+        let mut few = [lanes.splat(T::ZERO); A];
+        for v in 0..A {
+            few[v] = lanes.load(&now[(F + v) * L::N..]);
         }
         for m in 0..M {
             let x = lanes.splat(x[m]);
-            for v in 0..ACROSS {
-                sums[m][v] = lanes.fused(x, four[v], sums[m][v]);
+            for v in 0..A {
+                sums[m][v] = lanes.fused(x, few[v], sums[m][v]);
             }
         }
     }
-    *acc = sums;
+    sums
 }
 
-/// Runs `$body` with a constant `$M` for tiles of `$rows` rows; `$first` is the first row of a tile. The tiles are about
+/// Runs `$body` with a constant `$M` for tiles of `$rows` rows, `$most` at a time; `$first` is the first row of a tile. The tiles are about
 /// equally high, because one low tile at the end would wait for its own sums.
 macro_rules! tiles {
-    ($t:ty, $lanes:ty, $rows:expr, |$first:ident, $M:ident| $body:expr) => {{
-        let rows = $rows;
-        let most = <$lanes as $crate::simd::numbers::Numbers<$t>>::ROWS;
+    ($most:expr, $rows:expr, |$first:ident, $M:ident| $body:expr) => {{
+        let (most, rows) = ($most, $rows);
         let mut $first = 0;
         while $first < rows {
             let left = rows - $first;
@@ -156,3 +255,65 @@ macro_rules! tiles {
     }};
 }
 pub(crate) use tiles;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::over_paths;
+
+    /// Numbers whose sums round.
+    fn numbers(n: usize, seed: usize) -> Vec<f64> {
+        (0..n).map(|i| ((i * 7919 + seed * 104_729) % 1009) as f64 / 1009.0 - 0.4).collect()
+    }
+
+    fn every_output_is_one_chain<T: Float, L: Numbers<T>>(lanes: L, from: fn(f64) -> T, fused: fn(T, T, T) -> T) {
+        let wide = ACROSS * L::N;
+        for rows in 1..=13 {
+            for terms in [0, 1, STEP - 1, STEP, STEP + 1, 40] {
+                let left: Vec<T> = numbers(rows * terms, 1).into_iter().map(from).collect();
+                let panel: Vec<T> = numbers(terms * wide, 2).into_iter().map(from).collect();
+                let start: Vec<T> = numbers(wide, 3).into_iter().map(from).collect();
+                let mut transposed = vec![T::ZERO; rows * terms];
+                for row in 0..rows {
+                    for k in 0..terms {
+                        transposed[k * rows + row] = left[row * terms + k];
+                    }
+                }
+                let columns: Vec<&[T]> = transposed.chunks(rows).collect();
+                tiles!(L::HIGH, rows, |first, M| {
+                    let mut four = [lanes.splat(T::ZERO); ACROSS];
+                    let mut x: [&[T]; M] = [&[]; M];
+                    for v in 0..ACROSS {
+                        four[v] = lanes.load(&start[v * L::N..]);
+                    }
+                    for m in 0..M {
+                        x[m] = &left[(first + m) * terms..][..terms];
+                    }
+                    let [sums] = accumulate(lanes, x, [&panel], terms, [[four; M]]);
+                    let mut others = [four; M];
+                    accumulate_transposed(lanes, &columns, first, &panel, &mut others);
+                    for m in 0..M {
+                        for column in 0..wide {
+                            let (v, lane) = (column / L::N, column % L::N);
+                            let mut found = vec![T::ZERO; L::N];
+                            let chain =
+                                (0..terms).fold(start[column], |sum, k| fused(x[m][k], panel[k * wide + column], sum));
+                            for sums in [&sums, &others] {
+                                lanes.store(sums[m][v], &mut found);
+                                assert!(found[lane] == chain, "{rows} rows, {terms} terms, row {first} + {m}");
+                            }
+                        }
+                    }
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_of_any_height_hold_chains() {
+        over_paths!(|lanes| {
+            every_output_is_one_chain::<f32, _>(lanes, |x| x as f32, f32::mul_add);
+            every_output_is_one_chain::<f64, _>(lanes, |x| x, f64::mul_add);
+        });
+    }
+}
