@@ -61,10 +61,11 @@ def rnn_backward(
     then `x` is w_ihᵀ da_t for each step, `w_ih` is Σ da_t x_tᵀ, `w_hh` is Σ da_t h_{t−1}ᵀ and a bias
     Σ da_t. φ' comes from the state: 1 − h² for tanh; for relu 1 where h is above 0, else 0.
 
-    The sums over steps and sequences are taken in blocks that depend on shapes alone, so the result is the
-    same, bit for bit, for every `n_jobs` and instruction set. Time is O(T · B · H · (I + H)). Memory at the
-    peak is the result, copies of the weights, 16 bytes for each step of each sequence, and for a stretch of
-    512 rows (or B, if that is more) x and h once more, and da once for each thread.
+    The sums over steps and sequences are taken in blocks that depend on shapes alone; from 12 sequences on
+    each half of the batch has its own. So the result is the same, bit for bit, for every `n_jobs` and
+    instruction set. Time is O(T · B · H · (I + H)). Memory at the peak is the result, copies of the weights,
+    16 bytes for each step of each sequence, and x, h and da of a stretch of 512 rows (or B, if that is more)
+    once more; with halves, of two such stretches, and the derivatives of the weights once more.
 
     References
     ----------

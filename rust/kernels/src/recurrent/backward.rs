@@ -1,33 +1,35 @@
 //! Back through time.
 //!
-//! Stretch by stretch from the end: the threads share the rows; each takes its rows back step by step, keeping the
-//! derivatives of the pre-activations of the stretch, and from those derives what x gets. Then the threads share the
-//! outputs of the weights, and add what the stretch gives to each. They stay together from one stretch to the next (`phases`).
-//! Stretches follow from the lengths alone, and every sum over rows is taken in the order of steps and rows, so the gradients
-//! do not depend on the threads.
+//! Stretch by stretch from the end: the rows go back step by step (`rewind`), and leave the derivatives of the
+//! pre-activations of the stretch. Then the outputs of the weights add what the stretch gives to each (`gradients`).
+//!
+//! A batch that is not small is cut in two, and each half has sums of its own, which are added at the end. Up to two threads
+//! take a half each: they have nothing to wait for from each other, and neither reads what lies in the other's cache. More
+//! share the rows, and then the outputs, of both, and stay together from one stretch to the next (`phases`).
+//!
+//! Halves and stretches follow from the lengths alone, and every sum over rows is taken in the order of steps and rows, so the
+//! gradients do not depend on the threads.
 
-use super::cell::{lstm_back, rnn_back};
-use super::forward::{Place, Sequence, clear_beyond};
-use super::gradients::{Sums, piece_of};
+use super::forward::{Sequence, clear_beyond};
+use super::gradients::{Piece, Sums, piece_of};
 use super::order::{Order, slots};
-use super::pack::{Aligned, append, lanes_of, pack_panel, size};
+use super::pack::{Aligned, lanes_of, pack_panel, size};
 use super::phases::in_phases;
-use super::product::{To, multiply};
+use super::rewind::{Job, Part, back_of};
 use super::tile::ACROSS;
 use super::{Kind, Weights, expect};
 use crate::parallel::{Unwritten, expect_again, reserve, share, zeros};
-use crate::simd::dispatched;
-use crate::simd::numbers::{Both, Float, Numbers};
+use crate::simd::numbers::Float;
 use crate::{Error, Result, Task};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError, RwLock};
 
+/// Rows of a batch from which it is cut in two: each half then has rows enough for high tiles.
+const CUT: usize = 12;
+
 /// Rows of a stretch, at most, unless a step has more.
 const STRETCH: usize = 512;
-
-/// Numbers of padding of a row of derivatives: rows a power of two apart would share few places of the cache.
-const APART: usize = 16;
 
 /// What the way there left: y (T, B, H) and, of an LSTM, gates (T, B, 4, H) and cells (T, B, H).
 #[derive(Clone, Copy, Debug)]
@@ -64,75 +66,6 @@ pub struct Gradients<T> {
     pub w_hh: Vec<T>,
     /// (gates · H): of each of the two biases.
     pub b: Vec<T>,
-}
-
-/// What all threads read.
-struct Job<'a, T> {
-    kind: Kind,
-    inputs: usize,
-    hidden: usize,
-    sequence: &'a Sequence<'a, T>,
-    tape: &'a Tape<'a, T>,
-    dy: &'a [T],
-    /// The panels of W_hh and of W_ih, whose outputs are terms here.
-    hh: Vec<Aligned<T>>,
-    ih: Vec<Aligned<T>>,
-    wide: usize,
-}
-
-/// The rows of one thread.
-struct Part<'a, T> {
-    order: Order,
-    /// From the order of all rows to this one's: every `n_parts`-th.
-    offsets: Vec<usize>,
-    dx: Vec<Place<'a, T>>,
-    /// Rows of `width` numbers: derivatives by the states between two steps.
-    dh: Aligned<T>,
-    dc: Vec<T>,
-    /// Rows of `apart` numbers: derivatives by the pre-activations of a stretch.
-    pre: Aligned<T>,
-    /// Rows of a stretch, at most.
-    room: usize,
-}
-
-impl<'a, T: Float> Job<'a, T> {
-    fn outputs(&self) -> usize {
-        self.kind.gates() * self.hidden
-    }
-
-    fn apart(&self) -> usize {
-        self.outputs() + APART
-    }
-
-    fn width(&self) -> usize {
-        self.hidden.div_ceil(self.wide) * self.wide
-    }
-
-    /// h before a step.
-    fn before(&self, order: &Order, row: usize, step: usize) -> &'a [T] {
-        let Sequence { batch, h0, .. } = *self.sequence;
-        match step {
-            0 => &h0[order.rows[row].at * self.hidden..][..self.hidden],
-            _ => &self.tape.y[order.place(row, step - 1, batch) * self.hidden..][..self.hidden],
-        }
-    }
-
-    /// Some columns of x, and then of h before the step, row by row: what the derivatives of the weights are made of.
-    fn pack(&self, order: &Order, steps: Range<usize>, panel: usize, to: &mut Aligned<T>) {
-        let (of_x, wide, inputs) = (self.inputs.div_ceil(self.wide), self.wide, self.inputs);
-        to.clear();
-        for step in steps {
-            for row in 0..order.running(step) {
-                match panel.checked_sub(of_x) {
-                    None => {
-                        let x = &self.sequence.x[order.place(row, step, self.sequence.batch) * inputs..][..inputs];
-                        append(&x[panel * wide..], wide, to);
-                    }
-                    Some(panel) => append(&self.before(order, row, step)[panel * wide..], wide, to),
-                }
-            }
-        }
-    }
 }
 
 /// Whether the way back from so many rows is some milliseconds of work at most.
@@ -224,68 +157,38 @@ pub fn backward<T: Float>(
     let wide = ACROSS * lanes_of::<T>(PhantomData);
     let total = order.rows.iter().map(|row| row.length).fold(0, usize::saturating_add);
     let alone = total.saturating_mul(outputs).saturating_mul(inputs + hidden) <= 1 << 18;
-    let n_parts = if alone { 1 } else { threads.clamp(1, batch.max(1)) };
-    let stretches = stretches(&order, total);
-    let [hh, ih] = panels_of([(w_hh, hidden), (w_ih, inputs)], outputs, wide, n_parts, task)?;
+    let threads = if alone { 1 } else { threads.clamp(1, batch.max(1)) };
+    let [hh, ih] = panels_of([(w_hh, hidden), (w_ih, inputs)], outputs, wide, threads, task)?;
     let job = Job { kind, inputs, hidden, sequence, tape, dy: signals.dy, hh, ih, wide };
 
     let kept = tape.lstm.map_or(0, |(gates, cells)| gates.len() + cells.len()) + tape.y.len() + sequence.x.len();
     expect_again(kept.saturating_mul(2 * size_of::<T>()));
     let mut dx = Unwritten::new(sequence.x.len(), "the derivative by x")?;
     clear_beyond(&order, sequence, dx.places());
+    let n_halves = if batch < CUT { 1 } else { 2 };
+    // So many that the threads share them evenly.
+    let n_parts = if threads.is_multiple_of(n_halves) { threads } else { n_halves * threads };
     let orders = (0..n_parts).map(|first| order.part(first, n_parts)).collect::<Result<Vec<_>>>()?;
     let dx_slots = slots(&orders.iter().collect::<Vec<_>>(), dx.places(), inputs, 1, batch)?;
-    let mut parts = reserve(n_parts, "the parts")?;
-    for (order, dx) in orders.into_iter().zip(dx_slots) {
-        parts.push(RwLock::new(Part::new(&job, order, dx, &stretches, signals)?));
+    let mut sums = (0..n_halves).map(|_| Sums::new(outputs, inputs, hidden)).collect::<Result<Vec<_>>>()?;
+    let mut halves = Vec::new();
+    for (first, sums) in sums.iter_mut().enumerate() {
+        halves.push(Half::new(&job, order.part(first, n_halves)?, sums.pieces(threads))?);
     }
-    let mut sums = Sums::new(outputs, inputs, hidden)?;
+    for (at, (order, dx)) in orders.into_iter().zip(dx_slots).enumerate() {
+        let half = &mut halves[at % n_halves];
+        half.parts.push(RwLock::new(Part::new(&job, order, dx, &half.stretches, signals)?));
+    }
     task.expect(total);
-    let rows = stretches.iter().map(|&(_, held)| held).max().unwrap_or_default();
-    let what = "the packed rows";
-    let room = size(&[wide, rows], what, size_of::<T>())?;
-    let panels: Vec<_> = (0..job.ih.len() + job.hh.len())
-        .map(|_| Ok(RwLock::new(Aligned::with_room(room, what)?)))
-        .collect::<Result<_>>()?;
-    let pieces: Vec<_> = sums.pieces(n_parts).into_iter().map(Mutex::new).collect();
-    let both = [parts.len() + panels.len(), pieces.len()].map(|n| n as u32);
-    in_phases(task, n_parts, &both.repeat(stretches.len()), &|phase, item| {
-        let (steps, held) = &stretches[stretches.len() - 1 - phase / 2];
-        if phase % 2 == 0 {
-            match item.checked_sub(panels.len()) {
-                Some(part) => {
-                    let mut part = parts[part].write().unwrap_or_else(PoisonError::into_inner);
-                    return back_of(&job, &mut part, steps.clone(), task);
-                }
-                None => {
-                    let mut panel = panels[item].write().unwrap_or_else(PoisonError::into_inner);
-                    job.pack(&order, steps.clone(), item, &mut panel);
-                    return Ok(());
-                }
-            }
-        }
-        if item == 0 {
-            task.advance(*held)?;
-        }
-        let parts: Vec<_> = parts.iter().map(|part| part.read().unwrap_or_else(PoisonError::into_inner)).collect();
-        let panels: Vec<_> = panels.iter().map(|panel| panel.read().unwrap_or_else(PoisonError::into_inner)).collect();
-        let mut d = reserve(*held, "the rows of a stretch")?;
-        for step in steps.clone() {
-            for row in 0..order.running(step) {
-                let part = &parts[row % n_parts];
-                let at = part.offsets[step] - part.offsets[steps.start] + row / n_parts;
-                d.push(&part.pre[at * job.apart()..][..outputs]);
-            }
-        }
-        let packed: Vec<&[T]> = panels.iter().map(|panel| &panel[..]).collect();
-        let mut piece = pieces[item].lock().unwrap_or_else(PoisonError::into_inner);
-        piece_of(&d, &packed, &mut piece, inputs, hidden);
-        Ok(())
-    })?;
-    drop(pieces);
+    if threads > n_halves {
+        together(&job, &halves, threads, task)?;
+    } else {
+        let each = halves.iter().collect();
+        share(task, threads, each, || Ok(()), |(), half| together(&job, std::slice::from_ref(half), 1, task))?;
+    }
     let mut h0 = zeros(sequence.h0.len(), "the derivative by h0")?;
     let mut c0 = zeros(if lstm { sequence.h0.len() } else { 0 }, "the derivative by c0")?;
-    for part in &parts {
+    for part in halves.iter().flat_map(|half| &half.parts) {
         let part = part.read().unwrap_or_else(PoisonError::into_inner);
         for (row, of) in part.order.rows.iter().enumerate() {
             let to = of.at * hidden..(of.at + 1) * hidden;
@@ -295,144 +198,100 @@ pub fn backward<T: Float>(
             }
         }
     }
-    drop(parts);
-    let Sums { w_ih, w_hh, b, .. } = sums;
+    drop(halves);
+    let Sums { w_ih, w_hh, b, .. } = all_of(sums, threads, task)?;
     // SAFETY: the parts wrote all inputs of each step of a row, or there had been an error; `clear_beyond` wrote the rest.
     #[allow(unsafe_code)]
     let dx = unsafe { dx.written() };
     Ok(Gradients { x: dx, h0, c0: lstm.then_some(c0), w_ih, w_hh, b })
 }
 
-impl<'a, T: Float> Part<'a, T> {
-    fn new(
-        job: &Job<'_, T>,
-        order: Order,
-        dx: Vec<Place<'a, T>>,
-        stretches: &[(Range<usize>, usize)],
-        signals: &Signals<'_, T>,
-    ) -> Result<Self> {
-        let (hidden, rows) = (job.hidden, order.rows.len());
-        let room = |width, what| size(&[rows, width], what, size_of::<T>());
-        let mut dh = Aligned::zeros(room(job.width(), "the derivatives by h")?, "the derivatives by h")?;
-        let lstm = job.kind == Kind::Lstm;
-        let mut dc = zeros(if lstm { room(hidden, "the derivatives by c")? } else { 0 }, "the derivatives by c")?;
-        for (row, of) in order.rows.iter().enumerate() {
-            let from = of.at * hidden..(of.at + 1) * hidden;
-            if let Some(start) = signals.dh {
-                dh[row * job.width()..][..hidden].copy_from_slice(&start[from.clone()]);
-            }
-            if let (true, Some(start)) = (lstm, signals.dc) {
-                dc[row * hidden..][..hidden].copy_from_slice(&start[from]);
-            }
-        }
-        let offsets = order.offsets()?;
-        let last = order.steps();
-        let held = |steps: &Range<usize>| offsets[steps.end.min(last)] - offsets[steps.start.min(last)];
-        let room = stretches.iter().map(|(steps, _)| held(steps)).max().unwrap_or_default();
-        Ok(Self { order, offsets, dx, dh, dc, pre: Aligned::default(), room })
-    }
+/// All rows, or half of them, with sums of their own.
+struct Half<'a, T> {
+    order: Order,
+    /// The steps of each stretch, and how many rows they hold.
+    stretches: Vec<(Range<usize>, usize)>,
+    parts: Vec<RwLock<Part<'a, T>>>,
+    /// Of a stretch: x, and h before each step.
+    panels: Vec<RwLock<Aligned<T>>>,
+    pieces: Vec<Mutex<Piece<'a, T>>>,
 }
 
-dispatched!(fn back_of[T: Float](job: &Job<'_, T>, part: &mut Part<'_, T>, steps: Range<usize>, task: &Task) -> Result<()> = back_run);
+impl<'a, T: Float> Half<'a, T> {
+    fn new(job: &Job<'_, T>, order: Order, pieces: Vec<Piece<'a, T>>) -> Result<Self> {
+        let total = order.rows.iter().map(|row| row.length).fold(0, usize::saturating_add);
+        let stretches = stretches(&order, total);
+        let rows = stretches.iter().map(|&(_, held)| held).max().unwrap_or_default();
+        let what = "the packed rows";
+        let room = size(&[job.wide, rows], what, size_of::<T>())?;
+        let panel = |_| Ok(RwLock::new(Aligned::with_room(room, what)?));
+        let panels = (0..job.ih.len() + job.hh.len()).map(panel).collect::<Result<_>>()?;
+        Ok(Self { order, stretches, parts: Vec::new(), panels, pieces: pieces.into_iter().map(Mutex::new).collect() })
+    }
 
-#[inline(always)]
-fn back_run<L: Both, T: Float>(
-    lanes: L,
-    job: &Job<'_, T>,
-    part: &mut Part<'_, T>,
-    steps: Range<usize>,
-    task: &Task,
-) -> Result<()> {
-    let lanes = T::lanes(lanes);
-    if steps.start >= part.order.steps() {
-        return Ok(());
+    /// A stretch is two phases: the rows go back, while what they read is packed; then the sums take up what they found.
+    fn phases(&self) -> usize {
+        2 * self.stretches.len()
     }
-    let (outputs, width, wide) = (job.outputs(), job.width(), job.wide);
-    if part.pre.is_empty() {
-        // By the thread that fills it, and not by one for all.
-        let what = "the derivatives by pre-activations";
-        part.pre = Aligned::zeros(size(&[part.room, job.apart()], what, size_of::<T>())?, what)?;
+
+    fn items(&self, phase: usize) -> usize {
+        if phase.is_multiple_of(2) { self.parts.len() + self.panels.len() } else { self.pieces.len() }
     }
-    let start = part.offsets[steps.start];
-    for step in steps.clone().rev() {
-        let running = part.order.running(step);
-        if running == 0 {
-            continue;
-        }
-        let at = part.offsets[step] - start;
-        for row in 0..running {
-            match job.kind {
-                Kind::Lstm => lstm_row(lanes, job, part, row, step, at + row),
-                Kind::Rnn(nonlinearity) => {
-                    let place = part.order.place(row, step, job.sequence.batch) * job.hidden;
-                    let (y, dy) = (&job.tape.y[place..][..job.hidden], &job.dy[place..][..job.hidden]);
-                    let carried = &part.dh[row * width..][..job.hidden];
-                    let to = &mut part.pre[(at + row) * (outputs + APART)..][..outputs];
-                    let mut unit = 0;
-                    while unit < job.hidden {
-                        let dh = lanes.add(lanes.load_part(&dy[unit..]), lanes.load_part(&carried[unit..]));
-                        let d = rnn_back(lanes, nonlinearity, lanes.load_part(&y[unit..]), dh);
-                        lanes.store_part(d, &mut to[unit..]);
-                        unit += lanes.n();
-                    }
+
+    fn work(&self, job: &Job<'_, T>, phase: usize, item: usize, task: &Task) -> Result<()> {
+        let (steps, held) = &self.stretches[self.stretches.len() - 1 - phase / 2];
+        if phase.is_multiple_of(2) {
+            return match item.checked_sub(self.parts.len()) {
+                None => {
+                    let mut part = self.parts[item].write().unwrap_or_else(PoisonError::into_inner);
+                    back_of(job, &mut part, steps.clone(), task)
                 }
+                Some(panel) => {
+                    let mut to = self.panels[panel].write().unwrap_or_else(PoisonError::into_inner);
+                    job.pack(&self.order, steps.clone(), panel, &mut to);
+                    Ok(())
+                }
+            };
+        }
+        if item == 0 {
+            task.advance(*held)?;
+        }
+        let parts: Vec<_> = self.parts.iter().map(|part| part.read().unwrap_or_else(PoisonError::into_inner)).collect();
+        let panels: Vec<_> =
+            self.panels.iter().map(|panel| panel.read().unwrap_or_else(PoisonError::into_inner)).collect();
+        let mut d = reserve(*held, "the rows of a stretch")?;
+        for step in steps.clone() {
+            for row in 0..self.order.running(step) {
+                let part = &parts[row % parts.len()];
+                let at = part.offsets[step] - part.offsets[steps.start] + row / parts.len();
+                d.push(&part.pre[at * job.apart()..][..job.outputs()]);
             }
         }
-        let rows = &part.pre[at * job.apart()..];
-        for panel in 0..job.hh.len() {
-            let to = To::Padded(&mut part.dh[panel * wide..], width);
-            multiply(lanes, rows, job.apart(), running, outputs, &job.hh[panel], 1, to);
-        }
-        task.check()?;
+        let packed: Vec<&[T]> = panels.iter().map(|panel| &panel[..]).collect();
+        let mut piece = self.pieces[item].lock().unwrap_or_else(PoisonError::into_inner);
+        piece_of(&d, &packed, &mut piece, job.inputs, job.hidden);
+        Ok(())
     }
-    let last = steps.end.min(part.order.steps());
-    let held = part.offsets[last] - start;
-    let slots = &mut part.dx[start..start + held];
-    for panel in 0..job.ih.len() {
-        let to = To::Slots(&mut *slots, panel * wide);
-        multiply(lanes, &part.pre, job.apart(), held, outputs, &job.ih[panel], 1, to);
-    }
-    Ok(())
 }
 
-/// A row of an LSTM's step: from the derivatives by its states to those by its pre-activations.
-#[inline(always)]
-fn lstm_row<T: Float, L: Numbers<T>>(
-    lanes: L,
-    job: &Job<'_, T>,
-    part: &mut Part<'_, T>,
-    row: usize,
-    step: usize,
-    at: usize,
-) {
-    let (hidden, outputs) = (job.hidden, job.outputs());
-    let Some((gates, cells)) = job.tape.lstm else { unreachable!("checked") };
-    let batch = job.sequence.batch;
-    let place = part.order.place(row, step, batch);
-    let before = match (step, job.sequence.c0) {
-        (0, Some(c0)) => &c0[part.order.rows[row].at * hidden..][..hidden],
-        (0, None) => unreachable!("checked"),
-        _ => &cells[part.order.place(row, step - 1, batch) * hidden..][..hidden],
-    };
-    let gates = &gates[place * outputs..][..outputs];
-    let (c, dy) = (&cells[place * hidden..][..hidden], &job.dy[place * hidden..][..hidden]);
-    let dh = &part.dh[row * job.width()..][..hidden];
-    let dc = &mut part.dc[row * hidden..][..hidden];
-    let to = &mut part.pre[at * job.apart()..][..outputs];
-    let mut unit = 0;
-    while unit < hidden {
-        let end = hidden.min(unit + L::N);
-        let mut four = [lanes.splat(T::ZERO); ACROSS];
-        for v in 0..ACROSS {
-            four[v] = lanes.load_part(&gates[v * hidden + unit..v * hidden + end]);
-        }
-        let total = lanes.add(lanes.load_part(&dy[unit..]), lanes.load_part(&dh[unit..]));
-        let (c, before) = (lanes.load_part(&c[unit..]), lanes.load_part(&before[unit..]));
-        let back = lstm_back(lanes, four, c, before, total, lanes.load_part(&dc[unit..]));
-        lanes.store_part(back.c, &mut dc[unit..]);
-        for v in 0..ACROSS {
-            lanes.store_part(back.gates[v], &mut to[v * hidden + unit..v * hidden + end]);
-        }
-        unit = end;
+/// Takes some halves back, on so many threads that go through the phases together.
+fn together<T: Float>(job: &Job<'_, T>, halves: &[Half<'_, T>], threads: usize, task: &Task) -> Result<()> {
+    let last = halves.iter().map(Half::phases).max().unwrap_or_default();
+    let at_work = |phase| halves.iter().filter(move |half| phase < half.phases());
+    let items: Vec<u32> = (0..last).map(|phase| at_work(phase).map(|half| half.items(phase) as u32).sum()).collect();
+    in_phases(task, threads, &items, &|phase, item| {
+        // The halves in turn: they have equally many.
+        let n = at_work(phase).count();
+        at_work(phase).nth(item % n).map_or(Ok(()), |half| half.work(job, phase, item / n, task))
+    })
+}
+
+/// The sums of all halves, added in order.
+fn all_of<T: Float>(sums: Vec<Sums<T>>, threads: usize, task: &Task) -> Result<Sums<T>> {
+    let mut sums = sums.into_iter();
+    let Some(mut all) = sums.next() else { unreachable!("there is one half at least") };
+    for other in sums {
+        all.add(&other, threads, task)?;
     }
+    Ok(all)
 }

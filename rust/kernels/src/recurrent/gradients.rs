@@ -1,25 +1,25 @@
 //! The derivatives by the weights: the sum over rows of dG ⊗ [x, h, 1].
 //!
 //! The rows of x and of h become panels, in which a term is a row; the threads share the outputs. A sum is taken over blocks
-//! of rows, each from zero, and the blocks are added in order: fewer roundings follow each other than in one chain, and
+//! of rows, each from zero, and the blocks are added in order, then the sums of the halves of a batch: fewer roundings follow each other than in one chain, and
 //! a block of some outputs stays in the first cache while the panels pass by.
 
 use super::pack::size;
 use super::product::add_transposed;
 use super::tile::ACROSS;
-use crate::Result;
-use crate::parallel::zeros;
+use crate::parallel::{share, zeros};
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
+use crate::{Result, Task};
 
 /// Rows of a block, at most.
 const BLOCK: usize = 128;
 
 /// Outputs at a time, whose derivatives of a block stay in the first cache: a multiple of what a tile is high.
-const OUTPUTS: usize = 8 * HIGH;
+const OUTPUTS: usize = 8 * TILE;
 
-/// What a tile is high, at most.
-const HIGH: usize = 6;
+/// Rows of the highest tile of any path.
+const TILE: usize = 6;
 
 /// Pieces of work for a thread: so many that nobody waits long for the last one.
 const PIECES: usize = 2;
@@ -45,11 +45,30 @@ impl<T: Float> Sums<T> {
         })
     }
 
+    /// Adds other sums to these.
+    pub(super) fn add(&mut self, other: &Self, threads: usize, task: &Task) -> Result<()> {
+        let each = [(&mut self.w_ih, &other.w_ih), (&mut self.w_hh, &other.w_hh), (&mut self.b, &other.b)];
+        let pieces = each.into_iter().flat_map(|(to, from)| {
+            let n = to.len().div_ceil(threads).max(1);
+            to.chunks_mut(n).zip(from.chunks(n))
+        });
+        share(
+            task,
+            threads,
+            pieces.collect(),
+            || Ok(()),
+            |(), (to, from)| {
+                to.iter_mut().zip(from).for_each(|(to, &from)| *to += from);
+                Ok(())
+            },
+        )
+    }
+
     /// The outputs in pieces of work for so many threads.
     pub(super) fn pieces(&mut self, threads: usize) -> Vec<Piece<'_, T>> {
         let Self { inputs, hidden, w_ih, w_hh, b } = self;
         let (mut w_ih, mut w_hh, mut b, mut first) = (&mut w_ih[..], &mut w_hh[..], &mut b[..], 0);
-        let most = if threads == 1 { b.len() } else { b.len().div_ceil(PIECES * threads).next_multiple_of(HIGH) };
+        let most = if threads == 1 { b.len() } else { b.len().div_ceil(PIECES * threads).next_multiple_of(TILE) };
         let mut pieces = Vec::new();
         while !b.is_empty() {
             let n = most.min(b.len());

@@ -24,6 +24,7 @@ mod order;
 mod pack;
 mod phases;
 mod recur;
+mod rewind;
 mod spectrum;
 mod step;
 mod team;

@@ -18,6 +18,8 @@ pub(super) type Work<'w> = dyn Fn(usize, usize) -> Result<()> + Sync + 'w;
 /// What the threads share.
 struct Shared<'w> {
     work: &'w Work<'w>,
+    /// How many items each phase has.
+    items: &'w [u32],
     /// The phase in the upper half; how many of its items nobody has taken in the lower.
     open: Line<AtomicU64>,
     /// Items of the phase that are done.
@@ -36,7 +38,7 @@ impl Drop for Leaving<'_> {
     }
 }
 
-/// Calls `work(phase, item)` for all items of a phase, in any order and on up to so many threads, then for those of the next:
+/// Calls `work(phase, item)` for all items of a phase, in order and on up to so many threads, then for those of the next:
 /// `items` has how many there are in each.
 ///
 /// # Errors
@@ -44,12 +46,13 @@ impl Drop for Leaving<'_> {
 pub(super) fn in_phases(task: &Task, threads: usize, items: &[u32], work: &Work<'_>) -> Result<()> {
     if threads < 2 {
         for (phase, &n) in items.iter().enumerate() {
-            (0..n as usize).rev().try_for_each(|item| work(phase, item))?;
+            (0..n as usize).try_for_each(|item| work(phase, item))?;
         }
         return Ok(());
     }
     let shared = Shared {
         work,
+        items,
         open: Line(AtomicU64::new(0)),
         done: Line(AtomicUsize::new(0)),
         over: AtomicBool::new(false),
@@ -89,7 +92,8 @@ impl Shared<'_> {
         let one_less = |open: u64| if open as u32 > 0 { Some(open - 1) } else { None };
         while let Ok(open) = self.open.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, one_less) {
             let leaving = Leaving(&self.over);
-            if let Err(why) = (self.work)((open >> 32) as usize, open as u32 as usize - 1) {
+            let (phase, left) = ((open >> 32) as usize, open as u32);
+            if let Err(why) = (self.work)(phase, (self.items[phase] - left) as usize) {
                 self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
                 return;
             }

@@ -109,6 +109,25 @@ fn threads_make_no_difference() {
     }
 }
 
+/// A half of the batch, or a thread, may have nothing to do.
+#[test]
+fn threads_without_rows_make_no_difference() {
+    let crew = std::sync::Arc::new(crate::Crew::new(2).unwrap());
+    for batch in [11, 12, 13, 25] {
+        for lengths in [vec![40; batch], (0..batch).map(|row| 40 * i64::from(row == 1)).collect(), vec![0; batch]] {
+            let mut case = Case::<f32>::new(Kind::Lstm, [40, batch, 30, 40], false, false);
+            case.lengths = Some(lengths);
+            let on = |threads, task: &Task| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| gradient_bits(&case.gradients_on(threads, task)))
+            };
+            let one = on(1, &Task::new());
+            assert!([2, 3, 12, 13, 26].iter().all(|&threads| on(threads, &Task::new()) == one));
+            assert_eq!(on(2, &Task::of(crew.clone())), one);
+        }
+    }
+}
+
 /// More helpers than a cell has panels to share.
 #[test]
 fn a_large_crew_makes_no_difference() {

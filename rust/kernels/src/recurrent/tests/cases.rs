@@ -171,21 +171,16 @@ impl<T: Number> Case<T> {
     }
 
     pub(in crate::recurrent) fn gradients(&self) -> Gradients<T> {
+        self.gradients_on(rayon::current_num_threads(), &Task::new())
+    }
+
+    pub(in crate::recurrent) fn gradients_on(&self, threads: usize, task: &Task) -> Gradients<T> {
         let run = self.run();
         let [dy, dh, dc] = self.signals();
         let tape = Tape { y: &run.y, lstm: run.tape.as_ref().map(|(gates, cells)| (&gates[..], &cells[..])) };
         let dc = (self.kind == Kind::Lstm).then_some(&dc[..]);
         let signals = Signals { dy: &dy, dh: Some(&dh), dc };
-        backward(
-            rayon::current_num_threads(),
-            self.kind,
-            &self.weights(),
-            &self.sequence(),
-            &tape,
-            &signals,
-            &Task::new(),
-        )
-        .unwrap()
+        backward(threads, self.kind, &self.weights(), &self.sequence(), &tape, &signals, task).unwrap()
     }
 }
 
