@@ -4,7 +4,7 @@
 //! pre-activations of the stretch. Then the outputs of the weights add what the stretch gives to each (`gradients`).
 //!
 //! A batch that is not small is cut in two, and each half has sums of its own, which are added at the end. Up to two threads
-//! take a half each: they have nothing to wait for from each other, and neither reads what lies in the other's cache. More
+//! take a half each: they have nothing to wait for from each other, and neither reads rows that the other made. More
 //! share the rows, and then the outputs, of both, and stay together from one stretch to the next (`phases`).
 //!
 //! Halves and stretches follow from the lengths alone, and every sum over rows is taken in the order of steps and rows, so the

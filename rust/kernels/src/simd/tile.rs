@@ -214,8 +214,8 @@ fn add_transposed_terms<T: Float, L: Numbers<T>, const M: usize, const A: usize,
     sums
 }
 
-/// Runs `$body` with a constant `$M` for tiles of `$rows` rows, `$most` at a time; `$first` is the first row of a tile. The tiles are about
-/// equally high, because one low tile at the end would wait for its own sums.
+/// Runs `$body` with a constant `$M` for tiles of `$rows` rows, `$most` at a time; `$first` is the first row of a tile. The
+/// tiles are about equally high, because one low tile at the end would wait for its own sums.
 macro_rules! tiles {
     ($most:expr, $rows:expr, |$first:ident, $M:ident| $body:expr) => {{
         let (most, rows) = ($most, $rows);
