@@ -1,8 +1,8 @@
 //! The derivatives by the weights: the sum over rows of dG ⊗ [x, h, 1].
 //!
 //! The rows of x and of h become panels, in which a term is a row; the threads share the outputs. A sum is taken over blocks
-//! of rows, each from zero, and the blocks are added in order, then the sums of the halves of a batch: fewer roundings follow each other than in one chain, and
-//! a block of some outputs stays in the first cache while the panels pass by.
+//! of rows, each from zero, and the blocks are added in order, and then the sums of the halves of a batch: fewer roundings
+//! follow each other than in one chain, and a block of some outputs stays in the first cache while the panels pass by.
 
 use super::pack::size;
 use super::product::add_transposed;
