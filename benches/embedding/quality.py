@@ -5,14 +5,15 @@ The protocols are those of diptych.evaluation; figures are means over seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 from unittest import mock
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from scipy.sparse import csr_array
 
 from benches import data
@@ -41,51 +42,63 @@ AUTHORS = {
 
 @dataclass(frozen=True)
 class Corpus:
-    """Walks on a graph: how many from each node, of how many nodes; one training for each seed."""
+    """Walks on a graph: how many from each node, and of how many nodes."""
 
     graph: csr_array
     per_node: int
     length: int
-    threads: int
-    say: Callable[[str], None]
     pairwise: bool = False
 
-    def vectors(self, seed: int) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield who trained, and the vectors: all on the same walks."""
+    @property
+    def trainers(self) -> list[str]:
+        """Who trains, the slowest first."""
+        others = [PAIRWISE] * self.pairwise + [GENSIM] * peers.gensim_installed()
+        return [*others, OURS]
+
+    def vectors(self, who: str, seed: int) -> np.ndarray:
+        """Return what a trainer makes of the walks of a seed, with one thread: nobody is timed here."""
         from diptych.kernels import _training
         from diptych.kernels.skipgram import train
         from diptych.kernels.walks import random_walks
 
         n = self.graph.shape[0]
-        shape = {"walk_length": self.length, "walks_per_node": self.per_node}
-        walks = random_walks(self.graph, **shape, rng=seed, n_jobs=self.threads)
-        options = {"dimensions": peers.DIMENSIONS, "window": peers.WINDOW, "negative": peers.NEGATIVE}
-        options |= {"n_nodes": n, "rng": seed, "n_jobs": self.threads}
-        yield OURS, train(walks, **options).vectors
-        if self.pairwise:
-            self.say("  pair by pair …")
-            with mock.patch.multiple(_training, BATCH=1, SHARE=1, POOL=2**20):
-                yield PAIRWISE, train(walks, **options).vectors
-        if peers.gensim_installed():
-            self.say("  gensim …")
-            corpus = peers.sentences(walks, n)
-            yield GENSIM, peers.word2vec(corpus, n, self.threads, seed=seed)[1]
+        walks = random_walks(
+            self.graph, walk_length=self.length, walks_per_node=self.per_node, rng=seed, n_jobs=1
+        )
+        if who == GENSIM:
+            return peers.word2vec(peers.sentences(walks, n), n, 1, seed=seed)[1]
+        batch = {"BATCH": 1, "SHARE": 1, "POOL": 2**20} if who == PAIRWISE else {}
+        with mock.patch.multiple(_training, **batch) if batch else nullcontext():
+            return train(
+                walks,
+                n_nodes=n,
+                dimensions=peers.DIMENSIONS,
+                window=peers.WINDOW,
+                negative=peers.NEGATIVE,
+                rng=seed,
+                n_jobs=1,
+            ).vectors
+
+
+Score = Callable[[np.ndarray, int], dict[Any, float]]  # of vectors and a seed
 
 
 def measures(
-    corpus: Corpus, seeds: Iterable[int], score: Callable[[np.ndarray, int], Iterable[Any]]
+    corpus: Corpus, seeds: Sequence[int], score: Score, settings: Settings
 ) -> dict[str, dict[Any, float]]:
-    """Return for each trainer the mean of each measure over the seeds; ``score`` yields tasks of joblib."""
-    found: dict[str, list[dict]] = {}
-    for seed in seeds:
-        corpus.say(f"  seed {seed} …")
-        for who, vectors in corpus.vectors(seed):
-            scores: dict[Any, float] = {}
-            for part in Parallel(n_jobs=corpus.threads)(score(vectors, seed)):
-                scores |= part
-            found.setdefault(who, []).append(scores)
+    """Return for each trainer the mean of each measure over the seeds; each training has one core."""
+
+    def run(who: str, seed: int) -> tuple[str, int, dict[Any, float]]:
+        return who, seed, score(corpus.vectors(who, seed), seed)
+
+    tasks = [delayed(run)(who, seed) for who in corpus.trainers for seed in seeds]
+    found: dict[str, dict[int, dict[Any, float]]] = {who: {} for who in reversed(corpus.trainers)}
+    with parallel_config("loky", n_jobs=settings.threads, inner_max_num_threads=1):
+        for who, seed, scores in Parallel(return_as="generator_unordered")(tasks):
+            settings.say(f"  {who}, seed {seed}")
+            found[who][seed] = scores
     return {
-        who: {key: float(np.mean([scores[key] for scores in runs])) for key in runs[0]}
+        who: {key: float(np.mean([runs[seed][key] for seed in seeds])) for key in runs[seeds[0]]}
         for who, runs in found.items()
     }
 
@@ -152,12 +165,13 @@ def blogcatalog(
 ) -> Iterator:
     """Yield the F1 scores on BlogCatalog, a training for each seed, and the same shuffles for everybody."""
     graph, labels = data.real_graph("blogcatalog.mat"), data.blogcatalog_labels()
-    corpus = Corpus(graph, per_node, length, settings.threads, settings.say, pairwise=not settings.quick)
+    corpus = Corpus(graph, per_node, length, pairwise=not settings.quick)
 
-    def score(vectors: np.ndarray, seed: int) -> list:
-        return [delayed(_f1)(vectors, labels, share, SHUFFLES, seed) for share in SHARES[::-1]]
+    def score(vectors: np.ndarray, seed: int) -> dict:
+        shares = (_f1(vectors, labels, share, SHUFFLES, seed) for share in SHARES)
+        return {key: value for scores in shares for key, value in scores.items()}
 
-    found = measures(corpus, seeds, score)
+    found = measures(corpus, seeds, score, settings)
     shown = f"BlogCatalog, {per_node} × {length}; {len(seeds)} training{'s' * (len(seeds) > 1)}"
     authors = AUTHORS if length == 40 else {}
     yield from _lines(name, shown, found, slack=F1_SLACK, authors=authors)
@@ -165,18 +179,13 @@ def blogcatalog(
 
 def cora(settings: Settings) -> Iterator[dict]:
     """Yield the accuracy on Cora: one label for each node, so Micro-F1."""
-    corpus = Corpus(data.real_graph("cora_edgelist.txt"), 10, 80, settings.threads, settings.say)
-    labels = data.cora_labels()
+    corpus, labels = Corpus(data.real_graph("cora_edgelist.txt"), 10, 80), data.cora_labels()
 
-    def score(vectors: np.ndarray, seed: int) -> list:
-        return [delayed(_accuracy)(vectors, labels, seed)]
+    def score(vectors: np.ndarray, seed: int) -> dict:
+        return {"accuracy at 10 %": _f1(vectors, labels, 0.1, 10, seed)["micro", 0.1]}
 
-    found = measures(corpus, SEEDS, score)
+    found = measures(corpus, SEEDS, score, settings)
     yield from _lines(rows.CORA, "Cora, 10 × 80; 3 trainings", found, minimum=CORA_LEAST)
-
-
-def _accuracy(vectors: np.ndarray, labels: np.ndarray, seed: int) -> dict:
-    return {"accuracy at 10 %": _f1(vectors, labels, 0.1, 10, seed)["micro", 0.1]}
 
 
 def links(name: str, shown: str, graph: csr_array, settings: Settings) -> Iterator[dict]:
@@ -184,8 +193,8 @@ def links(name: str, shown: str, graph: csr_array, settings: Settings) -> Iterat
     from diptych.evaluation import link_prediction_split
 
     split = link_prediction_split(graph, share=HIDDEN, random_state=0)
-    corpus = Corpus(split.train.adjacency, 10, 80, settings.threads, settings.say)
-    found = measures(corpus, SEEDS, lambda vectors, seed: [delayed(_links)(vectors, split, seed)])
+    corpus = Corpus(split.train.adjacency, 10, 80)
+    found = measures(corpus, SEEDS, lambda vectors, seed: _links(vectors, split, seed), settings)
     yield from _lines(name, f"{shown}, 10 × 80; 3 trainings", found, slack=AUC_SLACK)
 
 
