@@ -16,7 +16,7 @@ use crate::simd::dispatched;
 use crate::simd::exp::exp;
 use crate::simd::memory::{Aligned, lanes_of, size};
 use crate::simd::numbers::{Both, Float, MOST, Numbers};
-use crate::simd::product::{To, add_transposed, multiply};
+use crate::simd::product::{Columns, To, add_transposed, multiply};
 use crate::simd::tile::ACROSS;
 use crate::{Result, Task};
 use std::marker::PhantomData;
@@ -288,13 +288,10 @@ fn add_columns<T: Float, L: Numbers<T>>(
     columns: usize,
 ) {
     let wide = ACROSS * L::N;
-    let mut left: [&[T]; QUERIES] = [&[]; QUERIES];
-    for row in 0..rows {
-        left[row] = &scores[row * KEYS..][..KEYS];
-    }
+    let left = Columns::Of(&scores[..rows * KEYS], KEYS);
     for panel in 0..columns.div_ceil(wide) {
         let packed = &panels[panel * QUERIES * wide..][..rows * wide];
-        add_transposed(lanes, &left[..rows], 0, packed, sums, columns, panel * wide);
+        add_transposed(lanes, left, packed, sums, columns, panel * wide);
     }
 }
 

@@ -29,7 +29,8 @@ pub(super) fn blend<T: Float, L: Numbers<T>>(
             for m in 0..M {
                 x[m] = &rows[(first + m) * apart..][..terms];
             }
-            let acc = accumulate(lanes, x, [w], terms, [[[lanes.splat(T::ZERO); ACROSS]; M]]);
+            let mut acc = [[[lanes.splat(T::ZERO); ACROSS]; M]];
+            accumulate(lanes, x, [w], terms, &mut acc);
             let column = panel * wide;
             let to = &mut to[first * to_apart + column..];
             match factors {

@@ -13,9 +13,9 @@
 use super::forward::{Sequence, clear_beyond};
 use super::gradients::{Piece, Sums, piece_of};
 use super::order::{Order, slots};
-use super::pack::{Aligned, lanes_of, pack_panel, size};
+use super::pack::{Aligned, append_row, lanes_of, size};
 use super::phases::in_phases;
-use super::rewind::{Job, Part, back_of};
+use super::rewind::{Job, Left, Part, back_of};
 use super::tile::ACROSS;
 use super::{Kind, Weights, expect};
 use crate::parallel::{Unwritten, expect_again, reserve, share, zeros};
@@ -28,8 +28,8 @@ use std::sync::{Mutex, PoisonError, RwLock};
 /// Rows of a batch from which it is cut in two: each half then has rows enough for high tiles.
 const CUT: usize = 12;
 
-/// Rows of a stretch, at most, unless a step has more.
-const STRETCH: usize = 512;
+/// Rows of a stretch, at most, unless a step has more: what is made of them is taken up while the second cache holds it.
+const STRETCH: usize = 128;
 
 /// What the way there left: y (T, B, H) and, of an LSTM, gates (T, B, 4, H) and cells (T, B, H).
 #[derive(Clone, Copy, Debug)]
@@ -96,20 +96,20 @@ fn panels_of<T: Float>(
     let what = "the packed weights";
     let room = size(&[rows, wide], what, size_of::<T>())?;
     let mut found = [Vec::new(), Vec::new()];
-    let mut pieces = Vec::new();
-    for ((matrix, columns), panels) in matrices.into_iter().zip(&mut found) {
+    for ((_, columns), panels) in matrices.iter().zip(&mut found) {
         for _ in 0..columns.div_ceil(wide) {
             panels.push(Aligned::with_room(room, what)?);
         }
-        pieces.extend(panels.iter_mut().enumerate().map(|(panel, to)| (matrix, columns, panel, to)));
     }
     share(
         task,
         threads,
-        pieces,
+        matrices.into_iter().zip(&mut found).collect(),
         || Ok(()),
-        |(), (matrix, columns, panel, to)| {
-            pack_panel(matrix, columns, panel, wide, to);
+        |(), ((matrix, columns), panels)| {
+            for row in matrix.chunks_exact(columns.max(1)) {
+                append_row(row, wide, panels);
+            }
             Ok(())
         },
     )?;
@@ -213,7 +213,7 @@ struct Half<'a, T> {
     stretches: Vec<(Range<usize>, usize)>,
     parts: Vec<RwLock<Part<'a, T>>>,
     /// Of a stretch: x, and h before each step.
-    panels: Vec<RwLock<Aligned<T>>>,
+    panels: [RwLock<Vec<Aligned<T>>>; 2],
     pieces: Vec<Mutex<Piece<'a, T>>>,
 }
 
@@ -224,8 +224,8 @@ impl<'a, T: Float> Half<'a, T> {
         let rows = stretches.iter().map(|&(_, held)| held).max().unwrap_or_default();
         let what = "the packed rows";
         let room = size(&[job.wide, rows], what, size_of::<T>())?;
-        let panel = |_| Ok(RwLock::new(Aligned::with_room(room, what)?));
-        let panels = (0..job.ih.len() + job.hh.len()).map(panel).collect::<Result<_>>()?;
+        let panels = |n| Ok(RwLock::new((0..n).map(|_| Aligned::with_room(room, what)).collect::<Result<_>>()?));
+        let panels = [panels(job.ih.len())?, panels(job.hh.len())?];
         Ok(Self { order, stretches, parts: Vec::new(), panels, pieces: pieces.into_iter().map(Mutex::new).collect() })
     }
 
@@ -246,9 +246,9 @@ impl<'a, T: Float> Half<'a, T> {
                     let mut part = self.parts[item].write().unwrap_or_else(PoisonError::into_inner);
                     back_of(job, &mut part, steps.clone(), task)
                 }
-                Some(panel) => {
-                    let mut to = self.panels[panel].write().unwrap_or_else(PoisonError::into_inner);
-                    job.pack(&self.order, steps.clone(), panel, &mut to);
+                Some(at) => {
+                    let mut to = self.panels[at].write().unwrap_or_else(PoisonError::into_inner);
+                    job.pack(&self.order, steps.clone(), [Left::X, Left::H][at], &mut to);
                     Ok(())
                 }
             };
@@ -258,7 +258,7 @@ impl<'a, T: Float> Half<'a, T> {
         }
         let parts: Vec<_> = self.parts.iter().map(|part| part.read().unwrap_or_else(PoisonError::into_inner)).collect();
         let panels: Vec<_> =
-            self.panels.iter().map(|panel| panel.read().unwrap_or_else(PoisonError::into_inner)).collect();
+            self.panels.iter().map(|panels| panels.read().unwrap_or_else(PoisonError::into_inner)).collect();
         let mut d = reserve(*held, "the rows of a stretch")?;
         for step in steps.clone() {
             for row in 0..self.order.running(step) {
@@ -267,7 +267,7 @@ impl<'a, T: Float> Half<'a, T> {
                 d.push(&part.pre[at * job.apart()..][..job.outputs()]);
             }
         }
-        let packed: Vec<&[T]> = panels.iter().map(|panel| &panel[..]).collect();
+        let packed: Vec<&[T]> = panels.iter().flat_map(|panels| panels.iter().map(|panel| &panel[..])).collect();
         let mut piece = self.pieces[item].lock().unwrap_or_else(PoisonError::into_inner);
         piece_of(&d, &packed, &mut piece, job.inputs, job.hidden);
         Ok(())

@@ -5,7 +5,7 @@
 //! follow each other than in one chain, and a block of some outputs stays in the first cache while the panels pass by.
 
 use super::pack::size;
-use super::product::add_transposed;
+use super::product::{Columns, add_transposed, pack_tiles};
 use super::tile::ACROSS;
 use crate::parallel::{share, zeros};
 use crate::simd::dispatched;
@@ -16,7 +16,7 @@ use crate::{Result, Task};
 const BLOCK: usize = 128;
 
 /// Outputs at a time, whose derivatives of a block stay in the first cache: a multiple of what a tile is high.
-const OUTPUTS: usize = 8 * TILE;
+const OUTPUTS: usize = 4 * TILE;
 
 /// Rows of the highest tile of any path.
 const TILE: usize = 6;
@@ -110,6 +110,7 @@ fn piece_run<L: Both, T: Float>(
     let wide = ACROSS * n;
     let x_panels = inputs.div_ceil(wide);
     let outputs = piece.b.len();
+    let mut room = [T::ZERO; OUTPUTS * BLOCK];
     // About equally many, which is what they are where a stretch is no whole number of blocks.
     let rows = d.len().div_ceil(d.len().div_ceil(BLOCK).max(1)).max(1);
     let mut from = 0;
@@ -118,6 +119,8 @@ fn piece_run<L: Both, T: Float>(
         let mut output = 0;
         while output < outputs {
             let end = outputs.min(output + OUTPUTS);
+            let tiles = &mut room[..(end - output) * block.len()];
+            pack_tiles(lanes, block, piece.first + output, tiles);
             for panel in 0..panels.len() {
                 let (sums, columns, first_column) = if panel < x_panels {
                     (&mut piece.w_ih[output * inputs..end * inputs], inputs, panel * wide)
@@ -125,21 +128,35 @@ fn piece_run<L: Both, T: Float>(
                     (&mut piece.w_hh[output * hidden..end * hidden], hidden, (panel - x_panels) * wide)
                 };
                 let w = &panels[panel][from * wide..][..block.len() * wide];
-                add_transposed(lanes, block, piece.first + output, w, sums, columns, first_column);
+                add_transposed(lanes, Columns::Packed(tiles), w, sums, columns, first_column);
             }
             output = end;
         }
-        let mut output = 0;
-        while output < outputs {
-            let end = outputs.min(output + n);
-            let mut sum = lanes.splat(T::ZERO);
-            for row in block {
-                sum = lanes.add(sum, lanes.load_part(&row[piece.first + output..piece.first + end]));
-            }
-            let to = &mut piece.b[output..end];
-            lanes.store_part(lanes.add(lanes.load_part(to), sum), to);
-            output = end;
-        }
+        add_rows(lanes, block, piece.first, piece.b);
         from += rows;
+    }
+}
+
+/// Adds what rows are from `first` on.
+#[inline(always)]
+fn add_rows<T: Float, L: Numbers<T>>(lanes: L, rows: &[&[T]], first: usize, sums: &mut [T]) {
+    let wide = ACROSS * L::N;
+    for (at, to) in sums.chunks_mut(wide).enumerate() {
+        let from = first + at * wide..first + at * wide + to.len();
+        let mut four = [lanes.splat(T::ZERO); ACROSS];
+        for row in rows {
+            let row = &row[from.clone()];
+            for v in 0..ACROSS {
+                if v * L::N < row.len() {
+                    four[v] = lanes.add(four[v], lanes.load_part(&row[v * L::N..]));
+                }
+            }
+        }
+        for v in 0..ACROSS {
+            if v * L::N < to.len() {
+                let to = &mut to[v * L::N..];
+                lanes.store_part(lanes.add(lanes.load_part(to), four[v]), to);
+            }
+        }
     }
 }

@@ -174,23 +174,13 @@ pub(super) fn pack_columns<T: Float>(rows: &[&[T]], columns: usize, wide: usize)
     Ok(packed)
 }
 
-/// Some columns of the rows of a matrix, as one such panel.
-pub(super) fn pack_panel<T: Float>(matrix: &[T], columns: usize, panel: usize, wide: usize, to: &mut Aligned<T>) {
-    for row in matrix.chunks_exact(columns) {
-        append(&row[panel * wide..], wide, to);
-    }
-}
-
-/// Appends what a row of a panel takes of a row, and zeros beyond its end.
+/// Appends a row to all panels of a matrix, and zeros beyond its end.
 #[inline(always)]
-pub(super) fn append<T: Float>(row: &[T], wide: usize, to: &mut Aligned<T>) {
-    match row.get(..wide) {
-        Some(all) => to.extend(all),
-        None => {
-            to.extend(row);
-            for _ in row.len()..wide {
-                to.extend(&[T::ZERO]);
-            }
+pub(super) fn append_row<T: Float>(row: &[T], wide: usize, panels: &mut [Aligned<T>]) {
+    for (part, to) in row.chunks(wide).zip(panels) {
+        to.extend(part);
+        for _ in part.len()..wide {
+            to.extend(&[T::ZERO]);
         }
     }
 }

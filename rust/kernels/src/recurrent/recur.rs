@@ -5,8 +5,8 @@ use super::cell::{lstm, rnn};
 use super::forward::{Part, Sequence};
 use super::pack::{Aligned, Cell};
 use super::tile::{ACROSS, Four, accumulate, tiles};
-use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
+use crate::simd::{dispatched, prefetch};
 use std::ops::Range;
 
 /// A panel of packed numbers.
@@ -48,7 +48,8 @@ pub(super) fn project<T: Float, L: Numbers<T>>(
         tiles!(L::HIGH, x.len(), |first, M| {
             let mut rows: [&[T]; M] = [&[]; M];
             rows.copy_from_slice(&x[first..first + M]);
-            let acc = accumulate(lanes, rows, [ih], cell.inputs, [[start; M]]);
+            let mut acc = [[start; M]];
+            accumulate(lanes, rows, [ih], cell.inputs, &mut acc);
             for m in 0..M {
                 let to = &mut pre[(first + m) * of_row + (panel - panels.start) * wide..][..wide];
                 for v in 0..ACROSS {
@@ -115,7 +116,19 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     let (width, of_row) = (cell.panels * cell.units(), on.panels.len() * wide);
     let own = on.panels.len() * cell.units();
     let room = on.units.len();
-    let (mut acc, mut hh): (_, [&[T]; U]) = ([[[lanes.splat(T::ZERO); ACROSS]; M]; U], [&[]; U]);
+    let slot = on.offsets[at.step] + first;
+    if at.keep {
+        // While the sums are made, the lines that they will be written to come here.
+        for row in slot..slot + M {
+            prefetch(on.y[row], panel * n);
+            prefetch(on.cells[row], panel * n);
+            for v in 0..ACROSS {
+                prefetch(on.gates[row * ACROSS + v], panel * n);
+            }
+        }
+    }
+    let mut acc = [[[lanes.splat(T::ZERO); ACROSS]; M]; U];
+    let mut hh: [&[T]; U] = [&[]; U];
     let mut h: [&[T]; M] = [&[]; M];
     for u in 0..U {
         hh[u] = part(&cell.hh, on.panels.start + panel + u, cell);
@@ -123,26 +136,27 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     for m in 0..M {
         h[m] = &on.h[(first + m) * width..][..hidden];
     }
+    for u in 0..U {
+        for m in 0..M {
+            acc[u][m] = if on.at_once {
+                load_four(lanes, part(&cell.bias, on.panels.start + panel + u, cell))
+            } else {
+                load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide])
+            };
+        }
+    }
     if on.at_once {
         let (mut ih, mut x): ([&[T]; U], [&[T]; M]) = ([&[]; U], [&[]; M]);
         for u in 0..U {
             ih[u] = part(&cell.ih, on.panels.start + panel + u, cell);
-            acc[u] = [load_four(lanes, part(&cell.bias, on.panels.start + panel + u, cell)); M];
         }
         for m in 0..M {
             let place = on.order.place(first + m, at.step, sequence.batch);
             x[m] = &sequence.x[place * cell.inputs..][..cell.inputs];
         }
-        acc = accumulate(lanes, x, ih, cell.inputs, acc);
-    } else {
-        for u in 0..U {
-            for m in 0..M {
-                acc[u][m] = load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide]);
-            }
-        }
+        accumulate(lanes, x, ih, cell.inputs, &mut acc);
     }
-    let mut acc = accumulate(lanes, h, hh, hidden, acc);
-    let slot = on.offsets[at.step] + first;
+    accumulate(lanes, h, hh, hidden, &mut acc);
     for u in 0..U {
         match cell.kind {
             Kind::Lstm => {

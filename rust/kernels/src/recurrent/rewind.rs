@@ -6,12 +6,12 @@ use super::backward::{Signals, Tape};
 use super::cell::{lstm_back, rnn_back};
 use super::forward::{Place, Sequence};
 use super::order::Order;
-use super::pack::{Aligned, append, size};
+use super::pack::{Aligned, append_row, size};
 use super::product::{To, multiply};
 use super::tile::ACROSS;
 use crate::parallel::zeros;
-use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
+use crate::simd::{dispatched, prefetch};
 use crate::{Result, Task};
 use std::ops::Range;
 
@@ -30,6 +30,13 @@ pub(super) struct Job<'a, T> {
     pub hh: Vec<Aligned<T>>,
     pub ih: Vec<Aligned<T>>,
     pub wide: usize,
+}
+
+/// What the weights are multiplied by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Left {
+    X,
+    H,
 }
 
 /// Some rows, of which one thread at a time takes care.
@@ -69,19 +76,17 @@ impl<'a, T: Float> Job<'a, T> {
         }
     }
 
-    /// Some columns of x, and then of h before the step, row by row: what the derivatives of the weights are made of.
-    pub(super) fn pack(&self, order: &Order, steps: Range<usize>, panel: usize, to: &mut Aligned<T>) {
-        let (of_x, wide, inputs) = (self.inputs.div_ceil(self.wide), self.wide, self.inputs);
-        to.clear();
+    /// The rows of x, or of h before the step, in panels: what the derivatives of the weights are made of.
+    pub(super) fn pack(&self, order: &Order, steps: Range<usize>, of: Left, panels: &mut [Aligned<T>]) {
+        let Sequence { batch, x, .. } = *self.sequence;
+        panels.iter_mut().for_each(Aligned::clear);
         for step in steps {
             for row in 0..order.running(step) {
-                match panel.checked_sub(of_x) {
-                    None => {
-                        let x = &self.sequence.x[order.place(row, step, self.sequence.batch) * inputs..][..inputs];
-                        append(&x[panel * wide..], wide, to);
-                    }
-                    Some(panel) => append(&self.before(order, row, step)[panel * wide..], wide, to),
-                }
+                let numbers = match of {
+                    Left::X => &x[order.place(row, step, batch) * self.inputs..][..self.inputs],
+                    Left::H => self.before(order, row, step),
+                };
+                append_row(numbers, self.wide, panels);
             }
         }
     }
@@ -146,7 +151,7 @@ fn back_run<L: Both, T: Float>(
         let at = part.offsets[step] - start;
         for row in 0..running {
             match job.kind {
-                Kind::Lstm => lstm_row(lanes, job, part, row, step, at + row),
+                Kind::Lstm => lstm_row(lanes, job, part, row, step, at + row, running),
                 Kind::Rnn(nonlinearity) => {
                     let place = part.order.place(row, step, job.sequence.batch) * job.hidden;
                     let (y, dy) = (&job.tape.y[place..][..job.hidden], &job.dy[place..][..job.hidden]);
@@ -188,9 +193,10 @@ fn lstm_row<T: Float, L: Numbers<T>>(
     row: usize,
     step: usize,
     at: usize,
+    running: usize,
 ) {
     let (hidden, outputs) = (job.hidden, job.outputs());
-    let Some((gates, cells)) = job.tape.lstm else { unreachable!("checked") };
+    let Some((all_gates, cells)) = job.tape.lstm else { unreachable!("checked") };
     let batch = job.sequence.batch;
     let place = part.order.place(row, step, batch);
     let before = match (step, job.sequence.c0) {
@@ -198,14 +204,23 @@ fn lstm_row<T: Float, L: Numbers<T>>(
         (0, None) => unreachable!("checked"),
         _ => &cells[part.order.place(row, step - 1, batch) * hidden..][..hidden],
     };
-    let gates = &gates[place * outputs..][..outputs];
+    let gates = &all_gates[place * outputs..][..outputs];
     let (c, dy) = (&cells[place * hidden..][..hidden], &job.dy[place * hidden..][..hidden]);
     let dh = &part.dh[row * job.width()..][..hidden];
     let dc = &mut part.dc[row * hidden..][..hidden];
     let to = &mut part.pre[at * job.apart()..][..outputs];
+    // What the next row reads is too far from here for the processor to foresee it.
+    let (row, step) = if row + 1 < running { (row + 1, step) } else { (0, step.saturating_sub(1)) };
+    let next = part.order.place(row, step, batch);
+    let before_next = part.order.place(row, step.saturating_sub(1), batch);
     let mut unit = 0;
     while unit < hidden {
         let end = hidden.min(unit + L::N);
+        for v in 0..ACROSS {
+            prefetch(all_gates, next * outputs + v * hidden + unit);
+        }
+        prefetch(job.dy, next * hidden + unit);
+        prefetch(cells, before_next * hidden + unit);
         let mut four = [lanes.splat(T::ZERO); ACROSS];
         for v in 0..ACROSS {
             four[v] = lanes.load_part(&gates[v * hidden + unit..v * hidden + end]);

@@ -5,7 +5,7 @@
 //! the eigenvalue. O(n³) time. Sums are taken row by row, so the bits are the same on every path.
 
 use super::pack::pack_columns;
-use super::product::add_transposed;
+use super::product::{Columns, add_transposed};
 use crate::parallel::zeros;
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
@@ -38,7 +38,7 @@ pub(super) fn norm(j: &[f64], n: usize, apart: usize, wide: usize, task: &Task) 
     let rows: Vec<&[f64]> = scaled.chunks_exact(n).collect();
     let panels = pack_columns(&rows, n, wide)?;
     let mut s: Vec<f64> = zeros(n * n, "a Jacobian")?;
-    square_of(&rows, &panels, &mut s, n, task);
+    square_of(&scaled, &panels, &mut s, n, task);
     let mut scratch: Vec<f64> = zeros(2 * n, "a Jacobian")?;
     let (mut diagonal, mut beside): (Vec<f64>, Vec<f64>) = (zeros(n, "a Jacobian")?, zeros(n, "a Jacobian")?);
     tridiagonal_of(&mut s, n, &mut scratch, &mut diagonal, &mut beside, task);
@@ -46,19 +46,19 @@ pub(super) fn norm(j: &[f64], n: usize, apart: usize, wide: usize, task: &Task) 
     Ok(largest * largest_eigenvalue(&diagonal, &beside).max(0.0).sqrt())
 }
 
-dispatched!(fn square_of[](rows: &[&[f64]], panels: &[f64], s: &mut [f64], n: usize, task: &Task) -> () = square_run);
+dispatched!(fn square_of[](rows: &[f64], panels: &[f64], s: &mut [f64], n: usize, task: &Task) -> () = square_run);
 dispatched!(fn tridiagonal_of[](s: &mut [f64], n: usize, scratch: &mut [f64], diagonal: &mut [f64], beside: &mut [f64], task: &Task) -> () = tridiagonal_run);
 
 /// S = JᵀJ
 #[inline(always)]
-fn square_run<L: Both>(lanes: L, rows: &[&[f64]], panels: &[f64], s: &mut [f64], n: usize, task: &Task) {
+fn square_run<L: Both>(lanes: L, rows: &[f64], panels: &[f64], s: &mut [f64], n: usize, task: &Task) {
     let lanes = <f64 as Float>::lanes(lanes);
     let wide = super::tile::ACROSS * Numbers::<f64>::n(lanes);
     for panel in 0..n.div_ceil(wide) {
         if task.interrupted() {
             return;
         }
-        add_transposed(lanes, rows, 0, &panels[panel * n * wide..][..n * wide], s, n, panel * wide);
+        add_transposed(lanes, Columns::Of(rows, n), &panels[panel * n * wide..][..n * wide], s, n, panel * wide);
     }
 }
 

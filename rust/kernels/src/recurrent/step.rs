@@ -55,9 +55,9 @@ fn step_run<L: Both, T: Float>(
             if task.interrupted() {
                 return;
             }
-            let start = [[load_four(lanes, bias); M]];
-            let acc = accumulate(lanes, rows_at::<T, M>(x, first, cell.inputs), [ih], cell.inputs, start);
-            let acc = accumulate(lanes, rows_at::<T, M>(h, first, hidden), [hh], hidden, acc);
+            let mut acc = [[load_four(lanes, bias); M]];
+            accumulate(lanes, rows_at::<T, M>(x, first, cell.inputs), [ih], cell.inputs, &mut acc);
+            accumulate(lanes, rows_at::<T, M>(h, first, hidden), [hh], hidden, &mut acc);
             for m in 0..M {
                 let row = (first + m) * hidden;
                 let end = row + hidden;

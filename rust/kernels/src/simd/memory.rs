@@ -89,7 +89,8 @@ fn lanes_run<L: Both, T: Float>(lanes: L, _: PhantomData<T>) -> usize {
 }
 
 /// The same columns of one row after the other.
-pub(crate) struct Strips<'a, T> {
+#[derive(Clone, Copy, Debug)]
+pub struct Strips<'a, T> {
     at: *const T,
     left: usize,
     apart: usize,

@@ -4,6 +4,7 @@
 //! that a result does not depend on how many lanes there are.
 
 use super::PortableLanes;
+use super::memory::Strips;
 use std::mem::MaybeUninit;
 
 /// Numbers in a register, at most.
@@ -46,13 +47,14 @@ pub trait Numbers<T: Float>: Copy + Send + Sync {
     fn halves<const M: usize>(self, _rows: [&[T]; M], _panel: &[T], _sums: &mut [[Self::V; 4]; M]) {
         unreachable!("no tile is higher than its registers")
     }
-    /// And [`super::tile::halves_transposed`].
-    fn halves_transposed<const M: usize>(
+    /// And [`super::tile::add_halves_transposed`].
+    fn add_halves_transposed<const M: usize>(
         self,
-        _left: &[&[T]],
-        _first: usize,
+        _left: Strips<'_, T>,
         _panel: &[T],
-        _sums: &mut [[Self::V; 4]; M],
+        _sums: &mut [T],
+        _columns: usize,
+        _first: usize,
     ) {
         unreachable!("no tile is higher than its registers")
     }

@@ -1,5 +1,6 @@
 //! [`Numbers`] in the registers of x86-64.
 
+use super::memory::Strips;
 use super::numbers::{Float, Numbers};
 use super::{Avx2Lanes, Avx512Lanes, tile};
 use std::arch::x86_64::*;
@@ -61,26 +62,28 @@ macro_rules! in_halves {
         }
 
         #[inline(always)]
-        fn halves_transposed<const M: usize>(
+        fn add_halves_transposed<const M: usize>(
             self,
-            left: &[&[$t]],
-            first: usize,
+            left: Strips<'_, $t>,
             panel: &[$t],
-            sums: &mut [[$v; 4]; M],
+            sums: &mut [$t],
+            columns: usize,
+            first: usize,
         ) {
             #[target_feature(enable = $features)]
             #[inline(never)]
             fn compiled<const M: usize>(
                 lanes: $lanes,
-                left: &[&[$t]],
-                first: usize,
+                left: Strips<'_, $t>,
                 panel: &[$t],
-                sums: &mut [[$v; 4]; M],
+                sums: &mut [$t],
+                columns: usize,
+                first: usize,
             ) {
-                tile::halves_transposed(lanes, left, first, panel, sums);
+                tile::add_halves_transposed::<$t, $lanes, M>(lanes, left, panel, sums, columns, first);
             }
             // SAFETY: the same.
-            unsafe { compiled(self, left, first, panel, sums) }
+            unsafe { compiled::<M>(self, left, panel, sums, columns, first) }
         }
     };
 }

@@ -7,6 +7,7 @@
 //! Where a high tile does not fit in the registers it is made in two halves, two registers wide: a panel is then read twice for
 //! six rows, half of it each time, and not three times for two rows each.
 
+use super::memory::Strips;
 use super::numbers::{Float, Numbers};
 
 /// Registers across a panel.
@@ -28,10 +29,11 @@ pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
     rows: [&'a [T]; M],
     panels: [&'a [T]; U],
     terms: usize,
-    mut sums: [[Four<L::V>; M]; U],
-) -> [[Four<L::V>; M]; U] {
+    sums: &mut [[Four<L::V>; M]; U],
+) {
     if M <= L::ROWS {
-        return add_terms::<T, L, M, U, ACROSS, 0>(lanes, rows, panels, terms, sums);
+        *sums = add_terms::<T, L, M, U, ACROSS, 0>(lanes, rows, panels, terms, *sums);
+        return;
     }
     let mut x: [&[T]; M] = [&[]; M];
     for m in 0..M {
@@ -40,7 +42,6 @@ pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
     for u in 0..U {
         lanes.halves(x, panels[u], &mut sums[u]);
     }
-    sums
 }
 
 /// Adds to a tile what rows give with a panel, one half after the other.
@@ -154,64 +155,73 @@ fn add_term<T: Float, L: Numbers<T>, const M: usize, const A: usize, const F: us
     }
 }
 
-/// The same for the transpose of the left side, and one panel: term k of row m is `left[k][first + m]`.
+/// Adds to M rows of `columns` numbers, from `first` on, what the transpose of the left side gives with a panel: a strip holds a
+/// term of all rows.
 #[inline(always)]
-pub(crate) fn accumulate_transposed<T: Float, L: Numbers<T>, const M: usize>(
+pub(crate) fn add_transposed<T: Float, L: Numbers<T>, const M: usize>(
     lanes: L,
-    left: &[&[T]],
-    first: usize,
+    left: Strips<'_, T>,
     panel: &[T],
-    acc: &mut [Four<L::V>; M],
+    sums: &mut [T],
+    columns: usize,
+    first: usize,
 ) {
     if M <= L::ROWS {
-        *acc = add_transposed_terms::<T, L, M, ACROSS, 0>(lanes, left, first, panel, *acc);
+        add_transposed_part::<T, L, M, ACROSS, 0>(lanes, left, panel, sums, columns, first);
     } else {
-        lanes.halves_transposed(left, first, panel, acc);
+        lanes.add_halves_transposed::<M>(left, panel, sums, columns, first);
     }
 }
 
-/// [`halves`] for the transpose of the left side.
+/// [`add_transposed`], one half after the other.
 #[inline(always)]
-pub(super) fn halves_transposed<T: Float, L: Numbers<T>, const M: usize>(
+pub(super) fn add_halves_transposed<T: Float, L: Numbers<T>, const M: usize>(
     lanes: L,
-    left: &[&[T]],
-    first: usize,
+    left: Strips<'_, T>,
     panel: &[T],
-    sums: &mut [Four<L::V>; M],
+    sums: &mut [T],
+    columns: usize,
+    first: usize,
 ) {
-    let half = half_of::<T, L, M, 0>(lanes, sums);
-    put_half::<_, M, 0>(&add_transposed_terms::<T, L, M, HALF, 0>(lanes, left, first, panel, half), sums);
-    let half = half_of::<T, L, M, HALF>(lanes, sums);
-    put_half::<_, M, HALF>(&add_transposed_terms::<T, L, M, HALF, HALF>(lanes, left, first, panel, half), sums);
+    add_transposed_part::<T, L, M, HALF, 0>(lanes, left, panel, sums, columns, first);
+    add_transposed_part::<T, L, M, HALF, HALF>(lanes, left, panel, sums, columns, first);
 }
 
-/// As [`accumulate_transposed`], for A registers across, from register F on.
+/// As [`add_transposed`], for A registers across, from register F on.
 #[inline(always)]
-fn add_transposed_terms<T: Float, L: Numbers<T>, const M: usize, const A: usize, const F: usize>(
+fn add_transposed_part<T: Float, L: Numbers<T>, const M: usize, const A: usize, const F: usize>(
     lanes: L,
-    left: &[&[T]],
-    first: usize,
+    mut left: Strips<'_, T>,
     panel: &[T],
-    mut sums: [[L::V; A]; M],
-) -> [[L::V; A]; M] {
-    let wide = ACROSS * L::N;
-    let mut w = &panel[..left.len() * wide];
-    for k in 0..left.len() {
-        let (now, rest) = w.split_at(wide);
-        w = rest;
-        let x = &left[k][first..first + M];
+    sums: &mut [T],
+    columns: usize,
+    first: usize,
+) {
+    let mut acc = [[lanes.splat(T::ZERO); A]; M];
+    let mut panel = Strips::new(panel, ACROSS * L::N, F * L::N, A * L::N);
+    while let (Some(x), Some(now)) = (left.next(), panel.next()) {
+        let x = &x[..M];
         let mut few = [lanes.splat(T::ZERO); A];
         for v in 0..A {
-            few[v] = lanes.load(&now[(F + v) * L::N..]);
+            few[v] = lanes.load(&now[v * L::N..]);
         }
         for m in 0..M {
             let x = lanes.splat(x[m]);
             for v in 0..A {
-                sums[m][v] = lanes.fused(x, few[v], sums[m][v]);
+                acc[m][v] = lanes.fused(x, few[v], acc[m][v]);
             }
         }
     }
-    sums
+    for m in 0..M {
+        let sums = &mut sums[m * columns..][..columns];
+        for v in 0..A {
+            let column = first + (F + v) * L::N;
+            if column < columns {
+                let to = &mut sums[column..];
+                lanes.store_part(lanes.add(lanes.load_part(to), acc[m][v]), to);
+            }
+        }
+    }
 }
 
 /// Runs `$body` with a constant `$M` for tiles of `$rows` rows, `$most` at a time; `$first` is the first row of a tile. The
@@ -279,7 +289,12 @@ mod tests {
                         transposed[k * rows + row] = left[row * terms + k];
                     }
                 }
-                let columns: Vec<&[T]> = transposed.chunks(rows).collect();
+                let columns = wide - 1;
+                let mut sums = numbers(rows * columns, 4).into_iter().map(from).collect::<Vec<T>>();
+                let before = sums.clone();
+                let chain = |start: T, row: usize, column: usize| {
+                    (0..terms).fold(start, |sum, k| fused(left[row * terms + k], panel[k * wide + column], sum))
+                };
                 tiles!(L::HIGH, rows, |first, M| {
                     let mut four = [lanes.splat(T::ZERO); ACROSS];
                     let mut x: [&[T]; M] = [&[]; M];
@@ -289,18 +304,21 @@ mod tests {
                     for m in 0..M {
                         x[m] = &left[(first + m) * terms..][..terms];
                     }
-                    let [sums] = accumulate(lanes, x, [&panel], terms, [[four; M]]);
-                    let mut others = [four; M];
-                    accumulate_transposed(lanes, &columns, first, &panel, &mut others);
+                    let mut acc = [[four; M]];
+                    accumulate(lanes, x, [&panel], terms, &mut acc);
+                    let strips = Strips::new(&transposed, rows, first, M);
+                    add_transposed::<T, L, M>(lanes, strips, &panel, &mut sums[first * columns..], columns, 0);
                     for m in 0..M {
+                        let mut found = vec![T::ZERO; wide];
+                        for v in 0..ACROSS {
+                            lanes.store(acc[0][m][v], &mut found[v * L::N..]);
+                        }
                         for column in 0..wide {
-                            let (v, lane) = (column / L::N, column % L::N);
-                            let mut found = vec![T::ZERO; L::N];
-                            let chain =
-                                (0..terms).fold(start[column], |sum, k| fused(x[m][k], panel[k * wide + column], sum));
-                            for sums in [&sums, &others] {
-                                lanes.store(sums[m][v], &mut found);
-                                assert!(found[lane] == chain, "{rows} rows, {terms} terms, row {first} + {m}");
+                            let what = format!("{rows} rows, {terms} terms, row {first} + {m}, column {column}");
+                            assert!(found[column] == chain(start[column], first + m, column), "{what}");
+                            if column < columns {
+                                let at = (first + m) * columns + column;
+                                assert!(sums[at] == before[at] + chain(T::ZERO, first + m, column), "{what}");
                             }
                         }
                     }
