@@ -52,8 +52,8 @@ class Corpus:
     @property
     def trainers(self) -> list[str]:
         """Who trains, the slowest first."""
-        others = [PAIRWISE] * self.pairwise + [GENSIM] * peers.gensim_installed()
-        return [*others, OURS]
+        there = {PAIRWISE: self.pairwise, GENSIM: peers.gensim_installed(), OURS: True}
+        return [who for who, trains in there.items() if trains]
 
     def vectors(self, who: str, seed: int) -> np.ndarray:
         """Return what a trainer makes of the walks of a seed, with one thread: nobody is timed here."""

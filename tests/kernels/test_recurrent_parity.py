@@ -77,7 +77,7 @@ def test_units_about_every_block(both_panels, name, H, dtype):
 
 @DTYPES
 @BOTH
-@pytest.mark.parametrize("B", [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16, 17, 33, 65])
+@pytest.mark.parametrize("B", [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16, 17, 33, 65, 259])
 def test_rows_about_every_block(both_panels, name, B, dtype):
     agree(both_panels, name, nets.net(name, 4, B, 5, 19, dtype=dtype), dtype)
 

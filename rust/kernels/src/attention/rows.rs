@@ -1,7 +1,7 @@
 //! Products of blocks, added to what the blocks before gave.
 
 use crate::simd::numbers::{Float, Numbers};
-use crate::simd::tile::{ACROSS, accumulate, tiles};
+use crate::simd::tile::{ACROSS, accumulate, rows_at, tiles};
 
 /// to ← factor · to + rows · panels, for `n_rows` rows of `terms` numbers, `apart` from each other, and panels with room for
 /// `most` terms. The rows of `to` are `to_apart` from each other and have `columns` numbers; without factors it is
@@ -25,12 +25,8 @@ pub(super) fn blend<T: Float, L: Numbers<T>>(
     for panel in 0..columns.div_ceil(wide) {
         let w = &packed[panel * most * wide..][..terms * wide];
         tiles!(L::HIGH, n_rows, |first, M| {
-            let mut x: [&[T]; M] = [&[]; M];
-            for m in 0..M {
-                x[m] = &rows[(first + m) * apart..][..terms];
-            }
             let mut acc = [[[lanes.splat(T::ZERO); ACROSS]; M]];
-            accumulate(lanes, x, [w], terms, &mut acc);
+            accumulate(lanes, rows_at::<T, M>(rows, apart, first, 0..terms), [w], terms, &mut acc);
             let column = panel * wide;
             let to = &mut to[first * to_apart + column..];
             match factors {

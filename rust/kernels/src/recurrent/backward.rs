@@ -15,7 +15,7 @@ use super::gradients::{Piece, Sums, piece_of};
 use super::order::{Order, slots};
 use super::pack::{Aligned, append_row, lanes_of, size};
 use super::phases::in_phases;
-use super::rewind::{Job, Left, Part, back_of};
+use super::rewind::{Job, Part, Read, back_of};
 use super::tile::ACROSS;
 use super::{Kind, Weights, expect};
 use crate::parallel::{Unwritten, expect_again, reserve, share, zeros};
@@ -28,8 +28,11 @@ use std::sync::{Mutex, PoisonError, RwLock};
 /// Rows of a batch from which it is cut in two: each half then has rows enough for high tiles.
 const CUT: usize = 12;
 
-/// Rows of a stretch, at most, unless a step has more: what is made of them is taken up while the second cache holds it.
-const STRETCH: usize = 128;
+/// Bytes of a stretch, about: so much of a small second cache, beside the weights.
+const STRETCH: usize = 400 << 10;
+
+/// Rows of a stretch: at least so many, where the sequences have them, because each stretch reads all weights; and at most.
+const ROWS: [usize; 2] = [128, 512];
 
 /// What the way there left: y (T, B, H) and, of an LSTM, gates (T, B, 4, H) and cells (T, B, H).
 #[derive(Clone, Copy, Debug)]
@@ -73,9 +76,10 @@ pub fn is_short_back<T>(weights: &Weights<'_, T>, rows: usize) -> bool {
     rows.saturating_mul(weights.w_ih.len().saturating_add(weights.w_hh.len())) <= 1 << 28
 }
 
-/// The steps of each stretch, and how many rows they hold: about equally many.
-fn stretches(order: &Order, total: usize) -> Vec<(Range<usize>, usize)> {
-    let rows = total.div_ceil(total.div_ceil(STRETCH).max(1)).next_multiple_of(order.rows.len().max(1)).min(STRETCH);
+/// The steps of each stretch, and how many rows they hold: about equally many, and no more than `most`, unless a step has.
+fn stretches(order: &Order, most: usize) -> Vec<(Range<usize>, usize)> {
+    let total = order.rows.iter().map(|row| row.length).fold(0, usize::saturating_add);
+    let rows = total.div_ceil(total.div_ceil(most).max(1)).next_multiple_of(order.rows.len().max(1)).min(most);
     let mut stretches = Vec::new();
     let mut first = 0;
     while first < order.steps() {
@@ -96,20 +100,22 @@ fn panels_of<T: Float>(
     let what = "the packed weights";
     let room = size(&[rows, wide], what, size_of::<T>())?;
     let mut found = [Vec::new(), Vec::new()];
-    for ((_, columns), panels) in matrices.iter().zip(&mut found) {
+    let mut pieces = Vec::new();
+    for ((matrix, columns), panels) in matrices.into_iter().zip(&mut found) {
         for _ in 0..columns.div_ceil(wide) {
             panels.push(Aligned::with_room(room, what)?);
         }
+        let few = panels.len().div_ceil(threads).max(1);
+        let each = panels.chunks_mut(few).enumerate();
+        pieces.extend(each.map(|(at, panels)| (matrix, columns, at * few * wide, panels)));
     }
     share(
         task,
         threads,
-        matrices.into_iter().zip(&mut found).collect(),
+        pieces,
         || Ok(()),
-        |(), ((matrix, columns), panels)| {
-            for row in matrix.chunks_exact(columns.max(1)) {
-                append_row(row, wide, panels);
-            }
+        |(), (matrix, columns, first, panels)| {
+            matrix.chunks_exact(columns).for_each(|row| append_row(&row[first..], wide, panels));
             Ok(())
         },
     )?;
@@ -173,7 +179,7 @@ pub fn backward<T: Float>(
     let mut sums = (0..n_halves).map(|_| Sums::new(outputs, inputs, hidden)).collect::<Result<Vec<_>>>()?;
     let mut halves = Vec::new();
     for (first, sums) in sums.iter_mut().enumerate() {
-        halves.push(Half::new(&job, order.part(first, n_halves)?, sums.pieces(threads))?);
+        halves.push(Half::new(&job, order.part(first, n_halves)?, sums.pieces(threads), threads.div_ceil(n_halves))?);
     }
     for (at, (order, dx)) in orders.into_iter().zip(dx_slots).enumerate() {
         let half = &mut halves[at % n_halves];
@@ -212,21 +218,36 @@ struct Half<'a, T> {
     /// The steps of each stretch, and how many rows they hold.
     stretches: Vec<(Range<usize>, usize)>,
     parts: Vec<RwLock<Part<'a, T>>>,
-    /// Of a stretch: x, and h before each step.
-    panels: [RwLock<Vec<Aligned<T>>>; 2],
+    /// Of a stretch: columns of x, and then of h before each step.
+    read: Vec<Columns<T>>,
     pieces: Vec<Mutex<Piece<'a, T>>>,
 }
 
+/// Some columns of what is read, in panels.
+struct Columns<T> {
+    of: Read,
+    first: usize,
+    panels: RwLock<Vec<Aligned<T>>>,
+}
+
 impl<'a, T: Float> Half<'a, T> {
-    fn new(job: &Job<'_, T>, order: Order, pieces: Vec<Piece<'a, T>>) -> Result<Self> {
-        let total = order.rows.iter().map(|row| row.length).fold(0, usize::saturating_add);
-        let stretches = stretches(&order, total);
+    /// Its packing is cut for so many threads.
+    fn new(job: &Job<'_, T>, order: Order, pieces: Vec<Piece<'a, T>>, threads: usize) -> Result<Self> {
+        let of_row = size(&[job.apart() + job.inputs + job.hidden], "the rows", size_of::<T>())? * size_of::<T>();
+        let stretches = stretches(&order, (STRETCH / of_row).clamp(ROWS[0], ROWS[1]));
         let rows = stretches.iter().map(|&(_, held)| held).max().unwrap_or_default();
         let what = "the packed rows";
         let room = size(&[job.wide, rows], what, size_of::<T>())?;
-        let panels = |n| Ok(RwLock::new((0..n).map(|_| Aligned::with_room(room, what)).collect::<Result<_>>()?));
-        let panels = [panels(job.ih.len())?, panels(job.hh.len())?];
-        Ok(Self { order, stretches, parts: Vec::new(), panels, pieces: pieces.into_iter().map(Mutex::new).collect() })
+        let mut read = Vec::new();
+        for (of, n) in [(Read::X, job.ih.len()), (Read::H, job.hh.len())] {
+            let few = n.div_ceil(threads).max(1);
+            for first in (0..n).step_by(few) {
+                let panels =
+                    (first..n.min(first + few)).map(|_| Aligned::with_room(room, what)).collect::<Result<_>>()?;
+                read.push(Columns { of, first: first * job.wide, panels: RwLock::new(panels) });
+            }
+        }
+        Ok(Self { order, stretches, parts: Vec::new(), read, pieces: pieces.into_iter().map(Mutex::new).collect() })
     }
 
     /// A stretch is two phases: the rows go back, while what they read is packed; then the sums take up what they found.
@@ -235,7 +256,7 @@ impl<'a, T: Float> Half<'a, T> {
     }
 
     fn items(&self, phase: usize) -> usize {
-        if phase.is_multiple_of(2) { self.parts.len() + self.panels.len() } else { self.pieces.len() }
+        if phase.is_multiple_of(2) { self.parts.len() + self.read.len() } else { self.pieces.len() }
     }
 
     fn work(&self, job: &Job<'_, T>, phase: usize, item: usize, task: &Task) -> Result<()> {
@@ -247,8 +268,9 @@ impl<'a, T: Float> Half<'a, T> {
                     back_of(job, &mut part, steps.clone(), task)
                 }
                 Some(at) => {
-                    let mut to = self.panels[at].write().unwrap_or_else(PoisonError::into_inner);
-                    job.pack(&self.order, steps.clone(), [Left::X, Left::H][at], &mut to);
+                    let Columns { of, first, ref panels } = self.read[at];
+                    let mut to = panels.write().unwrap_or_else(PoisonError::into_inner);
+                    job.pack(&self.order, steps.clone(), of, first, &mut to);
                     Ok(())
                 }
             };
@@ -258,7 +280,7 @@ impl<'a, T: Float> Half<'a, T> {
         }
         let parts: Vec<_> = self.parts.iter().map(|part| part.read().unwrap_or_else(PoisonError::into_inner)).collect();
         let panels: Vec<_> =
-            self.panels.iter().map(|panels| panels.read().unwrap_or_else(PoisonError::into_inner)).collect();
+            self.read.iter().map(|of| of.panels.read().unwrap_or_else(PoisonError::into_inner)).collect();
         let mut d = reserve(*held, "the rows of a stretch")?;
         for step in steps.clone() {
             for row in 0..self.order.running(step) {

@@ -9,7 +9,7 @@ use super::{Kind, Weights};
 use crate::parallel::reserve;
 use crate::simd::dispatched;
 pub(super) use crate::simd::memory::{Aligned, lanes_of, size};
-use crate::simd::numbers::{Both, Float, Numbers};
+use crate::simd::numbers::{Both, Float, MOST, Numbers};
 use crate::{Error, Result};
 use std::marker::PhantomData;
 
@@ -174,14 +174,12 @@ pub(super) fn pack_columns<T: Float>(rows: &[&[T]], columns: usize, wide: usize)
     Ok(packed)
 }
 
-/// Appends a row to all panels of a matrix, and zeros beyond its end.
+/// Appends a row to panels, as far as they go, and zeros beyond its end.
 #[inline(always)]
 pub(super) fn append_row<T: Float>(row: &[T], wide: usize, panels: &mut [Aligned<T>]) {
     for (part, to) in row.chunks(wide).zip(panels) {
         to.extend(part);
-        for _ in part.len()..wide {
-            to.extend(&[T::ZERO]);
-        }
+        to.extend(&[T::ZERO; ACROSS * MOST][..wide - part.len()]);
     }
 }
 

@@ -120,10 +120,12 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     if at.keep {
         // While the sums are made, the lines that they will be written to come here.
         for row in slot..slot + M {
-            prefetch(on.y[row], panel * n);
-            prefetch(on.cells[row], panel * n);
-            for v in 0..ACROSS {
-                prefetch(on.gates[row * ACROSS + v], panel * n);
+            for unit in (panel * n..(panel + U) * n).step_by(n) {
+                prefetch(on.y[row], unit);
+                prefetch(on.cells[row], unit);
+                for v in 0..ACROSS {
+                    prefetch(on.gates[row * ACROSS + v], unit);
+                }
             }
         }
     }
@@ -136,25 +138,23 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     for m in 0..M {
         h[m] = &on.h[(first + m) * width..][..hidden];
     }
-    for u in 0..U {
-        for m in 0..M {
-            acc[u][m] = if on.at_once {
-                load_four(lanes, part(&cell.bias, on.panels.start + panel + u, cell))
-            } else {
-                load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide])
-            };
-        }
-    }
     if on.at_once {
         let (mut ih, mut x): ([&[T]; U], [&[T]; M]) = ([&[]; U], [&[]; M]);
         for u in 0..U {
             ih[u] = part(&cell.ih, on.panels.start + panel + u, cell);
+            acc[u] = [load_four(lanes, part(&cell.bias, on.panels.start + panel + u, cell)); M];
         }
         for m in 0..M {
             let place = on.order.place(first + m, at.step, sequence.batch);
             x[m] = &sequence.x[place * cell.inputs..][..cell.inputs];
         }
         accumulate(lanes, x, ih, cell.inputs, &mut acc);
+    } else {
+        for u in 0..U {
+            for m in 0..M {
+                acc[u][m] = load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide]);
+            }
+        }
     }
     accumulate(lanes, h, hh, hidden, &mut acc);
     for u in 0..U {

@@ -32,10 +32,12 @@ pub(super) struct Job<'a, T> {
     pub wide: usize,
 }
 
-/// What the weights are multiplied by.
+/// What the derivatives of the weights are made of, besides those of the pre-activations.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Left {
+pub(super) enum Read {
+    /// x
     X,
+    /// h before a step.
     H,
 }
 
@@ -76,17 +78,17 @@ impl<'a, T: Float> Job<'a, T> {
         }
     }
 
-    /// The rows of x, or of h before the step, in panels: what the derivatives of the weights are made of.
-    pub(super) fn pack(&self, order: &Order, steps: Range<usize>, of: Left, panels: &mut [Aligned<T>]) {
+    /// Columns of what was read, from `first` on, row by row.
+    pub(super) fn pack(&self, order: &Order, steps: Range<usize>, of: Read, first: usize, panels: &mut [Aligned<T>]) {
         let Sequence { batch, x, .. } = *self.sequence;
         panels.iter_mut().for_each(Aligned::clear);
         for step in steps {
             for row in 0..order.running(step) {
                 let numbers = match of {
-                    Left::X => &x[order.place(row, step, batch) * self.inputs..][..self.inputs],
-                    Left::H => self.before(order, row, step),
+                    Read::X => &x[order.place(row, step, batch) * self.inputs..][..self.inputs],
+                    Read::H => self.before(order, row, step),
                 };
-                append_row(numbers, self.wide, panels);
+                append_row(&numbers[first..], self.wide, panels);
             }
         }
     }
@@ -210,9 +212,9 @@ fn lstm_row<T: Float, L: Numbers<T>>(
     let dc = &mut part.dc[row * hidden..][..hidden];
     let to = &mut part.pre[at * job.apart()..][..outputs];
     // What the next row reads is too far from here for the processor to foresee it.
-    let (row, step) = if row + 1 < running { (row + 1, step) } else { (0, step.saturating_sub(1)) };
-    let next = part.order.place(row, step, batch);
-    let before_next = part.order.place(row, step.saturating_sub(1), batch);
+    let (next_row, next_step) = if row + 1 < running { (row + 1, step) } else { (0, step.saturating_sub(1)) };
+    let next = part.order.place(next_row, next_step, batch);
+    let before_next = part.order.place(next_row, next_step.saturating_sub(1), batch);
     let mut unit = 0;
     while unit < hidden {
         let end = hidden.min(unit + L::N);

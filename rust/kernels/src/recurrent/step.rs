@@ -3,7 +3,7 @@
 use super::cell::{lstm, rnn};
 use super::pack::Cell;
 use super::recur::{load_four, part};
-use super::tile::{ACROSS, accumulate, tiles};
+use super::tile::{ACROSS, accumulate, rows_at, tiles};
 use super::{Kind, expect};
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
@@ -56,8 +56,8 @@ fn step_run<L: Both, T: Float>(
                 return;
             }
             let mut acc = [[load_four(lanes, bias); M]];
-            accumulate(lanes, rows_at::<T, M>(x, first, cell.inputs), [ih], cell.inputs, &mut acc);
-            accumulate(lanes, rows_at::<T, M>(h, first, hidden), [hh], hidden, &mut acc);
+            accumulate(lanes, rows_at::<T, M>(x, cell.inputs, first, 0..cell.inputs), [ih], cell.inputs, &mut acc);
+            accumulate(lanes, rows_at::<T, M>(h, hidden, first, 0..hidden), [hh], hidden, &mut acc);
             for m in 0..M {
                 let row = (first + m) * hidden;
                 let end = row + hidden;
@@ -83,13 +83,4 @@ fn step_run<L: Both, T: Float>(
             }
         });
     }
-}
-
-#[inline(always)]
-fn rows_at<T, const M: usize>(matrix: &[T], first: usize, columns: usize) -> [&[T]; M] {
-    let mut rows: [&[T]; M] = [&[]; M];
-    for m in 0..M {
-        rows[m] = &matrix[(first + m) * columns..][..columns];
-    }
-    rows
 }

@@ -2,7 +2,7 @@
 
 use super::memory::Strips;
 use super::numbers::{Float, Numbers};
-use super::tile::{self, ACROSS, Four, accumulate, tiles};
+use super::tile::{self, ACROSS, Four, accumulate, rows_at, tiles};
 use std::mem::MaybeUninit;
 
 /// Where a product goes.
@@ -13,11 +13,11 @@ pub(crate) enum To<'a, 'b, T> {
     Slots(&'a mut [&'b mut [MaybeUninit<T>]], usize),
 }
 
-/// Terms at a time: so much of a panel stays in the first cache while a few tiles pass by.
+/// Terms at a time, where a panel has more: 16 or 32 KiB of it, which a few tiles find in the first cache.
 const TERMS: usize = 128;
 
-/// Rows of these tiles, together.
-const ROWS: usize = 24;
+/// Rows of these few tiles, at most.
+const FEW: usize = 24;
 
 /// Rows of `terms` numbers, `apart` from each other, times panels.
 #[inline(always)]
@@ -36,10 +36,11 @@ pub(crate) fn multiply<T: Float, L: Numbers<T>>(
     let zero = [lanes.splat(T::ZERO); ACROSS];
     for panel in 0..panels {
         let w = &packed[panel * terms * wide..(panel + 1) * terms * wide];
-        if terms <= TERMS {
+        // A tile alone reads a panel once.
+        if terms <= TERMS || n_rows <= L::HIGH {
             tiles!(L::HIGH, n_rows, |first, M| {
                 let mut acc = [[zero; M]];
-                accumulate(lanes, rows_of::<T, M>(rows, apart, first, 0, terms), [w], terms, &mut acc);
+                accumulate(lanes, rows_at::<T, M>(rows, apart, first, 0..terms), [w], terms, &mut acc);
                 for m in 0..M {
                     to.put(lanes, acc[0][m], first + m, panel * wide);
                 }
@@ -48,18 +49,18 @@ pub(crate) fn multiply<T: Float, L: Numbers<T>>(
         }
         let mut done = 0;
         while done < n_rows {
-            let n = ROWS.min(n_rows - done);
-            let mut sums = [zero; ROWS];
-            let mut term = 0;
-            while term < terms {
-                let few = TERMS.min(terms - term);
-                let w = &w[term * wide..(term + few) * wide];
+            let left = n_rows - done;
+            let n = left.div_ceil(left.div_ceil(FEW));
+            let mut sums = [zero; FEW];
+            for from in (0..terms).step_by(TERMS) {
+                let now = from..terms.min(from + TERMS);
+                let w = &w[now.start * wide..now.end * wide];
                 tiles!(L::HIGH, n, |first, M| {
-                    let (acc, _) = sums[first..first + M].as_chunks_mut::<M>();
-                    let (acc, _) = acc.as_chunks_mut::<1>();
-                    accumulate(lanes, rows_of::<T, M>(rows, apart, done + first, term, few), [w], few, &mut acc[0]);
+                    let (tile, _) = sums[first..].as_chunks_mut::<M>();
+                    let (tile, _) = tile.as_chunks_mut::<1>();
+                    let x = rows_at::<T, M>(rows, apart, done + first, now.clone());
+                    accumulate(lanes, x, [w], now.len(), &mut tile[0]);
                 });
-                term += few;
             }
             for row in 0..n {
                 to.put(lanes, sums[row], done + row, panel * wide);
@@ -67,16 +68,6 @@ pub(crate) fn multiply<T: Float, L: Numbers<T>>(
             done += n;
         }
     }
-}
-
-/// A few terms of the rows of a tile.
-#[inline(always)]
-fn rows_of<T, const M: usize>(rows: &[T], apart: usize, first: usize, term: usize, terms: usize) -> [&[T]; M] {
-    let mut x: [&[T]; M] = [&[]; M];
-    for m in 0..M {
-        x[m] = &rows[(first + m) * apart + term..][..terms];
-    }
-    x
 }
 
 impl<T: Float> To<'_, '_, T> {
@@ -111,6 +102,15 @@ pub(crate) enum Columns<'a, T> {
 }
 
 impl<'a, T: Float> Columns<'a, T> {
+    /// Whether there are so many terms of so many columns.
+    #[inline(always)]
+    fn fits(self, terms: usize, n: usize) -> bool {
+        match self {
+            Self::Of(rows, apart) => rows.len() == terms * apart,
+            Self::Packed(tiles) => tiles.len() == terms * n,
+        }
+    }
+
     #[inline(always)]
     fn strips<const M: usize>(self, first: usize, terms: usize) -> Strips<'a, T> {
         match self {
@@ -130,8 +130,9 @@ pub(crate) fn add_transposed<T: Float, L: Numbers<T>>(
     columns: usize,
     first_column: usize,
 ) {
-    let terms = panel.len() / (ACROSS * L::N);
-    tiles!(L::HIGH, sums.len() / columns, |row, M| {
+    let (terms, n) = (panel.len() / (ACROSS * L::N), sums.len() / columns);
+    assert!(left.fits(terms, n));
+    tiles!(L::HIGH, n, |row, M| {
         let sums = &mut sums[row * columns..];
         tile::add_transposed::<T, L, M>(lanes, left.strips::<M>(row, terms), panel, sums, columns, first_column);
     });
@@ -160,25 +161,55 @@ mod tests {
 
     fn every_output_is_one_chain<L: Numbers<f64>>(lanes: L) {
         let wide = ACROSS * L::N;
-        for (n_rows, terms) in [(0, 9), (1, 0), (1, TERMS + 1), (5, TERMS), (ROWS, 2 * TERMS), (2 * ROWS + 7, 300)] {
+        for (n_rows, terms) in [(0, 9), (1, 0), (1, TERMS + 1), (5, TERMS), (FEW, 2 * TERMS), (2 * FEW + 7, 300)] {
             let (apart, panels) = (terms + 3, 2);
             let (rows, packed) = (numbers(n_rows * apart), numbers(panels * terms * wide));
             let mut found = vec![0.0; n_rows * panels * wide];
             let to = To::Padded(&mut found, panels * wide);
             multiply(lanes, &rows, apart, n_rows, terms, &packed, panels, to);
+            let mut new = vec![MaybeUninit::new(-1.0); n_rows * (wide + 3)];
+            let mut slots: Vec<_> = new.chunks_mut(wide + 3).collect();
+            multiply(lanes, &rows, apart, n_rows, terms, &packed, panels, To::Slots(&mut slots, 1));
             for row in 0..n_rows {
                 for column in 0..panels * wide {
                     let panel = &packed[column / wide * terms * wide..];
                     let chain = (0..terms)
                         .fold(0.0, |sum, k| f64::mul_add(rows[row * apart + k], panel[k * wide + column % wide], sum));
                     assert_eq!(found[row * panels * wide + column], chain, "{terms} terms, ({row}, {column})");
+                    if column + 1 < wide + 3 {
+                        // SAFETY: they were all written when they were made.
+                        #[allow(unsafe_code)]
+                        let new = unsafe { new[row * (wide + 3) + column + 1].assume_init() };
+                        assert_eq!(new, chain, "{terms} terms, slot {row}, {column}");
+                    }
                 }
             }
+        }
+    }
+
+    fn packed_columns_are_columns<L: Numbers<f64>>(lanes: L) {
+        let (width, wide) = (40, ACROSS * L::N);
+        for (terms, first, n) in [(0, 0, 3), (1, 39, 1), (9, 2, 13), (130, 5, 24)] {
+            let (matrix, panel) = (numbers(terms * width), numbers(terms * wide));
+            let rows: Vec<&[f64]> = matrix.chunks(width).collect();
+            let mut tiles = vec![0.0; terms * n];
+            if terms > 0 {
+                pack_tiles(lanes, &rows, first, &mut tiles);
+            }
+            let (mut found, mut expected) = (vec![1.0; n * wide], vec![1.0; (first + n) * wide]);
+            add_transposed(lanes, Columns::Packed(&tiles), &panel, &mut found, wide, 0);
+            add_transposed(lanes, Columns::Of(&matrix, width), &panel, &mut expected, wide, 0);
+            assert_eq!(found, expected[first * wide..], "{terms} terms of {n} columns");
         }
     }
 
     #[test]
     fn a_product_in_pieces_is_one_chain_for_each_output() {
         over_paths!(|lanes| every_output_is_one_chain(<f64 as Float>::lanes(lanes)));
+    }
+
+    #[test]
+    fn columns_may_be_packed() {
+        over_paths!(|lanes| packed_columns_are_columns(<f64 as Float>::lanes(lanes)));
     }
 }

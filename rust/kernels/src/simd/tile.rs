@@ -9,6 +9,7 @@
 
 use super::memory::Strips;
 use super::numbers::{Float, Numbers};
+use std::ops::Range;
 
 /// Registers across a panel.
 pub(crate) const ACROSS: usize = 4;
@@ -22,7 +23,7 @@ const STEP: usize = 8;
 /// The accumulators of a row of a panel.
 pub(crate) type Four<V> = [V; ACROSS];
 
-/// The accumulators, and what rows of `terms` numbers give with panels besides.
+/// Adds to the accumulators what rows of `terms` numbers give with panels.
 #[inline(always)]
 pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     lanes: L,
@@ -191,13 +192,36 @@ pub(super) fn add_halves_transposed<T: Float, L: Numbers<T>, const M: usize>(
 #[inline(always)]
 fn add_transposed_part<T: Float, L: Numbers<T>, const M: usize, const A: usize, const F: usize>(
     lanes: L,
-    mut left: Strips<'_, T>,
+    left: Strips<'_, T>,
     panel: &[T],
     sums: &mut [T],
     columns: usize,
     first: usize,
 ) {
-    let mut acc = [[lanes.splat(T::ZERO); A]; M];
+    let first = first + F * L::N;
+    if first >= columns {
+        return;
+    }
+    let acc = transposed_terms::<T, L, M, A, F>(lanes, left, panel);
+    for m in 0..M {
+        let sums = &mut sums[m * columns..][..columns];
+        for v in 0..A {
+            if first + v * L::N < columns {
+                let to = &mut sums[first + v * L::N..];
+                lanes.store_part(lanes.add(lanes.load_part(to), acc[m][v]), to);
+            }
+        }
+    }
+}
+
+/// The sums over all terms, in registers.
+#[inline(always)]
+fn transposed_terms<T: Float, L: Numbers<T>, const M: usize, const A: usize, const F: usize>(
+    lanes: L,
+    mut left: Strips<'_, T>,
+    panel: &[T],
+) -> [[L::V; A]; M] {
+    let mut sums = [[lanes.splat(T::ZERO); A]; M];
     let mut panel = Strips::new(panel, ACROSS * L::N, F * L::N, A * L::N);
     while let (Some(x), Some(now)) = (left.next(), panel.next()) {
         let x = &x[..M];
@@ -208,20 +232,21 @@ fn add_transposed_part<T: Float, L: Numbers<T>, const M: usize, const A: usize, 
         for m in 0..M {
             let x = lanes.splat(x[m]);
             for v in 0..A {
-                acc[m][v] = lanes.fused(x, few[v], acc[m][v]);
+                sums[m][v] = lanes.fused(x, few[v], sums[m][v]);
             }
         }
     }
+    sums
+}
+
+/// Some terms of the rows of a tile, of a matrix whose rows begin so far `apart`.
+#[inline(always)]
+pub(crate) fn rows_at<T, const M: usize>(matrix: &[T], apart: usize, first: usize, terms: Range<usize>) -> [&[T]; M] {
+    let mut rows: [&[T]; M] = [&[]; M];
     for m in 0..M {
-        let sums = &mut sums[m * columns..][..columns];
-        for v in 0..A {
-            let column = first + (F + v) * L::N;
-            if column < columns {
-                let to = &mut sums[column..];
-                lanes.store_part(lanes.add(lanes.load_part(to), acc[m][v]), to);
-            }
-        }
+        rows[m] = &matrix[(first + m) * apart..][terms.clone()];
     }
+    rows
 }
 
 /// Runs `$body` with a constant `$M` for tiles of `$rows` rows, `$most` at a time; `$first` is the first row of a tile. The
@@ -289,25 +314,34 @@ mod tests {
                         transposed[k * rows + row] = left[row * terms + k];
                     }
                 }
-                let columns = wide - 1;
-                let mut sums = numbers(rows * columns, 4).into_iter().map(from).collect::<Vec<T>>();
-                let before = sums.clone();
                 let chain = |start: T, row: usize, column: usize| {
                     (0..terms).fold(start, |sum, k| fused(left[row * terms + k], panel[k * wide + column], sum))
                 };
+                // Columns of one register, of one and a half, of a panel but for one, of more; the panel's begin after `skipped`.
+                for (columns, skipped) in [(1, 0), (L::N + 1, 0), (wide - 1, 0), (wide + 3, wide)] {
+                    let before: Vec<T> = numbers(rows * columns, 4).into_iter().map(from).collect();
+                    let mut sums = before.clone();
+                    tiles!(L::HIGH, rows, |first, M| {
+                        let strips = Strips::new(&transposed, rows, first, M);
+                        let to = &mut sums[first * columns..];
+                        add_transposed::<T, L, M>(lanes, strips, &panel, to, columns, skipped);
+                    });
+                    for row in 0..rows {
+                        for column in 0..columns {
+                            let at = row * columns + column;
+                            let more = column.checked_sub(skipped).map(|column| chain(T::ZERO, row, column));
+                            let expected = more.map_or(before[at], |more| before[at] + more);
+                            assert!(sums[at] == expected, "{rows} rows, {terms} terms, ({row}, {column} of {columns})");
+                        }
+                    }
+                }
                 tiles!(L::HIGH, rows, |first, M| {
                     let mut four = [lanes.splat(T::ZERO); ACROSS];
-                    let mut x: [&[T]; M] = [&[]; M];
                     for v in 0..ACROSS {
                         four[v] = lanes.load(&start[v * L::N..]);
                     }
-                    for m in 0..M {
-                        x[m] = &left[(first + m) * terms..][..terms];
-                    }
                     let mut acc = [[four; M]];
-                    accumulate(lanes, x, [&panel], terms, &mut acc);
-                    let strips = Strips::new(&transposed, rows, first, M);
-                    add_transposed::<T, L, M>(lanes, strips, &panel, &mut sums[first * columns..], columns, 0);
+                    accumulate(lanes, rows_at::<T, M>(&left, terms, first, 0..terms), [&panel], terms, &mut acc);
                     for m in 0..M {
                         let mut found = vec![T::ZERO; wide];
                         for v in 0..ACROSS {
@@ -316,10 +350,6 @@ mod tests {
                         for column in 0..wide {
                             let what = format!("{rows} rows, {terms} terms, row {first} + {m}, column {column}");
                             assert!(found[column] == chain(start[column], first + m, column), "{what}");
-                            if column < columns {
-                                let at = (first + m) * columns + column;
-                                assert!(sums[at] == before[at] + chain(T::ZERO, first + m, column), "{what}");
-                            }
                         }
                     }
                 });

@@ -190,7 +190,7 @@ pub(in crate::recurrent) fn kinds() -> [Kind; 4] {
 }
 
 /// Sizes on either side of registers, tiles, panels and stretches.
-pub(in crate::recurrent) const SIZES: [[usize; 4]; 8] = [
+pub(in crate::recurrent) const SIZES: [[usize; 4]; 9] = [
     [1, 1, 1, 1],
     [3, 2, 5, 4],
     [9, 7, 3, 17],
@@ -199,6 +199,7 @@ pub(in crate::recurrent) const SIZES: [[usize; 4]; 8] = [
     [11, 3, 1, 70],
     [700, 2, 2, 3],
     [6, 31, 9, 130],
+    [2, 300, 3, 5],
 ];
 
 pub(in crate::recurrent) fn all_cases<T: Number>() -> impl Iterator<Item = Case<T>> {
