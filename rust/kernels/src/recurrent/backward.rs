@@ -176,22 +176,32 @@ pub fn backward<T: Float>(
     let n_parts = if threads.is_multiple_of(n_halves) { threads } else { n_halves * threads };
     let orders = (0..n_parts).map(|first| order.part(first, n_parts)).collect::<Result<Vec<_>>>()?;
     let dx_slots = slots(&orders.iter().collect::<Vec<_>>(), dx.places(), inputs, 1, batch)?;
-    let mut sums = (0..n_halves).map(|_| Sums::new(outputs, inputs, hidden)).collect::<Result<Vec<_>>>()?;
     let mut halves = Vec::new();
-    for (first, sums) in sums.iter_mut().enumerate() {
-        halves.push(Half::new(&job, order.part(first, n_halves)?, sums.pieces(threads), threads.div_ceil(n_halves))?);
+    for first in 0..n_halves {
+        halves.push(Half::new(&job, order.part(first, n_halves)?, threads.div_ceil(n_halves))?);
     }
     for (at, (order, dx)) in orders.into_iter().zip(dx_slots).enumerate() {
         let half = &mut halves[at % n_halves];
         half.parts.push(RwLock::new(Part::new(&job, order, dx, &half.stretches, signals)?));
     }
     task.expect(total);
-    if threads > n_halves {
-        together(&job, &halves, threads, task)?;
+    let sums = if threads > n_halves {
+        together(&job, &halves, threads, task)?
     } else {
-        let each = halves.iter().collect();
-        share(task, threads, each, || Ok(()), |(), half| together(&job, std::slice::from_ref(half), 1, task))?;
-    }
+        let mut sums: Vec<Vec<Sums<T>>> = halves.iter().map(|_| Vec::new()).collect();
+        let each = halves.iter().zip(&mut sums).collect();
+        share(
+            task,
+            threads,
+            each,
+            || Ok(()),
+            |(), (half, sums)| {
+                *sums = together(&job, std::slice::from_ref(half), 1, task)?;
+                Ok(())
+            },
+        )?;
+        sums.into_iter().flatten().collect()
+    };
     let mut h0 = zeros(sequence.h0.len(), "the derivative by h0")?;
     let mut c0 = zeros(if lstm { sequence.h0.len() } else { 0 }, "the derivative by c0")?;
     for part in halves.iter().flat_map(|half| &half.parts) {
@@ -220,7 +230,6 @@ struct Half<'a, T> {
     parts: Vec<RwLock<Part<'a, T>>>,
     /// Of a stretch: columns of x, and then of h before each step.
     read: Vec<Columns<T>>,
-    pieces: Vec<Mutex<Piece<'a, T>>>,
 }
 
 /// Some columns of what is read, in panels.
@@ -232,7 +241,7 @@ struct Columns<T> {
 
 impl<'a, T: Float> Half<'a, T> {
     /// Its packing is cut for so many threads.
-    fn new(job: &Job<'_, T>, order: Order, pieces: Vec<Piece<'a, T>>, threads: usize) -> Result<Self> {
+    fn new(job: &Job<'_, T>, order: Order, threads: usize) -> Result<Self> {
         let of_row = size(&[job.apart() + job.inputs + job.hidden], "the rows", size_of::<T>())? * size_of::<T>();
         let stretches = stretches(&order, (STRETCH / of_row).clamp(ROWS[0], ROWS[1]));
         let rows = stretches.iter().map(|&(_, held)| held).max().unwrap_or_default();
@@ -247,7 +256,7 @@ impl<'a, T: Float> Half<'a, T> {
                 read.push(Columns { of, first: first * job.wide, panels: RwLock::new(panels) });
             }
         }
-        Ok(Self { order, stretches, parts: Vec::new(), read, pieces: pieces.into_iter().map(Mutex::new).collect() })
+        Ok(Self { order, stretches, parts: Vec::new(), read })
     }
 
     /// A stretch is two phases: the rows go back, while what they read is packed; then the sums take up what they found.
@@ -255,11 +264,18 @@ impl<'a, T: Float> Half<'a, T> {
         2 * self.stretches.len()
     }
 
-    fn items(&self, phase: usize) -> usize {
-        if phase.is_multiple_of(2) { self.parts.len() + self.read.len() } else { self.pieces.len() }
+    fn items(&self, phase: usize, pieces: usize) -> usize {
+        if phase.is_multiple_of(2) { self.parts.len() + self.read.len() } else { pieces }
     }
 
-    fn work(&self, job: &Job<'_, T>, phase: usize, item: usize, task: &Task) -> Result<()> {
+    fn work(
+        &self,
+        job: &Job<'_, T>,
+        pieces: &[Mutex<Piece<'_, T>>],
+        phase: usize,
+        item: usize,
+        task: &Task,
+    ) -> Result<()> {
         let (steps, held) = &self.stretches[self.stretches.len() - 1 - phase / 2];
         if phase.is_multiple_of(2) {
             return match item.checked_sub(self.parts.len()) {
@@ -290,22 +306,31 @@ impl<'a, T: Float> Half<'a, T> {
             }
         }
         let packed: Vec<&[T]> = panels.iter().flat_map(|panels| panels.iter().map(|panel| &panel[..])).collect();
-        let mut piece = self.pieces[item].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut piece = pieces[item].lock().unwrap_or_else(PoisonError::into_inner);
         piece_of(&d, &packed, &mut piece, job.inputs, job.hidden);
         Ok(())
     }
 }
 
-/// Takes some halves back, on so many threads that go through the phases together.
-fn together<T: Float>(job: &Job<'_, T>, halves: &[Half<'_, T>], threads: usize, task: &Task) -> Result<()> {
+/// Takes some halves back, on so many threads that go through the phases together, and returns the sums of each.
+fn together<T: Float>(job: &Job<'_, T>, halves: &[Half<'_, T>], threads: usize, task: &Task) -> Result<Vec<Sums<T>>> {
+    // By a thread that adds to them, and not by one for all.
+    let sums = |_: &_| Sums::new(job.outputs(), job.inputs, job.hidden);
+    let mut sums = halves.iter().map(sums).collect::<Result<Vec<_>>>()?;
+    let pieces: Vec<Vec<_>> =
+        sums.iter_mut().map(|sums| sums.pieces(threads).into_iter().map(Mutex::new).collect()).collect();
     let last = halves.iter().map(Half::phases).max().unwrap_or_default();
-    let at_work = |phase| halves.iter().filter(move |half| phase < half.phases());
-    let items: Vec<u32> = (0..last).map(|phase| at_work(phase).map(|half| half.items(phase) as u32).sum()).collect();
+    let at_work = |phase| halves.iter().zip(&pieces).filter(move |(half, _)| phase < half.phases());
+    let items_of = |phase| at_work(phase).map(|(half, pieces)| half.items(phase, pieces.len()) as u32).sum();
+    let items: Vec<u32> = (0..last).map(items_of).collect();
     in_phases(task, threads, &items, &|phase, item| {
         // The halves in turn: they have equally many.
         let n = at_work(phase).count();
-        at_work(phase).nth(item % n).map_or(Ok(()), |half| half.work(job, phase, item / n, task))
-    })
+        let Some((half, pieces)) = at_work(phase).nth(item % n) else { return Ok(()) };
+        half.work(job, pieces, phase, item / n, task)
+    })?;
+    drop(pieces);
+    Ok(sums)
 }
 
 /// The sums of all halves, added in order.

@@ -60,10 +60,8 @@ impl<T: Float> Cell<T> {
         }
         let pack = |w: &[T], terms: usize| -> Result<Aligned<T>> {
             let len = size(&[panels * ACROSS * lanes, terms], "the packed weights", size_of::<T>())?;
-            let mut packed = Aligned::zeros(len, "the packed weights")?;
-            if terms > 0 {
-                pack_rows(kind, hidden, w, terms, &mut packed);
-            }
+            let mut packed = Aligned::with_room(len, "the packed weights")?;
+            pack_rows(kind, hidden, w, terms, &mut packed);
             Ok(packed)
         };
         let (ih, hh) = (pack(w_ih, inputs)?, pack(w_hh, hidden)?);
@@ -120,40 +118,46 @@ fn place(kind: Kind, hidden: usize, lanes: usize, output: usize) -> usize {
 }
 
 dispatched!(
-    /// Packs weights of `terms` numbers for each output.
-    fn pack_rows[T: Float](kind: Kind, hidden: usize, w: &[T], terms: usize, packed: &mut [T]) -> () = pack_rows_run
+    /// Appends weights of `terms` numbers for each output.
+    fn pack_rows[T: Float](kind: Kind, hidden: usize, w: &[T], terms: usize, packed: &mut Aligned<T>) -> () = pack_rows_run
 );
 
 #[inline(always)]
-fn pack_rows_run<L: Both, T: Float>(lanes: L, kind: Kind, hidden: usize, w: &[T], terms: usize, packed: &mut [T]) {
+fn pack_rows_run<L: Both, T: Float>(
+    lanes: L,
+    kind: Kind,
+    hidden: usize,
+    w: &[T],
+    terms: usize,
+    packed: &mut Aligned<T>,
+) {
     let lanes = T::lanes(lanes);
     let n = lanes.n();
     let wide = ACROSS * n;
-    for (panel, to) in packed.chunks_exact_mut(terms * wide).enumerate() {
-        for v in 0..ACROSS {
-            let (first, unit) = match kind {
-                Kind::Lstm => (v * hidden + panel * n, panel * n),
-                Kind::Rnn(_) => ((panel * ACROSS + v) * n, (panel * ACROSS + v) * n),
-            };
-            let outputs = n.min(hidden.saturating_sub(unit));
-            if outputs == n && terms >= 4 {
-                let mut term = 0;
-                while term < terms {
-                    // The last ones overlap those before.
-                    let at = term.min(terms - 4);
-                    let x = lanes.four_columns(&w[first * terms..], terms, at);
+    for panel in 0..hidden.div_ceil(kind.units(n)) {
+        for term in (0..terms).step_by(4) {
+            let few = 4.min(terms - term);
+            let mut to = [T::ZERO; 4 * ACROSS * MOST];
+            for v in 0..ACROSS {
+                let (first, unit) = match kind {
+                    Kind::Lstm => (v * hidden + panel * n, panel * n),
+                    Kind::Rnn(_) => ((panel * ACROSS + v) * n, (panel * ACROSS + v) * n),
+                };
+                let outputs = n.min(hidden.saturating_sub(unit));
+                if outputs == n && few == 4 {
+                    let x = lanes.four_columns(&w[first * terms..], terms, term);
                     for i in 0..4 {
-                        lanes.store(x[i], &mut to[(at + i) * wide + v * n..]);
+                        lanes.store(x[i], &mut to[i * wide + v * n..]);
                     }
-                    term += 4;
-                }
-            } else {
-                for output in 0..outputs {
-                    for term in 0..terms {
-                        to[term * wide + v * n + output] = w[(first + output) * terms + term];
+                } else {
+                    for output in 0..outputs {
+                        for i in 0..few {
+                            to[i * wide + v * n + output] = w[(first + output) * terms + term + i];
+                        }
                     }
                 }
             }
+            packed.extend(&to[..few * wide]);
         }
     }
 }

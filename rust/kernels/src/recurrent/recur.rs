@@ -129,7 +129,11 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
             }
         }
     }
-    let mut acc = [[[lanes.splat(T::ZERO); ACROSS]; M]; U];
+    let start = |on: &Part<'_, T>, u: usize, m: usize| match on.at_once {
+        true => load_four(lanes, part(&cell.bias, on.panels.start + panel + u, cell)),
+        false => load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide]),
+    };
+    let mut acc = [[start(on, 0, 0); M]; U];
     let mut hh: [&[T]; U] = [&[]; U];
     let mut h: [&[T]; M] = [&[]; M];
     for u in 0..U {
@@ -142,7 +146,9 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
         let (mut ih, mut x): ([&[T]; U], [&[T]; M]) = ([&[]; U], [&[]; M]);
         for u in 0..U {
             ih[u] = part(&cell.ih, on.panels.start + panel + u, cell);
-            acc[u] = [load_four(lanes, part(&cell.bias, on.panels.start + panel + u, cell)); M];
+            if u > 0 {
+                acc[u] = [start(on, u, 0); M];
+            }
         }
         for m in 0..M {
             let place = on.order.place(first + m, at.step, sequence.batch);
@@ -152,7 +158,7 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     } else {
         for u in 0..U {
             for m in 0..M {
-                acc[u][m] = load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide]);
+                acc[u][m] = start(on, u, m);
             }
         }
     }
