@@ -64,7 +64,16 @@ def test_bad_graphs_are_refused_by_name(call, bad):
 @pytest.mark.parametrize("call", [random_walks, embed])
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("p", 0.0), ("p", -1.0), ("p", nan), ("q", 0.0), ("q", inf), ("walk_length", 0), ("walks_per_node", 0)],
+    [
+        ("p", 0.0),
+        ("p", -1.0),
+        ("p", nan),
+        ("q", 0.0),
+        ("q", nan),
+        ("q", inf),
+        ("walk_length", 0),
+        ("walks_per_node", 0),
+    ],
 )
 def test_bad_parameters_of_walks(call, name, value):
     with pytest.raises(ValueError, match=f"{name}={value}"):

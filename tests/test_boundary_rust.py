@@ -44,11 +44,15 @@ BAD_CSR = {
     "data longer": (INDPTR, INDICES, np.append(DATA, 1.0), "(?s)data.*6|6.*data"),
     "indices shorter": (INDPTR, INDICES[:4], DATA, "(?s)indices.*4|4"),
 }
+TRAINING = (2, 2, 1, 0.75, True, 1, 0.1, 0.01, 7, (8, 16, 32, 100))
 CSR_CALLS = {
     "dbscan_csr": lambda *csr: _rust.dbscan_csr(*csr, 4, 0.2, 2, None, 2, None),
     "dbscan_csr, weights": lambda *csr: _rust.dbscan_csr(*csr, 4, 0.2, 2, np.ones(4) * 2, 2, None),
     "k_distances_csr": lambda *csr: _rust.k_distances_csr(*csr, 4, 1, 2, None),
     "dbscan_predict_csr": lambda *csr: _rust.dbscan_predict_csr(*csr, 4, ints(0, 1, 2, 3), 0.2, 2, None),
+    "random_walks": lambda *csr: _rust.random_walks(*csr, 4, None, 5, 2, 1.0, 1.0, 7, 2, None),
+    "random_walks, p and q": lambda *csr: _rust.random_walks(*csr, 4, None, 5, 2, 0.5, 2.0, 7, 2, None),
+    "skipgram_embed": lambda *csr: _rust.skipgram_embed(*csr, 4, (5, 2, 1.0, 1.0), TRAINING, None, 2, None),
 }
 
 

@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from walk_graphs import p_value
 
 from diptych import _rust, kernels, reference, testing
 from diptych.kernels import _training
+
+UNLIKELY = 1e-6  # seeds are fixed: a right implementation passes always or, once in a million, never
 
 KARATE = Path(__file__).parents[1] / "oracles" / "karate.json"
 NAMES = [
@@ -99,6 +102,12 @@ def test_pair_by_pair_is_a_step_against_the_gradients(panel, monkeypatch):
     np.testing.assert_allclose(model.contexts, C, rtol=1e-5, atol=1e-6)
 
 
+def test_negatives_follow_a_noise_of_hundreds_of_nodes(panel):
+    P = panel.skipgram.noise_distribution(np.random.default_rng(3).integers(0, 40, size=300))
+    draws = panel.skipgram.negative_samples(P, 600_000, rng=4)
+    assert p_value(np.bincount(draws, minlength=300), P) > UNLIKELY
+
+
 def test_the_default_settings_are_stable_on_a_small_graph(panel, karate):
     # With 8 walks of a batch on copies, whatever the graph, the changes of a hub add up to a step that is too
     # long, and training diverges: hence VISITS.
@@ -127,7 +136,7 @@ def test_a_vocabulary_of_one_ends(panel):
 
 
 def test_a_rate_that_diverges_is_named(panel):
-    with pytest.raises(FloatingPointError, match=r"epoch \d+.*rate.*lower learning_rate"):
+    with pytest.raises(FloatingPointError, match=r"epoch \d+.*rate of [\d.e+]+: lower learning_rate"):
         panel.skipgram.train([[0, 1] * 20] * 10, n_nodes=2, dimensions=4, epochs=50, learning_rate=1e6, rng=0)
 
 

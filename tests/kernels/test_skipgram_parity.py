@@ -133,6 +133,15 @@ def test_thousands_of_updates(both_panels, exponent):
     agree(both_panels, walks, n_nodes=400, dimensions=20, exponent=exponent, initial=initial, epochs=2, rng=3)
 
 
+def test_thousands_of_updates_pair_by_pair(both_panels, monkeypatch):
+    """word2vec's own descent: each pair by itself, with negatives of its own, one walk after the other."""
+    for module in (both_panels[0].skipgram, _training):
+        for name, value in {"BATCH": 1, "SHARE": 1, "POOL": 10_000}.items():
+            monkeypatch.setattr(module, name, value)
+    walks = np.random.default_rng(7).integers(0, 400, size=(60, 40))
+    agree(both_panels, walks, n_nodes=400, dimensions=20, window=5, rng=3)
+
+
 @pytest.mark.parametrize("name", ["BATCH", "VISITS", "SHARE", "POOL"])
 def test_both_panels_train_with_the_same_settings(both_panels, name):
     assert getattr(both_panels[0].skipgram, name) == getattr(_training, name)
@@ -160,6 +169,23 @@ def test_walking_and_training_at_once_is_training_on_walks(p, q, weighted, n_job
     steps = {"walk_length": 9, "walks_per_node": 9, "p": p, "q": q, "rng": 11, "n_jobs": n_jobs}
     how = {"dimensions": 20, "window": 3, "epochs": 2}
     composed = train(random_walks(graph, **steps), n_nodes=70, rng=11, **how)
+    for one, other in zip(embed(graph, **steps, **how), composed, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+def test_walking_and_training_at_once_on_more_nodes_than_are_fetched_at_once(n_jobs):
+    from diptych.kernels._training import embed
+    from diptych.kernels.skipgram import train
+    from diptych.kernels.walks import random_walks
+
+    n = 40_000  # a fetch has 2^15
+    rng = np.random.default_rng(6)
+    ends = rng.integers(0, n, size=(2, 4 * n))
+    graph = csr_array((rng.random(4 * n) + 0.1, ends), shape=(n, n))
+    steps = {"walk_length": 4, "walks_per_node": 2, "p": 0.5, "q": 2.0, "rng": 11, "n_jobs": n_jobs}
+    how = {"dimensions": 4, "window": 2}
+    composed = train(random_walks(graph, **steps), n_nodes=n, rng=11, **how)
     for one, other in zip(embed(graph, **steps, **how), composed, strict=True):
         np.testing.assert_array_equal(one, other)
 
