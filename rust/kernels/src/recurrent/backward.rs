@@ -31,7 +31,7 @@ const CUT: usize = 12;
 /// Bytes of a stretch, about: so much of a small second cache, beside the weights.
 const STRETCH: usize = 400 << 10;
 
-/// Rows of a stretch: at least so many, where the sequences have them, because each stretch reads all weights; and at most.
+/// Rows of a stretch, at least and at most, where the sequences have them: each stretch reads all weights.
 const ROWS: [usize; 2] = [128, 512];
 
 /// What the way there left: y (T, B, H) and, of an LSTM, gates (T, B, 4, H) and cells (T, B, H).
@@ -229,11 +229,11 @@ struct Half<'a, T> {
     stretches: Vec<(Range<usize>, usize)>,
     parts: Vec<RwLock<Part<'a, T>>>,
     /// Of a stretch: columns of x, and then of h before each step.
-    read: Vec<Columns<T>>,
+    read: Vec<Panels<T>>,
 }
 
 /// Some columns of what is read, in panels.
-struct Columns<T> {
+struct Panels<T> {
     of: Read,
     first: usize,
     panels: RwLock<Vec<Aligned<T>>>,
@@ -253,7 +253,7 @@ impl<'a, T: Float> Half<'a, T> {
             for first in (0..n).step_by(few) {
                 let panels =
                     (first..n.min(first + few)).map(|_| Aligned::with_room(room, what)).collect::<Result<_>>()?;
-                read.push(Columns { of, first: first * job.wide, panels: RwLock::new(panels) });
+                read.push(Panels { of, first: first * job.wide, panels: RwLock::new(panels) });
             }
         }
         Ok(Self { order, stretches, parts: Vec::new(), read })
@@ -284,7 +284,7 @@ impl<'a, T: Float> Half<'a, T> {
                     back_of(job, &mut part, steps.clone(), task)
                 }
                 Some(at) => {
-                    let Columns { of, first, ref panels } = self.read[at];
+                    let Panels { of, first, ref panels } = self.read[at];
                     let mut to = panels.write().unwrap_or_else(PoisonError::into_inner);
                     job.pack(&self.order, steps.clone(), of, first, &mut to);
                     Ok(())

@@ -146,9 +146,9 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
         let (mut ih, mut x): ([&[T]; U], [&[T]; M]) = ([&[]; U], [&[]; M]);
         for u in 0..U {
             ih[u] = part(&cell.ih, on.panels.start + panel + u, cell);
-            if u > 0 {
-                acc[u] = [start(on, u, 0); M];
-            }
+        }
+        for u in 1..U {
+            acc[u] = [start(on, u, 0); M];
         }
         for m in 0..M {
             let place = on.order.place(first + m, at.step, sequence.batch);

@@ -317,7 +317,7 @@ mod tests {
                 let chain = |start: T, row: usize, column: usize| {
                     (0..terms).fold(start, |sum, k| fused(left[row * terms + k], panel[k * wide + column], sum))
                 };
-                // Columns of one register, of one and a half, of a panel but for one, of more; the panel's begin after `skipped`.
+                // One column, a register and one, a panel but for one, and more; those of the panel begin after `skipped`.
                 for (columns, skipped) in [(1, 0), (L::N + 1, 0), (wide - 1, 0), (wide + 3, wide)] {
                     let before: Vec<T> = numbers(rows * columns, 4).into_iter().map(from).collect();
                     let mut sums = before.clone();
