@@ -1,8 +1,9 @@
 //! Sequences.
 //!
 //! The rows of a batch are dealt to as many parts as there are threads, longest first, and a part runs for the whole
-//! sequence without a word to the others. Where rows are fewer and the weights larger than the first cache, the parts are
-//! units of all rows instead, and exchange h after each step (`team`). A part
+//! sequence without a word to the others. Where rows are fewer and the weights larger than the first cache, or the weights
+//! much larger than the second, the parts are units of all rows instead, and exchange h after each step (`team`): each then
+//! reads its own share of the weights and no more. What of it comes from far away is asked for a panel ahead. A part
 //! that has rows enough for high tiles adds what x and what h give in one tile, step by step. Another goes through the time in
 //! stretches of steps that are bounded by the room for their pre-activations, which then stay in the cache: first what x
 //! gives, in tiles of six rows whatever their step, then step by step what h gives, and the cell.
@@ -25,6 +26,15 @@ const MANY: usize = 6;
 
 /// Bytes of the pre-activations of a stretch, about.
 const STRETCH: usize = 256 << 10;
+
+/// Bytes of weights that a second cache keeps from one step to the next, about.
+const NEAR: usize = 1 << 20;
+
+/// Bytes of weights that no second cache keeps: a thread should read a share of them.
+const LARGE: usize = 3 << 20;
+
+/// Rows of a thread that have enough to do while all of large weights come.
+const ENOUGH: usize = 48;
 
 /// Units from which a step is long enough to be shared, about two microseconds for a row.
 const LEAST_UNITS: usize = 96;
@@ -96,6 +106,8 @@ pub(super) struct Part<'a, T> {
     pub c: Aligned<T>,
     /// Whether a tile adds what x gives and what h gives, one after the other.
     pub at_once: bool,
+    /// Whether a step's weights do not stay in the second cache to the next.
+    pub far: bool,
     /// Else what x gives to the pre-activations of a stretch: by row and panel.
     pub pre: Aligned<T>,
     /// Rows of a stretch, at most.
@@ -145,7 +157,8 @@ pub fn run_on<T: Float>(
     task.expect(total);
     let threads = if cell.is_small(total) { 1 } else { threads };
     let run = Running { cell, sequence, keep, task };
-    let parts = if threads > 1 && batch < 2 * threads && cell.hidden >= LEAST_UNITS {
+    let few = if cell.bytes() < LARGE { 2 } else { ENOUGH };
+    let parts = if threads > 1 && batch < few.saturating_mul(threads) && cell.hidden >= LEAST_UNITS {
         run.by_units(order, threads.min(cell.panels), y.places(), gates.places(), cells.places())?
     } else {
         run.by_rows(&order, threads.min(batch).max(1), y.places(), gates.places(), cells.places())?
@@ -292,7 +305,8 @@ impl<'a, T: Float> Part<'a, T> {
         let at_once = rows >= MANY;
         let pre = size(&[if at_once { 0 } else { room }, of_row], "the pre-activations", size_of::<T>())?;
         let pre = Aligned::zeros(pre, "the pre-activations")?;
-        Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, at_once, pre, room, last })
+        let far = at_once && cell.bytes() / cell.panels * panels.len() >= NEAR;
+        Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, at_once, far, pre, room, last })
     }
 }
 
@@ -335,7 +349,7 @@ fn part_run<L: Both, T: Float>(
             }
             match seat {
                 None => std::mem::swap(&mut part.h, &mut part.next),
-                Some(seat) => seat.exchange(step, running, &part.next, own, &mut part.h)?,
+                Some(seat) => seat.exchange(step, running, &part.next, &mut part.h)?,
             }
         }
         match seat {

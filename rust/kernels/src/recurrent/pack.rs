@@ -98,6 +98,11 @@ impl<T: Float> Cell<T> {
         (self.panels * self.wide()).saturating_mul(self.inputs + self.hidden + 32)
     }
 
+    /// Bytes of the weights.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.ih) + size_of_val(&*self.hh)
+    }
+
     /// Units of a panel.
     pub(super) fn units(&self) -> usize {
         self.kind.units(self.lanes)

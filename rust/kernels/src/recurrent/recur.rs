@@ -4,7 +4,8 @@ use super::Kind;
 use super::cell::{lstm, rnn};
 use super::forward::{Part, Sequence};
 use super::pack::{Aligned, Cell};
-use super::tile::{ACROSS, Four, accumulate, tiles};
+use super::tile::{ACROSS, Four, accumulate, accumulate_ahead, tiles};
+use crate::simd::memory::LINE;
 use crate::simd::numbers::{Both, Float, Numbers};
 use crate::simd::{dispatched, prefetch};
 use std::ops::Range;
@@ -58,6 +59,21 @@ pub(super) fn project<T: Float, L: Numbers<T>>(
             }
         });
     }
+}
+
+/// Of the panel that comes next, what the tile that begins with a row is to ask for: as much as it has terms for.
+#[inline(always)]
+fn share<'a, T: Float, L: Numbers<T>>(
+    _: L,
+    packed: &'a Aligned<T>,
+    cell: &Cell<T>,
+    on: &Part<'_, T>,
+    coming: usize,
+    first: usize,
+) -> &'a [T] {
+    let panel = part(packed, on.panels.start + coming, cell);
+    let (tile, shares) = (first.div_ceil(L::HIGH), cell.wide() * size_of::<T>() / LINE);
+    if on.far && tile < shares { &panel[tile * (panel.len() / shares)..] } else { &[] }
 }
 
 /// Where a step stands.
@@ -117,11 +133,11 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     let own = on.panels.len() * cell.units();
     let room = on.units.len();
     let slot = on.offsets[at.step] + first;
-    if at.keep {
-        // While the sums are made, the lines that they will be written to come here.
-        for row in slot..slot + M {
-            for unit in (panel * n..(panel + U) * n).step_by(n) {
-                prefetch(on.y[row], unit);
+    // While the sums are made, the lines that they will be written to come here.
+    for row in slot..slot + M {
+        for unit in (panel * cell.units()..(panel + U) * cell.units()).step_by(n) {
+            prefetch(on.y[row], unit);
+            if at.keep {
                 prefetch(on.cells[row], unit);
                 for v in 0..ACROSS {
                     prefetch(on.gates[row * ACROSS + v], unit);
@@ -129,11 +145,9 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
             }
         }
     }
-    let start = |on: &Part<'_, T>, u: usize, m: usize| match on.at_once {
-        true => load_four(lanes, part(&cell.bias, on.panels.start + panel + u, cell)),
-        false => load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide]),
-    };
-    let mut acc = [[start(on, 0, 0); M]; U];
+    let coming = if at.step % 2 == 1 { panel.saturating_sub(1) } else { (panel + U).min(on.panels.len() - 1) };
+    // Loops throughout: a closure would be compiled apart, without the wide registers, and its sums would go through memory.
+    let mut acc = [[[lanes.splat(T::ZERO); ACROSS]; M]; U];
     let mut hh: [&[T]; U] = [&[]; U];
     let mut h: [&[T]; M] = [&[]; M];
     for u in 0..U {
@@ -146,23 +160,21 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
         let (mut ih, mut x): ([&[T]; U], [&[T]; M]) = ([&[]; U], [&[]; M]);
         for u in 0..U {
             ih[u] = part(&cell.ih, on.panels.start + panel + u, cell);
-        }
-        for u in 1..U {
-            acc[u] = [start(on, u, 0); M];
+            acc[u] = [load_four(lanes, part(&cell.bias, on.panels.start + panel + u, cell)); M];
         }
         for m in 0..M {
             let place = on.order.place(first + m, at.step, sequence.batch);
             x[m] = &sequence.x[place * cell.inputs..][..cell.inputs];
         }
-        accumulate(lanes, x, ih, cell.inputs, &mut acc);
+        accumulate_ahead(lanes, x, ih, cell.inputs, &mut acc, share(lanes, &cell.ih, cell, on, coming, first));
     } else {
         for u in 0..U {
             for m in 0..M {
-                acc[u][m] = start(on, u, m);
+                acc[u][m] = load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide]);
             }
         }
     }
-    accumulate(lanes, h, hh, hidden, &mut acc);
+    accumulate_ahead(lanes, h, hh, hidden, &mut acc, share(lanes, &cell.hh, cell, on, coming, first));
     for u in 0..U {
         match cell.kind {
             Kind::Lstm => {

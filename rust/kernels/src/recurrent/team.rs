@@ -8,10 +8,11 @@ use super::forward::Part;
 use super::pack::Aligned;
 use super::phases::SPINS;
 use crate::crew::{Line, wait};
+use crate::parallel::filled_with;
 use crate::simd::numbers::Float;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long the door stays open at most: a thread that sleeps takes less to wake.
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_micros(200);
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
 /// Those who work together.
-pub(super) struct Team<'a, T> {
+pub(super) struct Team<'a, T: Float> {
     most: usize,
     patience: Duration,
     joined: AtomicUsize,
@@ -32,19 +33,27 @@ pub(super) struct Team<'a, T> {
 }
 
 /// Where members meet.
-struct Table<T> {
+struct Table<T: Float> {
     quit: AtomicBool,
-    /// How many times a member has finished a step.
-    arrived: Line<AtomicUsize>,
-    /// h of each member's units after a step, of even and of odd steps.
-    blocks: Vec<[Line<Mutex<Vec<T>>>; 2]>,
+    /// One for each member, once the parts are dealt.
+    desks: OnceLock<Vec<Desk<T>>>,
+}
+
+/// What a member leaves for the others. Nobody else writes here: a line that two threads write to goes to and fro between
+/// their caches.
+struct Desk<T: Float> {
+    /// Steps that the member has finished.
+    finished: Line<AtomicUsize>,
+    /// Its units, padded.
+    units: usize,
+    /// Rows of their h after a step, of even and of odd steps.
+    h: [Vec<T::Place>; 2],
 }
 
 /// A place in a team.
-pub(super) struct Seat<'t, T> {
+pub(super) struct Seat<'t, T: Float> {
     table: &'t Table<T>,
     at: usize,
-    members: usize,
 }
 
 /// Lets the others go when its owner leaves before the end.
@@ -68,11 +77,7 @@ impl<'a, T: Float> Team<'a, T> {
             joined: AtomicUsize::new(0),
             playing: AtomicUsize::new(0),
             parts: (0..most).map(|_| Mutex::new(None)).collect(),
-            table: Table {
-                quit: AtomicBool::new(false),
-                arrived: Line(AtomicUsize::new(0)),
-                blocks: (0..most).map(|_| [Line(Mutex::default()), Line(Mutex::default())]).collect(),
-            },
+            table: Table { quit: AtomicBool::new(false), desks: OnceLock::new() },
         }
     }
 
@@ -83,11 +88,11 @@ impl<'a, T: Float> Team<'a, T> {
         if self.table.wait(|| self.playing.load(Ordering::Acquire) > 0).is_err() {
             return;
         }
-        let (at, members) = (before + 1, self.playing.load(Ordering::Acquire));
+        let at = before + 1;
         let mut place = self.parts[at].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(part) = &mut *place {
             // An error here is that of the task, which the first member meets too.
-            let _ = self.run(part, Seat { table: &self.table, at, members }, run);
+            let _ = self.run(part, Seat { table: &self.table, at }, run);
         }
     }
 
@@ -109,6 +114,8 @@ impl<'a, T: Float> Team<'a, T> {
         let mut leaving = Leaving(&self.table.quit, false);
         let parts = deal(self.close_the_door())?;
         let members = parts.len();
+        let desks = parts.iter().map(Desk::new).collect::<Result<_>>()?;
+        let _ = self.table.desks.set(desks);
         let mut own = None;
         for (at, part) in parts.into_iter().enumerate().rev() {
             let mut place = self.parts[at].lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,7 +123,7 @@ impl<'a, T: Float> Team<'a, T> {
         }
         self.playing.store(members, Ordering::Release);
         let Some(mut own) = own else { unreachable!("a team has a first member") };
-        self.run(&mut own, Seat { table: &self.table, at: 0, members }, run)?;
+        self.run(&mut own, Seat { table: &self.table, at: 0 }, run)?;
         leaving.1 = true;
         let mut all = vec![own];
         for place in &self.parts[1..members] {
@@ -139,7 +146,20 @@ impl<'a, T: Float> Team<'a, T> {
     }
 }
 
-impl<T> Table<T> {
+impl<T: Float> Desk<T> {
+    fn new(part: &Part<'_, T>) -> Result<Self> {
+        // Room at the end, so that no line has numbers of two members.
+        let room = part.next.len() + size_of::<Line<u8>>() / size_of::<T>();
+        let h = || filled_with(room, T::Place::default, "the states that threads exchange");
+        Ok(Self {
+            finished: Line(AtomicUsize::new(0)),
+            units: part.next.len() / part.order.rows.len(),
+            h: [h()?, h()?],
+        })
+    }
+}
+
+impl<T: Float> Table<T> {
     /// Waits until something holds.
     ///
     /// # Errors
@@ -156,34 +176,33 @@ impl<T: Float> Seat<'_, T> {
         self.at == 0
     }
 
-    /// Gives the others what the units of this member have become, rows of `own` numbers, and takes theirs into h.
+    /// Gives the others what the units of this member have become, and takes all into h.
     ///
     /// # Errors
     /// [`Error::Interrupted`] when a member has left.
-    pub(super) fn exchange(
-        &self,
-        step: usize,
-        running: usize,
-        next: &Aligned<T>,
-        own: usize,
-        h: &mut Aligned<T>,
-    ) -> Result<()> {
-        let width = h.len() / (next.len() / own);
-        let block = |seat: usize| self.table.blocks[seat][step % 2].0.lock().unwrap_or_else(PoisonError::into_inner);
-        {
-            let mut mine = block(self.at);
-            mine.clear();
-            mine.extend_from_slice(&next[..running * own]);
+    pub(super) fn exchange(&self, step: usize, running: usize, next: &Aligned<T>, h: &mut Aligned<T>) -> Result<()> {
+        let Some(desks) = self.table.desks.get() else { unreachable!("members play when the parts are dealt") };
+        let mine = &desks[self.at];
+        let width = h.len() / (next.len() / mine.units);
+        // Whoever finished the step before has taken what was left here two steps ago.
+        for (&number, place) in next[..running * mine.units].iter().zip(&mine.h[step % 2]) {
+            number.leave(place);
         }
-        self.table.arrived.0.fetch_add(1, Ordering::AcqRel);
-        self.table.wait(|| self.table.arrived.0.load(Ordering::Acquire) >= (step + 1) * self.members)?;
+        mine.finished.0.store(step + 1, Ordering::Release);
         let mut first = 0;
-        for seat in 0..self.members {
-            // Nobody writes here before all have come to the next step.
-            let theirs = block(seat);
-            let units = theirs.len() / running;
-            for (row, theirs) in theirs.chunks_exact(units).enumerate() {
-                h[row * width + first..][..units].copy_from_slice(theirs);
+        for (at, theirs) in desks.iter().enumerate() {
+            let units = theirs.units;
+            if at == self.at {
+                for (row, from) in next.chunks_exact(units).take(running).enumerate() {
+                    h[row * width + first..][..units].copy_from_slice(from);
+                }
+            } else {
+                self.table.wait(|| theirs.finished.0.load(Ordering::Acquire) > step)?;
+                for (row, from) in theirs.h[step % 2].chunks_exact(units).take(running).enumerate() {
+                    for (to, place) in h[row * width + first..][..units].iter_mut().zip(from) {
+                        *to = T::left(place);
+                    }
+                }
             }
             first += units;
         }

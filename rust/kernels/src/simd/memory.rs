@@ -7,7 +7,7 @@ use crate::{Error, Result};
 use std::marker::PhantomData;
 
 /// Bytes of a cache line.
-const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 
 /// Zeros that begin with a cache line: a register that straddles two costs two loads.
 #[derive(Debug, Default)]

@@ -89,6 +89,18 @@ pub(crate) fn prefetch<T>(items: &[T], at: usize) {
     }
 }
 
+/// As [`prefetch`], for the second cache: the first has no room for what is not needed yet.
+#[allow(unsafe_code, unused_variables)]
+#[inline(always)]
+pub(crate) fn prefetch_far<T>(items: &[T], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: as there.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(items.as_ptr().wrapping_add(at).cast()) };
+    }
+}
+
 /// `dispatched!(fn name[generics](args) -> R = inner)` defines `name`, which runs `inner` compiled for the path of this
 /// process. `inner` takes the [`Lanes`] of the path before the arguments, and must be `#[inline(always)]`, so that its
 /// loops are compiled inside the wide function.

@@ -6,6 +6,7 @@
 use super::PortableLanes;
 use super::memory::Strips;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Numbers in a register, at most.
 pub(crate) const MOST: usize = 16;
@@ -44,7 +45,7 @@ pub trait Numbers<T: Float>: Copy + Send + Sync {
     }
     /// [`super::tile::halves`] as a function of its own, where tiles have more than [`Numbers::ROWS`] rows: once, and not
     /// in the middle of everything that makes tiles.
-    fn halves<const M: usize>(self, _rows: [&[T]; M], _panel: &[T], _sums: &mut [[Self::V; 4]; M]) {
+    fn halves<const M: usize>(self, _rows: [&[T]; M], _panel: &[T], _sums: &mut [[Self::V; 4]; M], _ahead: &[T]) {
         unreachable!("no tile is higher than its registers")
     }
     /// And [`super::tile::add_halves_transposed`].
@@ -178,6 +179,12 @@ pub trait Float:
     const DEEPEST: Self;
     /// 1/n!, from the last that matters for |r| <= ln 2 / 2 down to 1/2!.
     const INVERSE_FACTORIALS: &'static [Self];
+    /// A place where one thread leaves a number for others.
+    type Place: Default + Send + Sync;
+    /// Leaves it there; who is to read it is told by other means.
+    fn leave(self, place: &Self::Place);
+    /// What was left there.
+    fn left(place: &Self::Place) -> Self;
 }
 
 impl Float for f32 {
@@ -204,6 +211,18 @@ impl Float for f32 {
     const DEEPEST: f32 = 87.336_54;
     const INVERSE_FACTORIALS: &'static [f32] =
         &[1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 1.0 / 2.0];
+
+    type Place = AtomicU32;
+
+    #[inline(always)]
+    fn leave(self, place: &AtomicU32) {
+        place.store(self.to_bits(), Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn left(place: &AtomicU32) -> f32 {
+        f32::from_bits(place.load(Ordering::Relaxed))
+    }
 }
 
 impl Float for f64 {
@@ -242,6 +261,18 @@ impl Float for f64 {
         1.0 / 6.0,
         1.0 / 2.0,
     ];
+
+    type Place = AtomicU64;
+
+    #[inline(always)]
+    fn leave(self, place: &AtomicU64) {
+        place.store(self.to_bits(), Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn left(place: &AtomicU64) -> f64 {
+        f64::from_bits(place.load(Ordering::Relaxed))
+    }
 }
 
 macro_rules! portable {

@@ -51,14 +51,20 @@ macro_rules! in_halves {
         const HIGH: usize = 6;
 
         #[inline(always)]
-        fn halves<const M: usize>(self, rows: [&[$t]; M], panel: &[$t], sums: &mut [[$v; 4]; M]) {
+        fn halves<const M: usize>(self, rows: [&[$t]; M], panel: &[$t], sums: &mut [[$v; 4]; M], ahead: &[$t]) {
             #[target_feature(enable = $features)]
             #[inline(never)]
-            fn compiled<const M: usize>(lanes: $lanes, rows: [&[$t]; M], panel: &[$t], sums: &mut [[$v; 4]; M]) {
-                tile::halves(lanes, rows, panel, sums);
+            fn compiled<const M: usize>(
+                lanes: $lanes,
+                rows: [&[$t]; M],
+                panel: &[$t],
+                sums: &mut [[$v; 4]; M],
+                ahead: &[$t],
+            ) {
+                tile::halves(lanes, rows, panel, sums, ahead);
             }
             // SAFETY: a value of the lanes' type exists only where the processor has the instructions.
-            unsafe { compiled(self, rows, panel, sums) }
+            unsafe { compiled(self, rows, panel, sums, ahead) }
         }
 
         #[inline(always)]

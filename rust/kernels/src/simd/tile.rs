@@ -7,8 +7,9 @@
 //! Where a high tile does not fit in the registers it is made in two halves, two registers wide: a panel is then read twice for
 //! six rows, half of it each time, and not three times for two rows each.
 
-use super::memory::Strips;
+use super::memory::{LINE, Strips};
 use super::numbers::{Float, Numbers};
+use super::prefetch_far;
 use std::ops::Range;
 
 /// Registers across a panel.
@@ -32,8 +33,22 @@ pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
     terms: usize,
     sums: &mut [[Four<L::V>; M]; U],
 ) {
+    accumulate_ahead(lanes, rows, panels, terms, sums, &[]);
+}
+
+/// As [`accumulate`]. With each term, if there is more than one row, a line of `ahead` is asked for: what is needed next
+/// comes from far away while there is much to do.
+#[inline(always)]
+pub(crate) fn accumulate_ahead<'a, T: Float, L: Numbers<T>, const M: usize, const U: usize>(
+    lanes: L,
+    rows: [&'a [T]; M],
+    panels: [&'a [T]; U],
+    terms: usize,
+    sums: &mut [[Four<L::V>; M]; U],
+    ahead: &[T],
+) {
     if M <= L::ROWS {
-        *sums = add_terms::<T, L, M, U, ACROSS, 0>(lanes, rows, panels, terms, *sums);
+        *sums = add_terms::<T, L, M, U, ACROSS, 0>(lanes, rows, panels, terms, *sums, ahead);
         return;
     }
     let mut x: [&[T]; M] = [&[]; M];
@@ -41,7 +56,7 @@ pub(crate) fn accumulate<'a, T: Float, L: Numbers<T>, const M: usize, const U: u
         x[m] = &rows[m][..terms];
     }
     for u in 0..U {
-        lanes.halves(x, panels[u], &mut sums[u]);
+        lanes.halves(x, panels[u], &mut sums[u], ahead);
     }
 }
 
@@ -52,13 +67,14 @@ pub(super) fn halves<T: Float, L: Numbers<T>, const M: usize>(
     rows: [&[T]; M],
     panel: &[T],
     sums: &mut [Four<L::V>; M],
+    ahead: &[T],
 ) {
     let terms = rows[0].len();
     let half = [half_of::<T, L, M, 0>(lanes, sums)];
-    let [half] = add_terms::<T, L, M, 1, HALF, 0>(lanes, rows, [panel], terms, half);
+    let [half] = add_terms::<T, L, M, 1, HALF, 0>(lanes, rows, [panel], terms, half, ahead);
     put_half::<_, M, 0>(&half, sums);
     let half = [half_of::<T, L, M, HALF>(lanes, sums)];
-    let [half] = add_terms::<T, L, M, 1, HALF, HALF>(lanes, rows, [panel], terms, half);
+    let [half] = add_terms::<T, L, M, 1, HALF, HALF>(lanes, rows, [panel], terms, half, &[]);
     put_half::<_, M, HALF>(&half, sums);
 }
 
@@ -86,7 +102,7 @@ fn put_half<V: Copy, const M: usize, const F: usize>(half: &[[V; HALF]; M], sums
     }
 }
 
-/// As [`accumulate`], for A registers across, from register F on.
+/// As [`accumulate_ahead`], for A registers across, from register F on.
 #[inline(always)]
 fn add_terms<'a, T: Float, L: Numbers<T>, const M: usize, const U: usize, const A: usize, const F: usize>(
     lanes: L,
@@ -94,6 +110,7 @@ fn add_terms<'a, T: Float, L: Numbers<T>, const M: usize, const U: usize, const 
     panels: [&'a [T]; U],
     terms: usize,
     mut sums: [[[L::V; A]; M]; U],
+    ahead: &[T],
 ) -> [[[L::V; A]; M]; U] {
     let wide = ACROSS * L::N;
     let mut x: [&[T]; M] = [&[]; M];
@@ -115,6 +132,11 @@ fn add_terms<'a, T: Float, L: Numbers<T>, const M: usize, const U: usize, const 
         let mut now: [&[T]; U] = [&[]; U];
         for u in 0..U {
             (now[u], w[u]) = w[u].split_at(STEP * wide);
+        }
+        if !ahead.is_empty() {
+            for i in 0..STEP {
+                prefetch_far(ahead, (k + i) * (LINE / size_of::<T>()));
+            }
         }
         for i in 0..STEP {
             for u in 0..U {
