@@ -5,9 +5,9 @@ use super::cell::{lstm, rnn};
 use super::forward::{Part, Sequence};
 use super::pack::{Aligned, Cell};
 use super::tile::{ACROSS, Four, accumulate, accumulate_ahead, tiles};
+use crate::simd::dispatched;
 use crate::simd::memory::LINE;
 use crate::simd::numbers::{Both, Float, Numbers};
-use crate::simd::{dispatched, prefetch};
 use std::ops::Range;
 
 /// A panel of packed numbers.
@@ -133,18 +133,6 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     let own = on.panels.len() * cell.units();
     let room = on.units.len();
     let slot = on.offsets[at.step] + first;
-    // While the sums are made, the lines that they will be written to come here.
-    for row in slot..slot + M {
-        for unit in (panel * cell.units()..(panel + U) * cell.units()).step_by(n) {
-            prefetch(on.y[row], unit);
-            if at.keep {
-                prefetch(on.cells[row], unit);
-                for v in 0..ACROSS {
-                    prefetch(on.gates[row * ACROSS + v], unit);
-                }
-            }
-        }
-    }
     let coming = if at.step % 2 == 1 { panel.saturating_sub(1) } else { (panel + U).min(on.panels.len() - 1) };
     // Loops throughout: a closure would be compiled apart, without the wide registers, and its sums would go through memory.
     let mut acc = [[[lanes.splat(T::ZERO); ACROSS]; M]; U];

@@ -9,7 +9,7 @@
 
 use super::memory::{LINE, Strips};
 use super::numbers::{Float, Numbers};
-use super::prefetch_far;
+use super::{prefetch, prefetch_far};
 use std::ops::Range;
 
 /// Registers across a panel.
@@ -223,6 +223,12 @@ fn add_transposed_part<T: Float, L: Numbers<T>, const M: usize, const A: usize, 
     let first = first + F * L::N;
     if first >= columns {
         return;
+    }
+    // While the products are made, what they are added to comes here.
+    for m in 0..M {
+        for v in 0..A {
+            prefetch(sums, m * columns + first + v * L::N);
+        }
     }
     let acc = transposed_terms::<T, L, M, A, F>(lanes, left, panel);
     for m in 0..M {
