@@ -15,6 +15,7 @@ use super::team::{Seat, Team};
 use super::tile::ACROSS;
 use super::{Kind, expect};
 use crate::parallel::{Unwritten, reserve, share, zeros};
+use crate::simd::cache;
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float};
 use crate::{Error, Result, Task};
@@ -26,9 +27,6 @@ const MANY: usize = 6;
 
 /// Bytes of the pre-activations of a stretch, about.
 const STRETCH: usize = 256 << 10;
-
-/// Bytes of weights that a second cache keeps from one step to the next, about.
-const NEAR: usize = 1 << 20;
 
 /// Bytes of weights that no second cache keeps: a thread should read a share of them.
 const LARGE: usize = 3 << 20;
@@ -305,7 +303,7 @@ impl<'a, T: Float> Part<'a, T> {
         let at_once = rows >= MANY;
         let pre = size(&[if at_once { 0 } else { room }, of_row], "the pre-activations", size_of::<T>())?;
         let pre = Aligned::zeros(pre, "the pre-activations")?;
-        let far = at_once && cell.bytes() / cell.panels * panels.len() >= NEAR;
+        let far = at_once && cell.bytes() / cell.panels * panels.len() >= cache::second() / 2;
         Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, at_once, far, pre, room, last })
     }
 }

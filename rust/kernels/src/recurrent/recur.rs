@@ -5,8 +5,8 @@ use super::cell::{lstm, rnn};
 use super::forward::{Part, Sequence};
 use super::pack::{Aligned, Cell};
 use super::tile::{ACROSS, Four, accumulate, accumulate_ahead, tiles};
+use crate::simd::cache::LINE;
 use crate::simd::dispatched;
-use crate::simd::memory::LINE;
 use crate::simd::numbers::{Both, Float, Numbers};
 use std::ops::Range;
 
@@ -141,8 +141,9 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     for u in 0..U {
         hh[u] = part(&cell.hh, on.panels.start + panel + u, cell);
     }
+    let mut rest = &on.h[first * width..];
     for m in 0..M {
-        h[m] = &on.h[(first + m) * width..][..hidden];
+        (h[m], rest) = rest.split_at(width);
     }
     if on.at_once {
         let (mut ih, mut x): ([&[T]; U], [&[T]; M]) = ([&[]; U], [&[]; M]);
@@ -156,9 +157,12 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
         }
         accumulate_ahead(lanes, x, ih, cell.inputs, &mut acc, share(lanes, &cell.ih, cell, on, coming, first));
     } else {
-        for u in 0..U {
-            for m in 0..M {
-                acc[u][m] = load_four(lanes, &on.pre[(at.done + first + m) * of_row + (panel + u) * wide..][..wide]);
+        let mut rest = &on.pre[(at.done + first) * of_row..];
+        for m in 0..M {
+            let row;
+            (row, rest) = rest.split_at(of_row);
+            for u in 0..U {
+                acc[u][m] = load_four(lanes, &row[(panel + u) * wide..][..wide]);
             }
         }
     }
@@ -167,21 +171,20 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
         match cell.kind {
             Kind::Lstm => {
                 let unit = (panel + u) * n;
-                let (memory, next) = (&mut on.c[..], &mut on.next[..]);
-                let y = &mut on.y[slot..slot + M];
+                let (memory, next) = (&mut on.c[first * own..][..M * own], &mut on.next[first * own..][..M * own]);
+                let y = &mut on.y[slot..][..M];
                 let mut c = [lanes.splat(T::ZERO); M];
                 for m in 0..M {
-                    c[m] = lanes.load(&memory[(first + m) * own + unit..]);
+                    c[m] = lanes.load(&memory[m * own + unit..]);
                 }
                 let new = lstm(lanes, &mut acc[u], &mut c);
                 for m in 0..M {
-                    let row = (first + m) * own;
-                    lanes.store(c[m], &mut memory[row + unit..]);
-                    lanes.store(new[m], &mut next[row + unit..]);
+                    lanes.store(c[m], &mut memory[m * own + unit..]);
+                    lanes.store(new[m], &mut next[m * own + unit..]);
                     lanes.store_new(new[m], &mut y[m][unit..]);
                 }
                 if at.keep {
-                    let (gates, cells) = (&mut on.gates[slot * ACROSS..], &mut on.cells[slot..slot + M]);
+                    let (gates, cells) = (&mut on.gates[slot * ACROSS..][..M * ACROSS], &mut on.cells[slot..][..M]);
                     for m in 0..M {
                         for v in 0..ACROSS {
                             lanes.store_new(acc[u][m][v], &mut gates[m * ACROSS + v][unit..]);

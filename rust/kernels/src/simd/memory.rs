@@ -1,13 +1,11 @@
 //! Memory for registers: it begins with a cache line, and its size is checked before it is asked for.
 
+use super::cache::LINE;
 use super::dispatched;
 use super::numbers::{Both, Float, Numbers};
 use crate::parallel::{reserve, zeros};
 use crate::{Error, Result};
 use std::marker::PhantomData;
-
-/// Bytes of a cache line.
-pub(crate) const LINE: usize = 64;
 
 /// Zeros that begin with a cache line: a register that straddles two costs two loads.
 #[derive(Debug, Default)]

@@ -10,6 +10,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod avx512;
+pub(crate) mod cache;
 pub(crate) mod exp;
 mod lanes;
 pub(crate) mod memory;
@@ -24,6 +25,7 @@ pub(crate) mod tile;
 pub(crate) use avx2::Avx2Lanes;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512Lanes;
+pub(crate) use cache::prefetch;
 pub(crate) use lanes::{LANES, Lanes, PortableLanes};
 use std::sync::OnceLock;
 
@@ -75,30 +77,6 @@ fn detected() -> Path {
 #[cfg(not(target_arch = "x86_64"))]
 fn detected() -> Path {
     Path::Portable
-}
-
-/// Asks for the cache line that holds `items[at]`, to read it soon; beyond the end it asks for nothing useful.
-#[allow(unsafe_code, unused_variables)]
-#[inline(always)]
-pub(crate) fn prefetch<T>(items: &[T], at: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch is a hint: it reads nothing, faults on no address, and SSE is part of x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(items.as_ptr().wrapping_add(at).cast()) };
-    }
-}
-
-/// As [`prefetch`], for the second cache: the first has no room for what is not needed yet.
-#[allow(unsafe_code, unused_variables)]
-#[inline(always)]
-pub(crate) fn prefetch_far<T>(items: &[T], at: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: as there.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(items.as_ptr().wrapping_add(at).cast()) };
-    }
 }
 
 /// `dispatched!(fn name[generics](args) -> R = inner)` defines `name`, which runs `inner` compiled for the path of this

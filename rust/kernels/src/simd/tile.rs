@@ -7,9 +7,9 @@
 //! Where a high tile does not fit in the registers it is made in two halves, two registers wide: a panel is then read twice for
 //! six rows, half of it each time, and not three times for two rows each.
 
-use super::memory::{LINE, Strips};
+use super::cache::{LINE, prefetch, prefetch_far};
+use super::memory::Strips;
 use super::numbers::{Float, Numbers};
-use super::{prefetch, prefetch_far};
 use std::ops::Range;
 
 /// Registers across a panel.
