@@ -275,8 +275,9 @@ def rnn(
     state of the one before, taken alone or in any batch, and read by any number of threads.
 
     Time is O(T · B · H · (I + H)), where with `lengths` only steps that are there count. Memory at the peak
-    is the result, a copy of the weights, 16 bytes for each step of each sequence, and for each thread 1 MiB,
-    or 12 numbers for each unit of its sequences, if that is more. The tape takes nothing more: it is `y` and
+    is the result, a copy of the weights, 16 bytes for each step of each sequence (for each thread, where
+    threads share the units of large weights), and for each thread 1 MiB, or 12 numbers for each unit of its
+    sequences, if that is more. The tape takes nothing more: it is `y` and
     the arguments. Nothing recurses: 10⁵ steps are as good as ten.
 
     References
@@ -389,10 +390,10 @@ def lstm(
     of threads.
 
     Time is O(T · B · H · (I + H)), where with `lengths` only steps that are there count. Memory at the peak
-    is the result, a copy of the weights, 16 bytes for each step of each sequence, and for each thread 1 MiB,
-    or 12 numbers for each unit of its sequences, if that is more; with the tape besides 5 · T · B · H
-    numbers, its gates and cell states, and 80 bytes for each step of each sequence. Nothing recurses: 10⁵
-    steps are as good as ten.
+    is the result, a copy of the weights, 16 bytes for each step of each sequence (for each thread, where
+    threads share the units of large weights), and for each thread 1 MiB, or 12 numbers for each unit of its
+    sequences, if that is more; with the tape besides 5 · T · B · H numbers, its gates and cell states, and
+    five times those 16 bytes. Nothing recurses: 10⁵ steps are as good as ten.
 
     References
     ----------

@@ -23,6 +23,7 @@ use super::half::{Half, Scratches, Value};
 use super::lists::{Item, List, Lists, Marks};
 use super::select::{Best, Match};
 use crate::parallel::{Watch, room};
+use crate::simd::cache::LINE;
 use crate::simd::prefetch;
 use crate::{Result, Task};
 use rayon::prelude::*;
@@ -48,7 +49,6 @@ const ROW_AHEAD: usize = 6;
 const LIST_AHEAD: usize = 2;
 /// Bytes of a list that are asked for.
 const FAR: usize = 256;
-const LINE: usize = 64;
 /// Places per row that is met, of those that tell whether it was met before, and how many there are at least.
 const PLACES: usize = 32;
 const FEWEST: usize = 1 << 13;

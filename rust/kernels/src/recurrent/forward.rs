@@ -1,10 +1,11 @@
 //! Sequences.
 //!
 //! The rows of a batch are dealt to as many parts as there are threads, longest first, and a part runs for the whole
-//! sequence without a word to the others. Where rows are fewer and the weights larger than the first cache, or the weights
-//! much larger than the second, the parts are units of all rows instead, and exchange h after each step (`team`): each then
-//! reads its own share of the weights and no more. What of it comes from far away is asked for a panel ahead. A part
-//! that has rows enough for high tiles adds what x and what h give in one tile, step by step. Another goes through the time in
+//! sequence without a word to the others. Where rows are few and the weights larger than the first cache, or not many and the
+//! weights so large that few second caches hold them, the parts are units of all rows instead, and exchange h after each step
+//! (`team`): each reads its own share of the weights. A part
+//! that has rows enough for high tiles adds what x and what h give in one tile, step by step, and asks a panel ahead for
+//! weights that come from far. Another goes through the time in
 //! stretches of steps that are bounded by the room for their pre-activations, which then stay in the cache: first what x
 //! gives, in tiles of six rows whatever their step, then step by step what h gives, and the cell.
 
@@ -21,6 +22,7 @@ use crate::simd::numbers::{Both, Float};
 use crate::{Error, Result, Task};
 use std::mem::MaybeUninit;
 use std::ops::Range;
+use std::thread::available_parallelism;
 
 /// Rows from which the tiles of a step are high enough by themselves.
 const MANY: usize = 6;
@@ -28,11 +30,14 @@ const MANY: usize = 6;
 /// Bytes of the pre-activations of a stretch, about.
 const STRETCH: usize = 256 << 10;
 
-/// Bytes of weights that no second cache keeps: a thread should read a share of them.
+/// Bytes of weights that few second caches keep: a thread should read a share of them.
 const LARGE: usize = 3 << 20;
 
 /// Rows of a thread that have enough to do while all of large weights come.
 const ENOUGH: usize = 48;
+
+/// Panels of a thread, at least, for units of many rows to be shared evenly, and a row's places to be small beside the row.
+const EVEN: usize = 4;
 
 /// Units from which a step is long enough to be shared, about two microseconds for a row.
 const LEAST_UNITS: usize = 96;
@@ -104,10 +109,10 @@ pub(super) struct Part<'a, T> {
     pub c: Aligned<T>,
     /// Whether a tile adds what x gives and what h gives, one after the other.
     pub at_once: bool,
-    /// Whether a step's weights do not stay in the second cache to the next.
-    pub far: bool,
     /// Else what x gives to the pre-activations of a stretch: by row and panel.
     pub pre: Aligned<T>,
+    /// Whether tiles ask for the panel that comes next: the weights fill half the second cache or more.
+    pub far: bool,
     /// Rows of a stretch, at most.
     room: usize,
     /// Rows of its own units: h at the end of each row.
@@ -155,9 +160,9 @@ pub fn run_on<T: Float>(
     task.expect(total);
     let threads = if cell.is_small(total) { 1 } else { threads };
     let run = Running { cell, sequence, keep, task };
-    let few = if cell.bytes() < LARGE { 2 } else { ENOUGH };
+    let few = if cell.bytes() < LARGE || cell.panels < threads.saturating_mul(EVEN) { 2 } else { ENOUGH };
     let parts = if threads > 1 && batch < few.saturating_mul(threads) && cell.hidden >= LEAST_UNITS {
-        run.by_units(order, threads.min(cell.panels), y.places(), gates.places(), cells.places())?
+        run.by_units(order, threads.min(cell.panels), total, y.places(), gates.places(), cells.places())?
     } else {
         run.by_rows(&order, threads.min(batch).max(1), y.places(), gates.places(), cells.places())?
     };
@@ -233,13 +238,17 @@ impl<T: Float> Running<'_, T> {
         &self,
         order: Order,
         threads: usize,
+        total: usize,
         y: Place<'a, T>,
         gates: Place<'a, T>,
         cells: Place<'a, T>,
     ) -> Result<Vec<Part<'a, T>>> {
         let &Self { cell, sequence, keep, task } = self;
-        let work = sequence.x.len() / cell.inputs.max(1) * cell.panels * cell.wide() * (cell.inputs + cell.hidden);
-        let team = Team::new(threads, work as u64 / WORK_OF_A_NANOSECOND / 8);
+        let work = (total as u64).saturating_mul((cell.panels * cell.wide() * (cell.inputs + cell.hidden)) as u64);
+        // Members wait for each other in loops, and need a core each, as those of a crew have.
+        let cores = if task.has_crew() { threads } else { available_parallelism().map_or(threads, usize::from) };
+        let threads = threads.min(cores);
+        let team = Team::new(threads, work / WORK_OF_A_NANOSECOND);
         let run = |part: &mut Part<'a, T>, seat: &Seat<'_, T>| part_of(cell, sequence, part, Some(seat), keep, task);
         task.together(
             threads,
@@ -304,7 +313,7 @@ impl<'a, T: Float> Part<'a, T> {
         let pre = size(&[if at_once { 0 } else { room }, of_row], "the pre-activations", size_of::<T>())?;
         let pre = Aligned::zeros(pre, "the pre-activations")?;
         let far = at_once && cell.bytes() / cell.panels * panels.len() >= cache::second() / 2;
-        Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, at_once, far, pre, room, last })
+        Ok(Self { order, panels, units, offsets, y, gates, cells, h, next, c, at_once, pre, far, room, last })
     }
 }
 

@@ -8,8 +8,8 @@
 //! and in inference no gate goes to memory. Where the batch is small, what x gives is computed for a stretch of
 //! steps at once: there rows are many. O(T · B · H · (I + H)) time.
 //!
-//! Threads share the rows of the batch, each for the whole sequence; where rows are fewer than threads and the weights large,
-//! they share the units. Small work runs on one.
+//! Threads share the rows of the batch, each for the whole sequence; where rows are few beside the threads and the weights
+//! large, they share the units. Small work runs on one.
 //!
 //! Not best: a plain net of fewer than four registers of units computes on zeros; a machine without fused multiply-add calls
 //! a function for each.

@@ -61,10 +61,10 @@ pub(super) fn project<T: Float, L: Numbers<T>>(
     }
 }
 
-/// Of the panel that comes next, what the tile that begins with a row is to ask for: as much as it has terms for.
+/// What the tile that begins with a row asks for of the panel that comes next: as much as it has terms for. Tiles are about
+/// equally high, so a tile begins after as many rows as the highest tiles before it have, or a little sooner.
 #[inline(always)]
-fn share<'a, T: Float, L: Numbers<T>>(
-    _: L,
+fn to_ask_for<'a, T: Float, L: Numbers<T>>(
     packed: &'a Aligned<T>,
     cell: &Cell<T>,
     on: &Part<'_, T>,
@@ -155,7 +155,7 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
             let place = on.order.place(first + m, at.step, sequence.batch);
             x[m] = &sequence.x[place * cell.inputs..][..cell.inputs];
         }
-        accumulate_ahead(lanes, x, ih, cell.inputs, &mut acc, share(lanes, &cell.ih, cell, on, coming, first));
+        accumulate_ahead(lanes, x, ih, cell.inputs, &mut acc, to_ask_for::<T, L>(&cell.ih, cell, on, coming, first));
     } else {
         let mut rest = &on.pre[(at.done + first) * of_row..];
         for m in 0..M {
@@ -166,7 +166,7 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
             }
         }
     }
-    accumulate_ahead(lanes, h, hh, hidden, &mut acc, share(lanes, &cell.hh, cell, on, coming, first));
+    accumulate_ahead(lanes, h, hh, hidden, &mut acc, to_ask_for::<T, L>(&cell.hh, cell, on, coming, first));
     for u in 0..U {
         match cell.kind {
             Kind::Lstm => {

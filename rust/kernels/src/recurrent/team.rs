@@ -1,6 +1,7 @@
 //! Threads that share the units of the same rows, and exchange h after each step.
 //!
-//! A step of a few microseconds cannot be handed to a pool. The threads of a team stay together for the whole sequence and
+//! A step of a few microseconds cannot be handed to a pool, and of large weights a thread should read the same share in every
+//! step. The threads of a team stay together for the whole sequence and
 //! wait for each other in a loop. Nobody waits for a thread that may never come: whoever has not joined when the door closes
 //! stays outside, and the work is cut for those who are in. A thread that leaves early lets the others go.
 
@@ -8,15 +9,15 @@ use super::forward::Part;
 use super::pack::Aligned;
 use super::phases::SPINS;
 use crate::crew::{Line, wait};
-use crate::parallel::filled_with;
+use crate::parallel::{filled_with, reserve};
 use crate::simd::numbers::Float;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long the door stays open at most: a thread that sleeps takes less to wake.
-const PATIENCE: Duration = Duration::from_micros(200);
+/// How long the door of short work stays open at most: a thread that sleeps takes less to wake.
+const PATIENCE: u64 = 200_000;
 
 /// Set in the number of those who joined.
 const CLOSED: usize = 1 << (usize::BITS - 1);
@@ -35,6 +36,8 @@ pub(super) struct Team<'a, T: Float> {
 /// Where members meet.
 struct Table<T: Float> {
     quit: AtomicBool,
+    /// Why somebody left who is not the first, if that is known.
+    why: Mutex<Option<Error>>,
     /// One for each member, once the parts are dealt.
     desks: OnceLock<Vec<Desk<T>>>,
 }
@@ -68,16 +71,16 @@ impl Drop for Leaving<'_> {
 }
 
 impl<'a, T: Float> Team<'a, T> {
-    /// A team of one, with room for so many, whose door stays open for so many nanoseconds: a small part of what the work
-    /// takes one alone.
+    /// A team of one, with room for so many. The work takes one alone so many nanoseconds; the door stays open for a small
+    /// part of them.
     pub(super) fn new(most: usize, nanoseconds: u64) -> Self {
         Self {
             most,
-            patience: PATIENCE.min(Duration::from_nanos(nanoseconds)),
+            patience: Duration::from_nanos((nanoseconds / 8).min(PATIENCE.max(nanoseconds / 64))),
             joined: AtomicUsize::new(0),
             playing: AtomicUsize::new(0),
             parts: (0..most).map(|_| Mutex::new(None)).collect(),
-            table: Table { quit: AtomicBool::new(false), desks: OnceLock::new() },
+            table: Table { quit: AtomicBool::new(false), why: Mutex::default(), desks: OnceLock::new() },
         }
     }
 
@@ -91,8 +94,11 @@ impl<'a, T: Float> Team<'a, T> {
         let at = before + 1;
         let mut place = self.parts[at].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(part) = &mut *place {
-            // An error here is that of the task, which the first member meets too.
-            let _ = self.run(part, Seat { table: &self.table, at }, run);
+            let mut leaving = Leaving(&self.table.quit, false);
+            match run(part, &Seat { table: &self.table, at }) {
+                Ok(()) => leaving.1 = true,
+                Err(why) => _ = self.table.why.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why),
+            }
         }
     }
 
@@ -114,7 +120,10 @@ impl<'a, T: Float> Team<'a, T> {
         let mut leaving = Leaving(&self.table.quit, false);
         let parts = deal(self.close_the_door())?;
         let members = parts.len();
-        let desks = parts.iter().map(Desk::new).collect::<Result<_>>()?;
+        let mut desks = reserve(members, "the desks")?;
+        for part in &parts {
+            desks.push(Desk::new(part)?);
+        }
         let _ = self.table.desks.set(desks);
         let mut own = None;
         for (at, part) in parts.into_iter().enumerate().rev() {
@@ -123,7 +132,10 @@ impl<'a, T: Float> Team<'a, T> {
         }
         self.playing.store(members, Ordering::Release);
         let Some(mut own) = own else { unreachable!("a team has a first member") };
-        self.run(&mut own, Seat { table: &self.table, at: 0 }, run)?;
+        if let Err(found) = run(&mut own, &Seat { table: &self.table, at: 0 }) {
+            let why = self.table.why.lock().unwrap_or_else(PoisonError::into_inner).take();
+            return Err(if matches!(found, Error::Interrupted) { why.unwrap_or(found) } else { found });
+        }
         leaving.1 = true;
         let mut all = vec![own];
         for place in &self.parts[1..members] {
@@ -131,18 +143,6 @@ impl<'a, T: Float> Team<'a, T> {
             all.extend(place.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
         if all.len() == members { Ok(all) } else { Err(Error::Interrupted) }
-    }
-
-    fn run(
-        &self,
-        part: &mut Part<'a, T>,
-        seat: Seat<'_, T>,
-        run: impl Fn(&mut Part<'a, T>, &Seat<'_, T>) -> Result<()>,
-    ) -> Result<()> {
-        let mut leaving = Leaving(&self.table.quit, false);
-        let done = run(part, &seat);
-        leaving.1 = done.is_ok();
-        done
     }
 }
 

@@ -128,26 +128,38 @@ fn threads_without_rows_make_no_difference() {
     }
 }
 
-/// More helpers than a cell has panels to share.
+/// More helpers than a cell has panels to share; and many rows of large weights, of which some end before others.
 #[test]
 fn a_large_crew_makes_no_difference() {
-    let crew = std::sync::Arc::new(crate::Crew::new(8).unwrap());
-    for (kind, sizes) in [
-        (Kind::Rnn(Nonlinearity::Tanh), [60, 1, 8, 96]),
-        (Kind::Lstm, [60, 1, 8, 96]),
-        (Kind::Rnn(Nonlinearity::Tanh), [20, 5, 8, 130]),
+    for (kind, sizes, members, ragged, times) in [
+        (Kind::Rnn(Nonlinearity::Tanh), [60, 1, 8, 96], 8, false, 100),
+        (Kind::Lstm, [60, 1, 8, 96], 8, false, 100),
+        (Kind::Rnn(Nonlinearity::Tanh), [20, 5, 8, 130], 8, false, 100),
+        (Kind::Lstm, [5, 20, 8, 448], 3, true, 3),
+        (Kind::Rnn(Nonlinearity::Relu), [5, 20, 40, 900], 3, true, 3),
     ] {
-        let case = Case::<f32>::new(kind, sizes, false, false);
-        let [times, batch, ..] = sizes;
+        let crew = std::sync::Arc::new(crate::Crew::new(members).unwrap());
+        let case = Case::<f32>::new(kind, sizes, ragged, ragged);
         let cell = Cell::new(kind, &case.weights()).unwrap();
-        let h0 = vec![0.0; batch * cell.hidden()];
-        let c0 = (kind == Kind::Lstm).then_some(&h0[..]);
-        let sequence = Sequence { times, batch, x: &case.x, h0: &h0, c0, lengths: None, reverse: false };
-        let one = run_on(1, &cell, &sequence, true, &Task::new()).unwrap();
-        for _ in 0..100 {
-            let all = run(&cell, &sequence, true, &Task::of(crew.clone())).unwrap();
-            assert_eq!(bits(&all.y), bits(&one.y));
+        let one = run_on(1, &cell, &case.sequence(), true, &Task::new()).unwrap();
+        for _ in 0..times {
+            let all = run(&cell, &case.sequence(), true, &Task::of(crew.clone())).unwrap();
+            assert_eq!(all_bits(&all), all_bits(&one));
         }
+    }
+}
+
+/// Who is interrupted lets the others go.
+#[test]
+fn a_team_ends_when_it_is_interrupted() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    for sizes in [[200, 1, 8, 96], [200, 20, 8, 448]] {
+        let case = Case::<f32>::new(Kind::Lstm, sizes, false, false);
+        let cell = Cell::new(Kind::Lstm, &case.weights()).unwrap();
+        let task = Task::new();
+        task.interrupt();
+        let found = pool.install(|| run(&cell, &case.sequence(), false, &task));
+        assert!(matches!(found, Err(crate::Error::Interrupted)));
     }
 }
 

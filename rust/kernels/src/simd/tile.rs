@@ -369,7 +369,8 @@ mod tests {
                         four[v] = lanes.load(&start[v * L::N..]);
                     }
                     let mut acc = [[four; M]];
-                    accumulate(lanes, rows_at::<T, M>(&left, terms, first, 0..terms), [&panel], terms, &mut acc);
+                    let x = rows_at::<T, M>(&left, terms, first, 0..terms);
+                    accumulate_ahead(lanes, x, [&panel], terms, &mut acc, &panel);
                     for m in 0..M {
                         let mut found = vec![T::ZERO; wide];
                         for v in 0..ACROSS {
