@@ -20,6 +20,8 @@ struct Pools {
     by_size: Mutex<HashMap<usize, Arc<ThreadPool>>>,
     /// And the crews, likewise.
     crews: Mutex<HashMap<usize, Arc<Crew>>>,
+    /// How many cores the first caller might use: a thread of a pool may stay on one.
+    cores: usize,
 }
 
 static POOLS: ArcSwapOption<Pools> = ArcSwapOption::const_empty();
@@ -29,7 +31,8 @@ fn pools() -> Arc<Pools> {
     let process = std::process::id();
     let mut pools = POOLS.load_full();
     while pools.as_ref().is_none_or(|pools| pools.process != process) {
-        let fresh = Arc::new(Pools { process, by_size: Mutex::default(), crews: Mutex::default() });
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let fresh = Arc::new(Pools { process, by_size: Mutex::default(), crews: Mutex::default(), cores });
         // Of several threads that come first, one puts its pools there. Dropping those of the parent would wait for
         // threads that do not exist here.
         let before = Guard::into_inner(POOLS.compare_and_swap(&pools, Some(fresh)));
@@ -69,8 +72,7 @@ fn crew(threads: usize) -> PyResult<Arc<Crew>> {
     if let Some(crew) = crews.get(&threads) {
         return Ok(Arc::clone(crew));
     }
-    let members = threads.min(thread::available_parallelism().map_or(1, usize::from));
-    let crew = Arc::new(Crew::new(members).map_err(|error| cannot_start(threads, &error))?);
+    let crew = Arc::new(Crew::new(threads.min(pools.cores)).map_err(|error| cannot_start(threads, &error))?);
     crews.insert(threads, Arc::clone(&crew));
     Ok(crew)
 }
@@ -93,7 +95,7 @@ pub(crate) fn detached<T: Send>(
     work: impl FnOnce(&Task) -> Result<T> + Send,
 ) -> PyResult<T> {
     let pool = pool(threads.max(1))?;
-    let task = Task::new();
+    let task = Task::on_cores(pools().cores);
     let slot = Mutex::new(None);
     let ready = Condvar::new();
     let mut stopped = None;

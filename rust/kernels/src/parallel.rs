@@ -15,12 +15,18 @@ pub struct Task {
     done: AtomicU64,
     total: AtomicU64,
     crew: Option<Arc<Crew>>,
+    cores: Option<usize>,
 }
 
 impl Task {
     /// A task that nobody has interrupted.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, in a process that may use so many cores. The pool may have more threads.
+    pub fn on_cores(cores: usize) -> Self {
+        Self { cores: Some(cores), ..Self::default() }
     }
 
     /// A task that is too short for a pool, nor to be interrupted.
@@ -31,6 +37,11 @@ impl Task {
     /// How many threads there are for it.
     pub(crate) fn threads(&self) -> usize {
         self.crew.as_ref().map_or_else(rayon::current_num_threads, |crew| crew.members())
+    }
+
+    /// How many of them may wait for each other in loops: no more than there are cores, where that is known.
+    pub(crate) fn abreast(&self) -> usize {
+        self.threads().min(self.cores.unwrap_or(usize::MAX))
     }
 
     /// Whether it is the work of a crew.

@@ -22,7 +22,6 @@ use crate::simd::numbers::{Both, Float};
 use crate::{Error, Result, Task};
 use std::mem::MaybeUninit;
 use std::ops::Range;
-use std::thread::available_parallelism;
 
 /// Rows from which the tiles of a step are high enough by themselves.
 const MANY: usize = 6;
@@ -245,9 +244,7 @@ impl<T: Float> Running<'_, T> {
     ) -> Result<Vec<Part<'a, T>>> {
         let &Self { cell, sequence, keep, task } = self;
         let work = (total as u64).saturating_mul((cell.panels * cell.wide() * (cell.inputs + cell.hidden)) as u64);
-        // Members wait for each other in loops, and need a core each, as those of a crew have.
-        let cores = if task.has_crew() { threads } else { available_parallelism().map_or(threads, usize::from) };
-        let threads = threads.min(cores);
+        let threads = threads.min(task.abreast());
         let team = Team::new(threads, work / WORK_OF_A_NANOSECOND);
         let run = |part: &mut Part<'a, T>, seat: &Seat<'_, T>| part_of(cell, sequence, part, Some(seat), keep, task);
         task.together(
