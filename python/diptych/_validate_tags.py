@@ -112,7 +112,12 @@ def labels(given: Any, name: str, n: int) -> list[str]:
 def _rows(given: Any, name: str, kind: str) -> list[list[str]]:
     whole = f"lists of {kind}"
     _refuse_string(given, name, whole)
-    return [_row(row, f"{name}[{i}]", kind) for i, row in enumerate(_iterated(given, name, whole))]
+    rows = enumerate(_iterated(given, name, whole))
+    # A list of strings is what nearly all rows are, and there may be very many.
+    return [
+        row.copy() if type(row) is list and set(map(type, row)) <= {str} else _row(row, f"{name}[{i}]", kind)
+        for i, row in rows
+    ]
 
 
 def _row(given: Any, name: str, kind: str) -> list[str]:

@@ -90,7 +90,11 @@ def rnn_backward(
     >>> rnn_memory_terms(tape).ravel()  # of h0 and of the three inputs
     array([0.   , 0.075, 0.15 , 0.3  ])
     """
-    known = _check.rnn_tape(tape)
+    return rnn_back(_check.rnn_tape(tape), dy, dh, n_jobs)
+
+
+def rnn_back(known: _check.Tape, dy: ArrayLike, dh: ArrayLike | None, n_jobs: int | None) -> RNNGradients:
+    """Go back through a tape that is known to be sound: its weights are not looked at again."""
     by_y, by_h = _signals(known, dy, dh=dh)
     W, U, *b = known.weights
     dx, dh0, dw_ih, dw_hh, db = _rust.recurrent_rnn_backward(
@@ -171,7 +175,7 @@ def lstm_backward(
 def lstm_back(
     known: _check.Tape, dy: ArrayLike, dh: ArrayLike | None, dc: ArrayLike | None, n_jobs: int | None
 ) -> LSTMGradients:
-    """Go back through a tape that is known to be sound: its weights are not looked at again."""
+    """As :func:`rnn_back`."""
     by_y, by_h, by_c = _signals(known, dy, dh=dh, dc=dc)
     W, U, *_ = known.weights
     found = _rust.recurrent_lstm_backward(
@@ -181,11 +185,9 @@ def lstm_back(
     return _gradients(known, found)  # type: ignore[return-value]
 
 
-def backward_both(tapes: Any, dys: Any, lasts: Any, n_jobs: int | None) -> tuple[Any, Any]:
-    """Go back through two directions at once; return the gradients of each, of either kind of net."""
-    of_lstm = _check.is_lstm_tape(tapes[0])
-    check, names = (_check.lstm_tape, ("dh", "dc")) if of_lstm else (_check.rnn_tape, ("dh",))
-    known = [check(tape) for tape in tapes]
+def backward_both(known: list[_check.Tape], dys: Any, lasts: Any, n_jobs: int | None) -> tuple[Any, Any]:
+    """As :func:`rnn_back`, of two directions at once and of either kind of net."""
+    names = ("dh",) if known[0].nonlinearity else ("dh", "dc")
     first, second = (
         _way(tape, *_signals(tape, dy, **dict(zip(names, last, strict=True))))
         for tape, dy, last in zip(known, dys, lasts, strict=True)

@@ -11,7 +11,7 @@ from diptych._threads import resolve_n_jobs
 from diptych._validate import FloatArray
 from diptych._validate_recurrent import Tape
 from diptych._validate_recurrent import Weights as Known
-from diptych.kernels._recurrent_backward import backward_both, lstm_back, rnn_backward
+from diptych.kernels._recurrent_backward import backward_both, lstm_back, rnn_back
 from diptych.kernels._recurrent_tapes import LSTMGradients, LSTMTape, RNNGradients, RNNTape
 
 Weights = tuple[FloatArray, FloatArray, FloatArray | None, FloatArray | None]
@@ -43,14 +43,19 @@ class _Cell(ABC):
             other._taken(x, second, lengths, True, keep, ran[1]),
         )
 
-    @staticmethod
-    def backward_both(tapes: Any, dys: Any, lasts: Any, n_jobs: int | None) -> tuple[Any, Any]:
+    @classmethod
+    def backward_both(cls, tapes: Any, dys: Any, lasts: Any, n_jobs: int | None) -> tuple[Any, Any]:
         """Return what `backward` returns, of both."""
-        return backward_both(tapes, dys, lasts, n_jobs)
+        return backward_both([cls._known(tape) for tape in tapes], dys, lasts, n_jobs)
 
     @abstractmethod
     def _taken(self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, ran: Any) -> Any:
         """Return what `run` returns, of what the extension gave."""
+
+    @staticmethod
+    @abstractmethod
+    def _known(tape: Any) -> Tape:
+        """Return the parts of a tape that `run` left: they fit."""
 
 
 class LSTMCell(_Cell):
@@ -79,14 +84,17 @@ class LSTMCell(_Cell):
         return y, (h, c), LSTMTape(x, h0, c0, *self._weights, gates, cells, y, lengths, reverse)
 
     @staticmethod
-    def backward(tape: LSTMTape, dy: Any, last: Any, n_jobs: int | None) -> LSTMGradients:
-        """Go back through time."""
-        known = Tape(
+    def _known(tape: LSTMTape) -> Tape:
+        return Tape(
             tape.x, tape.h0, Known(tape.w_ih, tape.w_hh, tape.b_ih, tape.b_hh), tape.h, tape.lengths,
             tape.reverse, "", tape.c0, tape.gates, tape.c,
         )  # fmt: skip
+
+    @classmethod
+    def backward(cls, tape: LSTMTape, dy: Any, last: Any, n_jobs: int | None) -> LSTMGradients:
+        """Go back through time."""
         dh, dc = last
-        return lstm_back(known, dy, dh, dc, n_jobs)
+        return lstm_back(cls._known(tape), dy, dh, dc, n_jobs)
 
 
 class RNNCell(_Cell):
@@ -116,6 +124,14 @@ class RNNCell(_Cell):
         return y, (h,), tape
 
     @staticmethod
-    def backward(tape: RNNTape, dy: Any, last: Any, n_jobs: int | None) -> RNNGradients:
+    def _known(tape: RNNTape) -> Tape:
+        none = tape.h[:0]  # no gates, no cell states
+        return Tape(
+            tape.x, tape.h0, Known(tape.w_ih, tape.w_hh, tape.b_ih, tape.b_hh), tape.h, tape.lengths,
+            tape.reverse, tape.nonlinearity, none, none, none,
+        )  # fmt: skip
+
+    @classmethod
+    def backward(cls, tape: RNNTape, dy: Any, last: Any, n_jobs: int | None) -> RNNGradients:
         """Go back through time."""
-        return rnn_backward(tape, dy, *last, n_jobs=n_jobs)
+        return rnn_back(cls._known(tape), dy, *last, n_jobs)
