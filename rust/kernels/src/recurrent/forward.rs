@@ -30,7 +30,7 @@ const MANY: usize = 6;
 const STRETCH: usize = 256 << 10;
 
 /// Bytes of weights that few second caches keep: a thread should read a share of them.
-const LARGE: usize = 3 << 20;
+const LARGE: usize = 2 << 20;
 
 /// Rows of a thread that have enough to do while all of large weights come.
 const ENOUGH: usize = 48;
