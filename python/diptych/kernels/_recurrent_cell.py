@@ -134,4 +134,5 @@ class RNNCell(_Cell):
     @classmethod
     def backward(cls, tape: RNNTape, dy: Any, last: Any, n_jobs: int | None) -> RNNGradients:
         """Go back through time."""
-        return rnn_back(cls._known(tape), dy, *last, n_jobs)
+        (dh,) = last
+        return rnn_back(cls._known(tape), dy, dh, n_jobs)
