@@ -157,6 +157,8 @@ LONG = {
     "a long sequence": ("recurrent.lstm(*given, n_jobs=2)", "4, 1_500_000, 1, 16, 64"),
     "a large batch": ("recurrent.lstm(*given, n_jobs=2)", "4, 30, 2000, 256, 700"),
     "a plain net": ("recurrent.rnn(*given, n_jobs=2)", "1, 1_500_000, 2, 64, 128"),
+    "threads that share units": ("recurrent.lstm(*given, n_jobs=2)", "4, 300_000, 1, 64, 128"),
+    "and those of many rows": ("recurrent.lstm(*given, n_jobs=2)", "4, 600, 32, 512, 1024"),
     "a step of many rows": ("recurrent.lstm_step(given[0][0], *given[1:])", "4, 1, 24_000, 1024, 1024"),
     "a step of a network": ("layer[0].step(layer[1])", ""),
     "back": ("recurrent.lstm_backward(tape, tape.h, n_jobs=2)", ""),

@@ -98,8 +98,19 @@ def test_large(both_panels, name, shape, dtype):
 
 # Bit for bit --------------------------------------------------------------------------------------
 
+# In the last two threads share units, of one row and of several; those of the last are asked for ahead.
 SHAPES = pytest.mark.parametrize(
-    "shape", [(7, 5, 3, 4), (9, 13, 17, 33), (5, 1, 8, 20), (6, 33, 64, 65), (12, 2, 130, 70)], ids=str
+    "shape",
+    [
+        (7, 5, 3, 4),
+        (9, 13, 17, 33),
+        (5, 1, 8, 20),
+        (6, 33, 64, 65),
+        (12, 2, 130, 70),
+        (120, 1, 20, 200),
+        (4, 8, 100, 800),
+    ],
+    ids=str,
 )
 
 
@@ -193,12 +204,14 @@ def test_every_simd_path_gives_the_same_bits(run_python):
         "panel, digest = SimpleNamespace(recurrent=recurrent), hashlib.sha256()\n"
         "for name in ('rnn', 'lstm'):\n"
         "    for dtype in (np.float32, np.float64):\n"
-        "        for shape in ((5, 3, 7, 19), (3, 17, 33, 40), (2, 1, 1, 1)):\n"
+        "        shapes = (5, 3, 7, 19), (3, 17, 33, 40), (2, 1, 1, 1), (60, 1, 4, 200), (2, 7, 40, 420)\n"
+        "        for shape in shapes:\n"
         "            net = nets.net(name, *shape, dtype=dtype)\n"
         "            *found, tape = nets.read(panel, name, net, lengths=[1] * (shape[1] - 1) + [shape[0]])\n"
         "            dy, last = nets.signals(name, net)\n"
         "            found += nets.gradients(panel, name, tape, dy, last)\n"
-        "            found.append(recurrent.state_jacobian_norms(tape))\n"
+        "            if shape[3] < 100:\n"
+        "                found.append(recurrent.state_jacobian_norms(tape))\n"
         "            if name == 'lstm':\n"
         "                found.append(recurrent.lstm_memory_terms(tape))\n"
         "            for part in found:\n"

@@ -149,6 +149,21 @@ fn a_large_crew_makes_no_difference() {
     }
 }
 
+/// Members wait for each other in loops, so there are no more of them than cores.
+#[test]
+fn a_pool_larger_than_the_cores_makes_no_difference() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let case = Case::<f32>::new(Kind::Lstm, [60, 1, 8, 96], false, false);
+    let cell = Cell::new(Kind::Lstm, &case.weights()).unwrap();
+    let one = run_on(1, &cell, &case.sequence(), true, &Task::new()).unwrap();
+    for (cores, abreast) in [(1, 1), (2, 2), (8, 3)] {
+        let task = Task::on_cores(cores);
+        let (found, all) = pool.install(|| (task.abreast(), run(&cell, &case.sequence(), true, &task).unwrap()));
+        assert_eq!(found, abreast);
+        assert_eq!(all_bits(&all), all_bits(&one));
+    }
+}
+
 /// Who is interrupted lets the others go.
 #[test]
 fn a_team_ends_when_it_is_interrupted() {
