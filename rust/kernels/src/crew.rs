@@ -254,8 +254,12 @@ mod tests {
     #[test]
     fn everybody_takes_part_and_nobody_is_left_at_it() {
         let crew = Crew::new(3).unwrap();
-        let mut most = 0;
-        for round in 0..200 {
+        let (mut most, since) = (0, Instant::now());
+        for round in 0.. {
+            // On a machine that is busy with other tests a helper may be long in coming.
+            if round >= 200 && (most > 1 || since.elapsed() > Duration::from_secs(60)) {
+                break;
+            }
             let (left, came) = (AtomicUsize::new(1000), AtomicUsize::new(0));
             let job = || {
                 came.fetch_add(1, Ordering::Relaxed);
