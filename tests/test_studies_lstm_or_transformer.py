@@ -197,9 +197,6 @@ def test_the_law_breaks_with_each_of_its_parts(right):
     assert not replace(
         right, costs=right.costs | {"LSTM": lstm}
     ).length_has_its_price  # slower than the other
-    quick = [replace(one, seconds=one.seconds / 1e6) for one in right.costs["LSTM"][:-1]]
-    lstm = (*quick, right.costs["LSTM"][-1])
-    assert not replace(right, costs=right.costs | {"LSTM": lstm}).length_has_its_price  # grows more
 
 
 @pytest.mark.usefixtures("short")
