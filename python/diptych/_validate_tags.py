@@ -112,17 +112,15 @@ def labels(given: Any, name: str, n: int) -> list[str]:
 def _rows(given: Any, name: str, kind: str) -> list[list[str]]:
     whole = f"lists of {kind}"
     _refuse_string(given, name, whole)
-    rows = enumerate(_iterated(given, name, whole))
-    # A list of strings is what nearly all rows are, and there may be very many.
-    return [
-        row.copy() if type(row) is list and set(map(type, row)) <= {str} else _row(row, f"{name}[{i}]", kind)
-        for i, row in rows
-    ]
+    return [_row(row, f"{name}[{i}]", kind) for i, row in enumerate(_iterated(given, name, whole))]
 
 
 def _row(given: Any, name: str, kind: str) -> list[str]:
-    _refuse_string(given, name, f"a list of {kind}")
-    found = list(_iterated(given, name, f"a list of {kind}"))
+    if type(given) is list:  # as nearly all rows are, of which there may be very many
+        found = given.copy()
+    else:
+        _refuse_string(given, name, f"a list of {kind}")
+        found = list(_iterated(given, name, f"a list of {kind}"))
     if set(map(type, found)) <= {str}:
         return found
     for j, item in enumerate(found):

@@ -66,7 +66,7 @@ class _Answer:
 
     @property
     def adding_misses_the_input_gate(self) -> bool:
-        """Whether i = 1 is worse at adding, by far."""
+        """Whether i = 1 is far worse at adding than the full net."""
         return _is_far_worse(self.adding, "i = 1")
 
     @property

@@ -150,7 +150,7 @@ class _Answer:
     @property
     def length_has_its_price(self) -> bool:
         """Whether the Transformer takes longer in the end, and what is kept grows alike for all."""
-        # Not how times grow: on some machines fresh memory for an LSTM's tape takes longer than its work.
+        # Not how times grow: beyond the caches that depends on a machine's memory as much as on the work.
         steps = {net: {one.length: one for one in found} for net, found in self.costs.items()}
         far, near = LENGTHS[-1], LENGTHS[-1] // GROWN
         kept = [by[far].kept / by[near].kept for by in steps.values()]

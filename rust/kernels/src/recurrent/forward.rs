@@ -32,6 +32,9 @@ const STRETCH: usize = 256 << 10;
 /// Bytes of weights that few second caches keep: a thread should read a share of them.
 const LARGE: usize = 2 << 20;
 
+/// Rows of a thread, below which units are shared whatever the weights.
+const FEW: usize = 2;
+
 /// Rows of a thread that have enough to do while all of large weights come.
 const ENOUGH: usize = 48;
 
@@ -159,8 +162,8 @@ pub fn run_on<T: Float>(
     task.expect(total);
     let threads = if cell.is_small(total) { 1 } else { threads };
     let run = Running { cell, sequence, keep, task };
-    let few = if cell.bytes() < LARGE || cell.panels < threads.saturating_mul(EVEN) { 2 } else { ENOUGH };
-    let parts = if threads > 1 && batch < few.saturating_mul(threads) && cell.hidden >= LEAST_UNITS {
+    let most = if cell.bytes() < LARGE || cell.panels < threads.saturating_mul(EVEN) { FEW } else { ENOUGH };
+    let parts = if threads > 1 && batch < most.saturating_mul(threads) && cell.hidden >= LEAST_UNITS {
         run.by_units(order, threads.min(cell.panels), total, y.places(), gates.places(), cells.places())?
     } else {
         run.by_rows(&order, threads.min(batch).max(1), y.places(), gates.places(), cells.places())?

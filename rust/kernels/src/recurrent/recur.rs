@@ -133,6 +133,7 @@ fn tile<T: Float, L: Numbers<T>, const M: usize, const U: usize>(
     let own = on.panels.len() * cell.units();
     let room = on.units.len();
     let slot = on.offsets[at.step] + first;
+    // `recur` goes through the panels backwards in every other step.
     let coming = if at.step % 2 == 1 { panel.saturating_sub(1) } else { (panel + U).min(on.panels.len() - 1) };
     // Loops throughout: a closure would be compiled apart, without the wide registers, and its sums would go through memory.
     let mut acc = [[[lanes.splat(T::ZERO); ACROSS]; M]; U];

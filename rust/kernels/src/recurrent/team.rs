@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long the door of short work stays open at most: a thread that sleeps takes less to wake.
+/// Nanoseconds that the door of short work stays open, at most: a thread that sleeps takes less to wake.
 const PATIENCE: u64 = 200_000;
 
 /// Set in the number of those who joined.
