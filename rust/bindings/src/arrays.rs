@@ -1,9 +1,12 @@
-//! Arrays in: C-contiguous or refused. (`as_slice` also takes Fortran order, and would read it transposed.)
+//! Arrays in: C-contiguous or refused. (`as_slice` also takes Fortran order, and would read it transposed.) Arrays out: of the
+//! numbers as they are, without a copy.
 
 use diptych_kernels::clustering::{Real, Rows};
 use diptych_kernels::csr::Csr;
-use numpy::ndarray::Dimension;
-use numpy::{Element, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::ndarray::{Array, Dimension, IntoDimension};
+use numpy::{
+    Element, IntoPyArray, PyArray, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -21,6 +24,31 @@ pub(crate) fn contiguous<'a, T: Element, D: Dimension>(
         return Err(refuse());
     }
     array.as_slice().map_err(|_| refuse())
+}
+
+/// The array of numbers in C order that has a shape: one object, and not a view of another.
+///
+/// # Errors
+/// ValueError if it has not as many numbers.
+pub(crate) fn shaped<T: Element, S: IntoDimension>(
+    py: Python<'_>,
+    numbers: Vec<T>,
+    shape: S,
+) -> PyResult<Bound<'_, PyArray<T, S::Dim>>> {
+    let array = Array::from_shape_vec(shape.into_dimension(), numbers);
+    Ok(array.map_err(|why| PyValueError::new_err(why.to_string()))?.into_pyarray(py))
+}
+
+/// [`shaped`], of whatever dtype.
+///
+/// # Errors
+/// As there.
+pub(crate) fn shaped_any<T: Element, S: IntoDimension>(
+    py: Python<'_>,
+    numbers: Vec<T>,
+    shape: S,
+) -> PyResult<Bound<'_, PyAny>> {
+    Ok(shaped(py, numbers, shape)?.into_any())
 }
 
 /// The rows of a two-dimensional array.

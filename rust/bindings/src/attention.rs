@@ -1,11 +1,11 @@
 //! Kernel: `diptych_kernels::attention`.
 
-use crate::arrays::{contiguous, in_precision};
+use crate::arrays::{contiguous, in_precision, shaped_any};
 use crate::run::{brief, detached, inline};
 use diptych_kernels::attention::{self as kernel, Attention, Mask, Tape};
 use diptych_kernels::recurrent::Float;
 use diptych_kernels::{Result, Task};
-use numpy::{Element, IntoPyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -83,11 +83,6 @@ impl<'py, T: Element + Float> Arrays<'py, T> {
     }
 }
 
-/// The array of `numbers` that has a shape.
-fn shaped<'py, T: Element>(py: Python<'py>, numbers: Vec<T>, shape: &[usize]) -> PyResult<Any<'py>> {
-    Ok(numbers.into_pyarray(py).reshape(shape)?.into_any())
-}
-
 /// Runs a kernel the way that suits its length.
 fn run<T: Float, R: Send>(
     py: Python<'_>,
@@ -118,13 +113,13 @@ fn forward_of<'py, T: Element + Float>(
     let found = run(py, &of, how.n_threads, progress, |task| kernel::forward(&of, with_weights, task))?;
     let mut shape = arrays.query.shape().to_vec();
     shape.pop();
-    let kept = |numbers| if keep { shaped(py, numbers, &shape).map(Some) } else { Ok(None) };
+    let kept = |numbers| if keep { shaped_any(py, numbers, &shape[..]).map(Some) } else { Ok(None) };
     let (maximum, total) = (kept(found.maximum)?, kept(found.total)?);
     shape.push(of.width);
-    let output = shaped(py, found.output, &shape)?;
+    let output = shaped_any(py, found.output, &shape[..])?;
     shape.pop();
     shape.push(of.keys);
-    Ok((output, maximum, total, found.weights.map(|weights| shaped(py, weights, &shape)).transpose()?))
+    Ok((output, maximum, total, found.weights.map(|weights| shaped_any(py, weights, &shape[..])).transpose()?))
 }
 
 /// Kernel: `attention::forward`.
@@ -173,9 +168,9 @@ fn backward_of<'py, T: Element + Float>(
     let d_output = contiguous(&left.d_output, "d_output")?;
     let found = run(py, &of, how.n_threads, progress, |task| kernel::backward(&of, &tape, d_output, task))?;
     Ok((
-        shaped(py, found.query, arrays.query.shape())?,
-        shaped(py, found.key, arrays.key.shape())?,
-        shaped(py, found.value, arrays.value.shape())?,
+        shaped_any(py, found.query, arrays.query.shape())?,
+        shaped_any(py, found.key, arrays.key.shape())?,
+        shaped_any(py, found.value, arrays.value.shape())?,
     ))
 }
 

@@ -1,11 +1,11 @@
 //! Kernel: `diptych_kernels::metapath`.
 
-use crate::arrays::{Indices, contiguous};
+use crate::arrays::{Indices, contiguous, shaped};
 use crate::run::{detached, inline};
 use diptych_kernels::metapath as kernel;
 use diptych_kernels::metapath::{Number, Numbers, PathSim, Relation, Stored};
 use diptych_kernels::{Error, Result, Task};
-use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
+use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -169,7 +169,7 @@ pub(crate) fn metapath_pairs<'py>(
 
 fn table(py: Python<'_>, k: usize, (nodes, scores): (Vec<i64>, Vec<f64>)) -> PyResult<Best<'_>> {
     let shape = [nodes.len() / k, k];
-    Ok((nodes.into_pyarray(py).reshape(shape)?, scores.into_pyarray(py).reshape(shape)?))
+    Ok((shaped(py, nodes, shape)?, shaped(py, scores, shape)?))
 }
 
 /// A half path's matrix made ready for many small questions.

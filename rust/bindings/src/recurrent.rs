@@ -1,6 +1,6 @@
 //! Kernel: `diptych_kernels::recurrent`.
 
-use crate::arrays::{contiguous, in_precision};
+use crate::arrays::{contiguous, in_precision, shaped_any};
 use crate::error::exception;
 use crate::run::{brief, detached, inline};
 use diptych_kernels::recurrent::{self as kernel, Cell, Kind, Nonlinearity, Sequence, Weights};
@@ -86,14 +86,6 @@ fn kind_of(kind: &str) -> PyResult<Kind> {
 
 fn rnn_kind(nonlinearity: &str) -> PyResult<Kind> {
     Nonlinearity::from_name(nonlinearity).map(Kind::Rnn).map_err(exception)
-}
-
-/// The array of `numbers` that has a shape.
-fn shaped<'py, T: Element, const N: usize>(py: Python<'py>, numbers: Vec<T>, shape: [usize; N]) -> PyResult<Any<'py>>
-where
-    [usize; N]: numpy::ndarray::IntoDimension,
-{
-    Ok(numbers.into_pyarray(py).reshape(shape)?.into_any())
 }
 
 fn step_of<'py, T: Element + kernel::Float>(
@@ -190,14 +182,14 @@ fn ran_of<'py, T: Element>(
     hidden: usize,
 ) -> PyResult<Ran<'py>> {
     let (times, batch) = (of.times, of.batch);
-    let state = |numbers| shaped(py, numbers, [batch, hidden]);
+    let state = |numbers| shaped_any(py, numbers, [batch, hidden]);
     let (gates, cells) = ran.tape.unzip();
     Ok((
-        shaped(py, ran.y, [times, batch, hidden])?,
+        shaped_any(py, ran.y, [times, batch, hidden])?,
         state(ran.h)?,
         ran.c.map(state).transpose()?,
-        gates.map(|gates| shaped(py, gates, [times, batch, 4, hidden])).transpose()?,
-        cells.map(|cells| shaped(py, cells, [times, batch, hidden])).transpose()?,
+        gates.map(|gates| shaped_any(py, gates, [times, batch, 4, hidden])).transpose()?,
+        cells.map(|cells| shaped_any(py, cells, [times, batch, hidden])).transpose()?,
     ))
 }
 

@@ -1,12 +1,10 @@
 //! Kernel: `diptych_kernels::skipgram`.
 
-use crate::arrays::{Indices, contiguous, csr, with_csr};
+use crate::arrays::{Indices, contiguous, csr, shaped, with_csr};
 use crate::error::exception;
 use crate::run::{detached, inline};
 use diptych_kernels::{skipgram as kernel, walks};
-use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
-};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -75,7 +73,7 @@ pub(crate) fn skipgram_sgns_gradients<'py>(
     let (center, positive) = (contiguous(&center, "center")?, contiguous(&positive, "positive")?);
     let negatives = contiguous(&negatives, "negatives")?;
     let (d_center, d_positive, d_negatives) = inline(|| kernel::sgns_gradients(center, positive, negatives))?;
-    Ok((d_center.into_pyarray(py), d_positive.into_pyarray(py), d_negatives.into_pyarray(py).reshape(shape)?))
+    Ok((d_center.into_pyarray(py), d_positive.into_pyarray(py), shaped(py, d_negatives, shape)?))
 }
 
 /// How to train: dimensions, window, negative, exponent, shrink, epochs, learning_rate, min_learning_rate, key, (batch,
@@ -129,7 +127,7 @@ impl Initial<'_> {
 type Trained<'py> = (Vectors<'py>, Vectors<'py>, Floats<'py>);
 
 fn trained(py: Python<'_>, found: kernel::Trained, n_nodes: usize, dimensions: usize) -> PyResult<Trained<'_>> {
-    let table = |numbers: Vec<f32>| numbers.into_pyarray(py).reshape([n_nodes, dimensions]);
+    let table = |numbers: Vec<f32>| shaped(py, numbers, [n_nodes, dimensions]);
     Ok((table(found.vectors)?, table(found.contexts)?, found.losses.into_pyarray(py)))
 }
 

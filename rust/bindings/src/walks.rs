@@ -1,9 +1,9 @@
 //! Kernel: `diptych_kernels::walks`.
 
-use crate::arrays::{Indices, contiguous, csr, with_csr};
+use crate::arrays::{Indices, contiguous, csr, shaped, with_csr};
 use crate::run::detached;
 use diptych_kernels::walks as kernel;
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -64,5 +64,5 @@ pub(crate) fn random_walks<'py>(
         detached(py, n_threads, progress, |task| kernel::random_walks(csr, plan, task))
     })?;
     let shape = [walks.len() / walk_length as usize, walk_length as usize];
-    walks.into_pyarray(py).reshape(shape)
+    shaped(py, walks, shape)
 }

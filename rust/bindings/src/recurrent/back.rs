@@ -87,11 +87,11 @@ impl<T: Element + kernel::Float> Views<'_, T> {
         let Sequence { times, batch, .. } = self.sequence;
         let (inputs, hidden, outputs) = (self.weights.inputs, self.weights.hidden, back.b.len());
         Ok((
-            shaped(py, back.x, [times, batch, inputs])?,
-            shaped(py, back.h0, [batch, hidden])?,
-            back.c0.map(|c0| shaped(py, c0, [batch, hidden])).transpose()?,
-            shaped(py, back.w_ih, [outputs, inputs])?,
-            shaped(py, back.w_hh, [outputs, hidden])?,
+            shaped_any(py, back.x, [times, batch, inputs])?,
+            shaped_any(py, back.h0, [batch, hidden])?,
+            back.c0.map(|c0| shaped_any(py, c0, [batch, hidden])).transpose()?,
+            shaped_any(py, back.w_ih, [outputs, inputs])?,
+            shaped_any(py, back.w_hh, [outputs, hidden])?,
             back.b.into_pyarray(py).into_any(),
         ))
     }

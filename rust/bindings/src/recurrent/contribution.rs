@@ -17,7 +17,7 @@ pub(crate) fn recurrent_lstm_memory_terms<'py>(
         let lengths = slice(&lengths, "lengths")?;
         let (numbers, c0) = (contiguous(&gates, "gates")?, contiguous(&c0, "c0")?);
         let work = |task: &Task| kernel::lstm_memory_terms(times, batch, hidden, numbers, c0, lengths, reverse, task);
-        shaped(gates.py(), detached(gates.py(), 1, None, work)?, [times + 1, batch, hidden])
+        shaped_any(gates.py(), detached(gates.py(), 1, None, work)?, [times + 1, batch, hidden])
     })
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn recurrent_rnn_memory_terms<'py>(
         let (x, h0) = (contiguous(&x, "x")?, contiguous(&h0, "h0")?);
         let sequence = Sequence { times, batch, x, h0, c0: None, lengths, reverse };
         let work = |task: &Task| kernel::rnn_memory_terms(&weights, &sequence, task);
-        shaped(py, detached(py, n_threads, progress, work)?, [times + 1, batch, weights.hidden])
+        shaped_any(py, detached(py, n_threads, progress, work)?, [times + 1, batch, weights.hidden])
     })
 }
 
@@ -108,5 +108,5 @@ fn norms_of<'py, T: Element + kernel::Float>(
     let w_hh = array::<T, Ix2>(w_hh, "w_hh")?;
     let (w_hh, lengths) = (contiguous(&w_hh, "w_hh")?, slice(lengths, "lengths")?);
     let work = |task: &Task| kernel::jacobian_norms(kind, times, batch, tape, w_hh, lengths, how.reverse, task);
-    shaped(py, detached(py, how.n_threads, how.progress, work)?, [times, batch])
+    shaped_any(py, detached(py, how.n_threads, how.progress, work)?, [times, batch])
 }
