@@ -11,7 +11,7 @@
 //! gradients do not depend on the threads.
 
 use super::forward::{Sequence, clear_beyond};
-use super::gradients::{Piece, Sums, piece_of};
+use super::gradients::{Piece, Room, Sums, piece_of};
 use super::order::{Order, slots};
 use super::pack::{Aligned, append_row, lanes_of, size};
 use super::phases::in_phases;
@@ -215,7 +215,7 @@ pub fn backward<T: Float>(
         }
     }
     drop(halves);
-    let Sums { w_ih, w_hh, b, .. } = all_of(sums, threads, task)?;
+    let Sums { w_ih, w_hh, b } = all_of(sums, threads, task)?;
     // SAFETY: the parts wrote all inputs of each step of a row, or there had been an error; `clear_beyond` wrote the rest.
     #[allow(unsafe_code)]
     let dx = unsafe { dx.written() };
@@ -315,22 +315,20 @@ impl<'a, T: Float> Half<'a, T> {
 /// Takes some halves back, on so many threads that go through the phases together, and returns the sums of each.
 fn together<T: Float>(job: &Job<'_, T>, halves: &[Half<'_, T>], threads: usize, task: &Task) -> Result<Vec<Sums<T>>> {
     // By a thread that adds to them, and not by one for all.
-    let sums = |_: &_| Sums::new(job.outputs(), job.inputs, job.hidden);
-    let mut sums = halves.iter().map(sums).collect::<Result<Vec<_>>>()?;
-    let pieces: Vec<Vec<_>> =
-        sums.iter_mut().map(|sums| sums.pieces(threads).into_iter().map(Mutex::new).collect()).collect();
-    let last = halves.iter().map(Half::phases).max().unwrap_or_default();
-    let at_work = |phase| halves.iter().zip(&pieces).filter(move |(half, _)| phase < half.phases());
-    let items_of = |phase| at_work(phase).map(|(half, pieces)| half.items(phase, pieces.len()) as u32).sum();
-    let items: Vec<u32> = (0..last).map(items_of).collect();
-    in_phases(task, threads, &items, &|phase, item| {
-        // The halves in turn: they have equally many.
-        let n = at_work(phase).count();
-        let Some((half, pieces)) = at_work(phase).nth(item % n) else { return Ok(()) };
-        half.work(job, pieces, phase, item / n, task)
-    })?;
-    drop(pieces);
-    Ok(sums)
+    let room = |_: &_| Room::new(job.outputs(), job.inputs, job.hidden);
+    let rooms = halves.iter().map(room).collect::<Result<_>>()?;
+    Room::filled(rooms, threads, |pieces| {
+        let last = halves.iter().map(Half::phases).max().unwrap_or_default();
+        let at_work = |phase| halves.iter().zip(pieces).filter(move |(half, _)| phase < half.phases());
+        let items_of = |phase| at_work(phase).map(|(half, pieces)| half.items(phase, pieces.len()) as u32).sum();
+        let items: Vec<u32> = (0..last).map(items_of).collect();
+        in_phases(task, threads, &items, &|phase, item| {
+            // The halves in turn: they have equally many.
+            let n = at_work(phase).count();
+            let Some((half, pieces)) = at_work(phase).nth(item % n) else { return Ok(()) };
+            half.work(job, pieces, phase, item / n, task)
+        })
+    })
 }
 
 /// The sums of all halves, added in order.

@@ -6,11 +6,13 @@
 
 use super::pack::size;
 use super::product::{Columns, add_transposed, pack_tiles};
-use super::tile::ACROSS;
-use crate::parallel::{share, zeros};
+use super::tile::{ACROSS, Sum};
+use crate::parallel::{Unwritten, share};
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float, Numbers};
 use crate::{Result, Task};
+use std::mem::MaybeUninit;
+use std::sync::{Mutex, PoisonError};
 
 /// Rows of a block, at most.
 const BLOCK: usize = 128;
@@ -26,25 +28,12 @@ const PIECES: usize = 2;
 
 /// What has been summed.
 pub(super) struct Sums<T> {
-    inputs: usize,
-    hidden: usize,
     pub w_ih: Vec<T>,
     pub w_hh: Vec<T>,
     pub b: Vec<T>,
 }
 
 impl<T: Float> Sums<T> {
-    pub(super) fn new(outputs: usize, inputs: usize, hidden: usize) -> Result<Self> {
-        let what = "the derivatives by the weights";
-        Ok(Self {
-            inputs,
-            hidden,
-            w_ih: zeros(size(&[outputs, inputs], what, size_of::<T>())?, what)?,
-            w_hh: zeros(size(&[outputs, hidden], what, size_of::<T>())?, what)?,
-            b: zeros(outputs, what)?,
-        })
-    }
-
     /// Adds other sums to these.
     pub(super) fn add(&mut self, other: &Self, threads: usize, task: &Task) -> Result<()> {
         let each = [(&mut self.w_ih, &other.w_ih), (&mut self.w_hh, &other.w_hh), (&mut self.b, &other.b)];
@@ -63,11 +52,48 @@ impl<T: Float> Sums<T> {
             },
         )
     }
+}
 
-    /// The outputs in pieces of work for so many threads.
-    pub(super) fn pieces(&mut self, threads: usize) -> Vec<Piece<'_, T>> {
+/// Room for sums, to which nobody writes zeros first: the first rows write what they give.
+pub(super) struct Room<T> {
+    inputs: usize,
+    hidden: usize,
+    w_ih: Unwritten<T>,
+    w_hh: Unwritten<T>,
+    b: Unwritten<T>,
+}
+
+/// Pieces of work of which each may be taken up by any thread.
+pub(super) type Pieces<'a, T> = Vec<Mutex<Piece<'a, T>>>;
+
+impl<T: Float> Room<T> {
+    pub(super) fn new(outputs: usize, inputs: usize, hidden: usize) -> Result<Self> {
+        let what = "the derivatives by the weights";
+        let room = |width| Unwritten::new(size(&[outputs, width], what, size_of::<T>())?, what);
+        Ok(Self { inputs, hidden, w_ih: room(inputs)?, w_hh: room(hidden)?, b: room(1)? })
+    }
+
+    /// What `work` sums, which is given the outputs of each room in pieces of work for so many threads.
+    pub(super) fn filled(
+        mut rooms: Vec<Self>,
+        threads: usize,
+        work: impl FnOnce(&[Pieces<'_, T>]) -> Result<()>,
+    ) -> Result<Vec<Sums<T>>> {
+        let pieces: Vec<Pieces<'_, T>> = rooms.iter_mut().map(|room| room.pieces(threads)).collect();
+        work(&pieces)?;
+        for piece in pieces.into_iter().flatten() {
+            piece.into_inner().unwrap_or_else(PoisonError::into_inner).end();
+        }
+        // SAFETY: the pieces of a room are all its outputs, and `end` left none unwritten.
+        #[allow(unsafe_code)]
+        let written =
+            |room: Self| unsafe { Sums { w_ih: room.w_ih.written(), w_hh: room.w_hh.written(), b: room.b.written() } };
+        Ok(rooms.into_iter().map(written).collect())
+    }
+
+    fn pieces(&mut self, threads: usize) -> Pieces<'_, T> {
         let Self { inputs, hidden, w_ih, w_hh, b } = self;
-        let (mut w_ih, mut w_hh, mut b, mut first) = (&mut w_ih[..], &mut w_hh[..], &mut b[..], 0);
+        let (mut w_ih, mut w_hh, mut b, mut first) = (w_ih.places(), w_hh.places(), b.places(), 0);
         let most = if threads == 1 { b.len() } else { b.len().div_ceil(PIECES * threads).next_multiple_of(TILE) };
         let mut pieces = Vec::new();
         while !b.is_empty() {
@@ -76,7 +102,7 @@ impl<T: Float> Sums<T> {
             (ih, w_ih) = w_ih.split_at_mut(n * *inputs);
             (hh, w_hh) = w_hh.split_at_mut(n * *hidden);
             (bias, b) = b.split_at_mut(n);
-            pieces.push(Piece { first, w_ih: ih, w_hh: hh, b: bias });
+            pieces.push(Mutex::new(Piece { first, sums: Three { w_ih: ih, w_hh: hh, b: bias }, begun: false }));
             first += n;
         }
         pieces
@@ -86,9 +112,37 @@ impl<T: Float> Sums<T> {
 /// Some outputs, from `first` on, and their sums.
 pub(super) struct Piece<'a, T> {
     first: usize,
-    w_ih: &'a mut [T],
-    w_hh: &'a mut [T],
-    b: &'a mut [T],
+    sums: Three<'a, MaybeUninit<T>>,
+    /// Whether all sums have been written.
+    begun: bool,
+}
+
+/// The sums of some outputs.
+struct Three<'a, S> {
+    w_ih: &'a mut [S],
+    w_hh: &'a mut [S],
+    b: &'a mut [S],
+}
+
+impl<T: Float> Piece<'_, T> {
+    /// The sums, once they have been begun.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn so_far(&mut self) -> Three<'_, T> {
+        assert!(self.begun);
+        let Three { w_ih, w_hh, b } = &mut self.sums;
+        // SAFETY: of the same layout, and all of them have been written.
+        let [w_ih, w_hh, b] = [w_ih, w_hh, b].map(|sums| unsafe { &mut *(std::ptr::from_mut(*sums) as *mut [T]) });
+        Three { w_ih, w_hh, b }
+    }
+
+    /// Leaves zeros where there was no row.
+    fn end(self) {
+        if !self.begun {
+            let Three { w_ih, w_hh, b } = self.sums;
+            [w_ih, w_hh, b].into_iter().for_each(|sums| sums.fill(MaybeUninit::new(T::ZERO)));
+        }
+    }
 }
 
 dispatched!(
@@ -106,40 +160,61 @@ fn piece_run<L: Both, T: Float>(
     hidden: usize,
 ) {
     let lanes = T::lanes(lanes);
-    let n = lanes.n();
-    let wide = ACROSS * n;
-    let x_panels = inputs.div_ceil(wide);
-    let outputs = piece.b.len();
-    let mut room = [T::ZERO; OUTPUTS * BLOCK];
+    let columns = [inputs, hidden];
     // About equally many, which is what they are where a stretch is no whole number of blocks.
     let rows = d.len().div_ceil(d.len().div_ceil(BLOCK).max(1)).max(1);
-    let mut from = 0;
-    while from < d.len() {
-        let block = &d[from..d.len().min(from + rows)];
-        let mut output = 0;
-        while output < outputs {
-            let end = outputs.min(output + OUTPUTS);
-            let tiles = &mut room[..(end - output) * block.len()];
-            pack_tiles(lanes, block, piece.first + output, tiles);
-            for panel in 0..panels.len() {
-                let (sums, columns, first_column) = if panel < x_panels {
-                    (&mut piece.w_ih[output * inputs..end * inputs], inputs, panel * wide)
-                } else {
-                    (&mut piece.w_hh[output * hidden..end * hidden], hidden, (panel - x_panels) * wide)
-                };
-                let w = &panels[panel][from * wide..][..block.len() * wide];
-                add_transposed(lanes, Columns::Packed(tiles), w, sums, columns, first_column);
-            }
-            output = end;
+    for (at, d) in d.chunks(rows).enumerate() {
+        let block = Block { d, panels, from: at * rows, first: piece.first };
+        if piece.begun {
+            block_of(lanes, block, &mut piece.so_far(), columns);
+        } else {
+            block_of(lanes, block, &mut piece.sums, columns);
+            piece.begun = true;
         }
-        add_rows(lanes, block, piece.first, piece.b);
-        from += rows;
     }
+}
+
+/// Some rows of a stretch, `from` one on, and the output with which a piece begins.
+#[derive(Clone, Copy)]
+struct Block<'a, T> {
+    d: &'a [&'a [T]],
+    panels: &'a [&'a [T]],
+    from: usize,
+    first: usize,
+}
+
+/// What a block gives to each sum.
+#[inline(always)]
+fn block_of<T: Float, S: Sum<T>, L: Numbers<T>>(
+    lanes: L,
+    block: Block<'_, T>,
+    sums: &mut Three<'_, S>,
+    [inputs, hidden]: [usize; 2],
+) {
+    let Block { d, panels, from, first } = block;
+    let wide = ACROSS * L::N;
+    let x_panels = inputs.div_ceil(wide);
+    let mut room = [T::ZERO; OUTPUTS * BLOCK];
+    for output in (0..sums.b.len()).step_by(OUTPUTS) {
+        let end = sums.b.len().min(output + OUTPUTS);
+        let tiles = &mut room[..(end - output) * d.len()];
+        pack_tiles(lanes, d, first + output, tiles);
+        for panel in 0..panels.len() {
+            let (to, columns, first_column) = if panel < x_panels {
+                (&mut sums.w_ih[output * inputs..end * inputs], inputs, panel * wide)
+            } else {
+                (&mut sums.w_hh[output * hidden..end * hidden], hidden, (panel - x_panels) * wide)
+            };
+            let w = &panels[panel][from * wide..][..d.len() * wide];
+            add_transposed(lanes, Columns::Packed(tiles), w, to, columns, first_column);
+        }
+    }
+    add_rows(lanes, d, first, sums.b);
 }
 
 /// Adds what rows are from `first` on.
 #[inline(always)]
-fn add_rows<T: Float, L: Numbers<T>>(lanes: L, rows: &[&[T]], first: usize, sums: &mut [T]) {
+fn add_rows<T: Float, S: Sum<T>, L: Numbers<T>>(lanes: L, rows: &[&[T]], first: usize, sums: &mut [S]) {
     let wide = ACROSS * L::N;
     for (at, to) in sums.chunks_mut(wide).enumerate() {
         let from = first + at * wide..first + at * wide + to.len();
@@ -154,8 +229,7 @@ fn add_rows<T: Float, L: Numbers<T>>(lanes: L, rows: &[&[T]], first: usize, sums
         }
         for v in 0..ACROSS {
             if v * L::N < to.len() {
-                let to = &mut to[v * L::N..];
-                lanes.store_part(lanes.add(lanes.load_part(to), four[v]), to);
+                S::take(lanes, four[v], &mut to[v * L::N..]);
             }
         }
     }

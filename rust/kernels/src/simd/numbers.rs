@@ -5,6 +5,7 @@
 
 use super::PortableLanes;
 use super::memory::Strips;
+use super::tile::Sum;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -49,11 +50,11 @@ pub trait Numbers<T: Float>: Copy + Send + Sync {
         unreachable!("no tile is higher than its registers")
     }
     /// And [`super::tile::add_halves_transposed`].
-    fn add_halves_transposed<const M: usize>(
+    fn add_halves_transposed<S: Sum<T>, const M: usize>(
         self,
         _left: Strips<'_, T>,
         _panel: &[T],
-        _sums: &mut [T],
+        _sums: &mut [S],
         _columns: usize,
         _first: usize,
     ) {

@@ -2,7 +2,8 @@
 
 use super::memory::Strips;
 use super::numbers::{Float, Numbers};
-use super::{Avx2Lanes, Avx512Lanes, tile};
+use super::tile::{self, Sum};
+use super::{Avx2Lanes, Avx512Lanes};
 use std::arch::x86_64::*;
 
 /// All bits of the first lanes.
@@ -68,28 +69,28 @@ macro_rules! in_halves {
         }
 
         #[inline(always)]
-        fn add_halves_transposed<const M: usize>(
+        fn add_halves_transposed<S: Sum<$t>, const M: usize>(
             self,
             left: Strips<'_, $t>,
             panel: &[$t],
-            sums: &mut [$t],
+            sums: &mut [S],
             columns: usize,
             first: usize,
         ) {
             #[target_feature(enable = $features)]
             #[inline(never)]
-            fn compiled<const M: usize>(
+            fn compiled<S: Sum<$t>, const M: usize>(
                 lanes: $lanes,
                 left: Strips<'_, $t>,
                 panel: &[$t],
-                sums: &mut [$t],
+                sums: &mut [S],
                 columns: usize,
                 first: usize,
             ) {
-                tile::add_halves_transposed::<$t, $lanes, M>(lanes, left, panel, sums, columns, first);
+                tile::add_halves_transposed::<$t, S, $lanes, M>(lanes, left, panel, sums, columns, first);
             }
             // SAFETY: the same.
-            unsafe { compiled::<M>(self, left, panel, sums, columns, first) }
+            unsafe { compiled::<S, M>(self, left, panel, sums, columns, first) }
         }
     };
 }

@@ -2,7 +2,7 @@
 
 use super::memory::Strips;
 use super::numbers::{Float, Numbers};
-use super::tile::{self, ACROSS, Four, accumulate, rows_at, tiles};
+use super::tile::{self, ACROSS, Four, Sum, accumulate, rows_at, tiles};
 use std::mem::MaybeUninit;
 
 /// Where a product goes.
@@ -120,13 +120,13 @@ impl<'a, T: Float> Columns<'a, T> {
     }
 }
 
-/// Adds to rows of `columns` numbers, from `first_column` on, the products of columns with those of a panel.
+/// Adds to rows of `columns` sums, from `first_column` on, the products of columns with those of a panel.
 #[inline(always)]
-pub(crate) fn add_transposed<T: Float, L: Numbers<T>>(
+pub(crate) fn add_transposed<T: Float, S: Sum<T>, L: Numbers<T>>(
     lanes: L,
     left: Columns<'_, T>,
     panel: &[T],
-    sums: &mut [T],
+    sums: &mut [S],
     columns: usize,
     first_column: usize,
 ) {
@@ -134,7 +134,7 @@ pub(crate) fn add_transposed<T: Float, L: Numbers<T>>(
     assert!(left.fits(terms, n));
     tiles!(L::HIGH, n, |row, M| {
         let sums = &mut sums[row * columns..];
-        tile::add_transposed::<T, L, M>(lanes, left.strips::<M>(row, terms), panel, sums, columns, first_column);
+        tile::add_transposed::<T, S, L, M>(lanes, left.strips::<M>(row, terms), panel, sums, columns, first_column);
     });
 }
 

@@ -10,6 +10,7 @@
 use super::cache::{LINE, prefetch, prefetch_far};
 use super::memory::Strips;
 use super::numbers::{Float, Numbers};
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Registers across a panel.
@@ -178,45 +179,73 @@ fn add_term<T: Float, L: Numbers<T>, const M: usize, const A: usize, const F: us
     }
 }
 
+/// What takes up products.
+pub trait Sum<T: Float>: Sized {
+    /// Whether it is read before it is written.
+    const BEGUN: bool;
+    /// Takes up what a register holds, as far as there is room.
+    fn take<L: Numbers<T>>(lanes: L, more: L::V, to: &mut [Self]);
+}
+
+/// A sum that was begun is added to.
+impl<T: Float> Sum<T> for T {
+    const BEGUN: bool = true;
+
+    #[inline(always)]
+    fn take<L: Numbers<T>>(lanes: L, more: L::V, to: &mut [T]) {
+        lanes.store_part(lanes.add(lanes.load_part(to), more), to);
+    }
+}
+
+/// What comes first is the sum: nobody has written zeros.
+impl<T: Float> Sum<T> for MaybeUninit<T> {
+    const BEGUN: bool = false;
+
+    #[inline(always)]
+    fn take<L: Numbers<T>>(lanes: L, more: L::V, to: &mut [MaybeUninit<T>]) {
+        lanes.store_new(more, to);
+    }
+}
+
 /// Adds to M rows of `columns` numbers, from `first` on, what the transpose of the left side gives with a panel: a strip holds a
 /// term of all rows.
 #[inline(always)]
-pub(crate) fn add_transposed<T: Float, L: Numbers<T>, const M: usize>(
+pub(crate) fn add_transposed<T: Float, S: Sum<T>, L: Numbers<T>, const M: usize>(
     lanes: L,
     left: Strips<'_, T>,
     panel: &[T],
-    sums: &mut [T],
+    sums: &mut [S],
     columns: usize,
     first: usize,
 ) {
     if M <= L::ROWS {
-        add_transposed_part::<T, L, M, ACROSS, 0>(lanes, left, panel, sums, columns, first);
+        add_transposed_part::<T, S, L, M, ACROSS, 0>(lanes, left, panel, sums, columns, first);
     } else {
-        lanes.add_halves_transposed::<M>(left, panel, sums, columns, first);
+        lanes.add_halves_transposed::<S, M>(left, panel, sums, columns, first);
     }
 }
 
 /// [`add_transposed`], one half after the other.
 #[inline(always)]
-pub(super) fn add_halves_transposed<T: Float, L: Numbers<T>, const M: usize>(
+pub(super) fn add_halves_transposed<T: Float, S: Sum<T>, L: Numbers<T>, const M: usize>(
     lanes: L,
     left: Strips<'_, T>,
     panel: &[T],
-    sums: &mut [T],
+    sums: &mut [S],
     columns: usize,
     first: usize,
 ) {
-    add_transposed_part::<T, L, M, HALF, 0>(lanes, left, panel, sums, columns, first);
-    add_transposed_part::<T, L, M, HALF, HALF>(lanes, left, panel, sums, columns, first);
+    add_transposed_part::<T, S, L, M, HALF, 0>(lanes, left, panel, sums, columns, first);
+    add_transposed_part::<T, S, L, M, HALF, HALF>(lanes, left, panel, sums, columns, first);
 }
 
 /// As [`add_transposed`], for A registers across, from register F on.
 #[inline(always)]
-fn add_transposed_part<T: Float, L: Numbers<T>, const M: usize, const A: usize, const F: usize>(
+fn add_transposed_part<T: Float, S: Sum<T>, L: Numbers<T>, const M: usize, const A: usize, const F: usize>(
     lanes: L,
     left: Strips<'_, T>,
     panel: &[T],
-    sums: &mut [T],
+    sums: &mut [S],
     columns: usize,
     first: usize,
 ) {
@@ -225,9 +254,11 @@ fn add_transposed_part<T: Float, L: Numbers<T>, const M: usize, const A: usize, 
         return;
     }
     // While the products are made, what they are added to comes here.
-    for m in 0..M {
-        for v in 0..A {
-            prefetch(sums, m * columns + first + v * L::N);
+    if S::BEGUN {
+        for m in 0..M {
+            for v in 0..A {
+                prefetch(sums, m * columns + first + v * L::N);
+            }
         }
     }
     let acc = transposed_terms::<T, L, M, A, F>(lanes, left, panel);
@@ -235,8 +266,7 @@ fn add_transposed_part<T: Float, L: Numbers<T>, const M: usize, const A: usize, 
         let sums = &mut sums[m * columns..][..columns];
         for v in 0..A {
             if first + v * L::N < columns {
-                let to = &mut sums[first + v * L::N..];
-                lanes.store_part(lanes.add(lanes.load_part(to), acc[m][v]), to);
+                S::take(lanes, acc[m][v], &mut sums[first + v * L::N..]);
             }
         }
     }
@@ -349,17 +379,23 @@ mod tests {
                 for (columns, skipped) in [(1, 0), (L::N + 1, 0), (wide - 1, 0), (wide + 3, wide)] {
                     let before: Vec<T> = numbers(rows * columns, 4).into_iter().map(from).collect();
                     let mut sums = before.clone();
+                    let mut new: Vec<_> = before.iter().copied().map(MaybeUninit::new).collect();
                     tiles!(L::HIGH, rows, |first, M| {
                         let strips = Strips::new(&transposed, rows, first, M);
-                        let to = &mut sums[first * columns..];
-                        add_transposed::<T, L, M>(lanes, strips, &panel, to, columns, skipped);
+                        let to = first * columns..;
+                        add_transposed::<T, _, L, M>(lanes, strips, &panel, &mut sums[to.clone()], columns, skipped);
+                        add_transposed::<T, _, L, M>(lanes, strips, &panel, &mut new[to], columns, skipped);
                     });
                     for row in 0..rows {
                         for column in 0..columns {
                             let at = row * columns + column;
                             let more = column.checked_sub(skipped).map(|column| chain(T::ZERO, row, column));
                             let expected = more.map_or(before[at], |more| before[at] + more);
-                            assert!(sums[at] == expected, "{rows} rows, {terms} terms, ({row}, {column} of {columns})");
+                            // SAFETY: they were all written when they were made.
+                            #[allow(unsafe_code)]
+                            let new = unsafe { new[at].assume_init() };
+                            let what = format!("{rows} rows, {terms} terms, ({row}, {column} of {columns})");
+                            assert!(sums[at] == expected && new == more.unwrap_or(before[at]), "{what}");
                         }
                     }
                 }
