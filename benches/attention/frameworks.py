@@ -10,6 +10,7 @@ from benches.attention.rows import FRAMEWORK_ROWS
 from benches.frameworks.beside import judged, turns
 from benches.frameworks.elsewhere import Arrays, there
 from benches.section import Settings
+from benches.timing import sgemm
 
 
 def named(found: Any) -> Arrays:
@@ -25,7 +26,7 @@ def attention(settings: Settings) -> Iterator[dict]:
     if not rows:
         return
     with there(settings) as frameworks:
-        rate = heads.sgemm(settings.threads) if frameworks else 0.0
+        rate = sgemm() if frameworks else 0.0
         for row in rows if frameworks else ():
             settings.say(f"{row.name} …")
             given = peers.draw(row)

@@ -17,7 +17,7 @@ from benches.attention import peers
 from benches.attention.rows import LONG, NUMPY, ROWS, Row
 from benches.memory import reset_peak, status
 from benches.section import Settings
-from benches.timing import turn
+from benches.timing import sgemm, turn
 
 CLOSE = 2e-5
 ALLOWED = 16 << 20  # bytes of growth beside the result
@@ -41,12 +41,6 @@ def ours(row: Row, given: peers.Arrays, threads: int) -> Callable[[], Any]:
     return there_and_back if row.back else there
 
 
-def sgemm(threads: int) -> float:
-    """Return the operations per second of a product of NumPy's BLAS, to compare with."""
-    a = np.random.default_rng(0).standard_normal((2048, 2048)).astype(np.float32)
-    return 2 * 2048**3 / min(turn(lambda: a @ a) for _ in range(3))
-
-
 def contenders(row: Row, given: peers.Arrays, threads: int) -> dict[str, Callable[[], Any]]:
     """Return the calls of the peers, by name."""
     if row.target.peer == NUMPY:
@@ -64,7 +58,7 @@ def attention(settings: Settings) -> Iterator[dict]:
             settings.say(f"{row.name}: onnx and onnxruntime are not installed")
             continue
         settings.say(f"{row.name} …")
-        rate = rate or sgemm(settings.threads)
+        rate = rate or sgemm()
         given = peers.draw(row)
         calls = {"diptych": ours(row, given, settings.threads)} | contenders(row, given, settings.threads)
         apart = max(_apart(calls["diptych"](), call()) for call in calls.values())

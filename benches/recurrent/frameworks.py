@@ -16,7 +16,7 @@ from benches.frameworks.elsewhere import Arrays, Framework, there
 from benches.recurrent import peers
 from benches.recurrent.rows import EPOCH, FRAMEWORK_ROWS, Row
 from benches.section import Settings
-from benches.timing import timed
+from benches.timing import sgemm, timed
 
 CHECKED = 32  # sentences of the batch whose gradients are compared
 EPOCHS, EPOCHS_QUICK = 5, 3
@@ -28,6 +28,7 @@ def lstm(settings: Settings) -> Iterator[dict]:
     if not rows:
         return
     with there(settings) as frameworks:
+        rate = sgemm() if frameworks else 0.0
         for row in rows if frameworks else ():
             settings.say(f"{row.name} …")
             given = peers.draw(row)
@@ -38,8 +39,9 @@ def lstm(settings: Settings) -> Iterator[dict]:
                 arrays["dy"] = arrays["dy"].astype(np.float32)
                 call, named = there_and_back(given, arrays["dy"], settings.threads)
             for result in turns(call, named, frameworks, "lstm", arrays, settings):
-                rate = row.operations() / result["ours"]["median"] / 1e9
-                yield {"row": row.name, "input": row.input, "rate": rate} | judged(result, row.target)
+                mine = row.operations() / result["ours"]["median"]
+                about = {"row": row.name, "input": row.input, "rate": mine / 1e9, "of_sgemm": mine / rate}
+                yield about | judged(result, row.target)
 
 
 def network(given: peers.Inputs, threads: int) -> tuple[Any, dict[str, np.ndarray], Any]:

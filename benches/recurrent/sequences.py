@@ -12,7 +12,7 @@ from benches.recurrent import peers
 from benches.recurrent.peers import Answer, Inputs
 from benches.recurrent.rows import ROWS, Row
 from benches.section import Settings
-from benches.timing import turn
+from benches.timing import sgemm, turn
 
 CLOSE = 1e-5
 
@@ -50,6 +50,7 @@ def flat(answer: Answer) -> Answer:
 
 def lstm(settings: Settings) -> Iterator[dict]:
     """Time every row in turns, after the outputs were compared."""
+    rate = None
     for row in ROWS:
         if not settings.wanted(row.name):
             continue
@@ -57,6 +58,7 @@ def lstm(settings: Settings) -> Iterator[dict]:
             settings.say(f"{row.name}: onnx and onnxruntime are not installed")
             continue
         settings.say(f"{row.name} …")
+        rate = rate or sgemm()
         given = peers.draw(row)
         calls = {
             "diptych": ours(row, given, settings.threads),
@@ -78,6 +80,7 @@ def lstm(settings: Settings) -> Iterator[dict]:
             "theirs": {"median": theirs, "turns": times[row.target.peer]},
             "ratio": theirs / mine,
             "rate": row.operations() / mine / 1e9,
+            "of_sgemm": row.operations() / mine / rate,
             "bar": row.target.bar,
             "goal": row.target.goal,
             "held": theirs / mine >= row.target.bar,

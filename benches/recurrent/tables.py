@@ -17,6 +17,7 @@ def cells(result: dict) -> list[str]:
         result["input"],
         *beside_peer(result, microseconds),
         f"{result['rate']:.0f}",
+        f"{result['of_sgemm']:.0%}",
         apart(result),
         f"{len(result['ours']['turns'])}",
     ]
@@ -74,14 +75,16 @@ SECTIONS = (
     Section(
         "lstm",
         "nn.LSTM: steps, sequences and batches, single precision, from Python",
-        "input | peer | diptych | peer takes | ratio | bar | goal | bar held | our GFLOP/s | apart | turns",
+        "input | peer | diptych | peer takes | ratio | bar | goal | bar held | our GFLOP/s | "
+        "of NumPy's SGEMM | apart | turns",
         cells,
         "benches.recurrent.sequences:lstm",
     ),
     Section(
         "lstm-frameworks",
         "nn.LSTM beside whole frameworks, single precision",
-        "input | peer | diptych | peer takes | ratio | bar | goal | bar held | our GFLOP/s | apart | turns",
+        "input | peer | diptych | peer takes | ratio | bar | goal | bar held | our GFLOP/s | "
+        "of NumPy's SGEMM | apart | turns",
         cells,
         "benches.recurrent.frameworks:lstm",
     ),
