@@ -449,6 +449,9 @@ class RecurrentCell:
     def stream(
         self, x: _Floats, state: _Floats | tuple[_Floats, _Floats], /
     ) -> tuple[_Floats, _Floats | tuple[_Floats, _Floats]]: ...
+    def sequences(
+        self, x: _Floats, state: _Floats | tuple[_Floats, _Floats] | None, n_threads: int, /
+    ) -> tuple[_Floats, _Floats | tuple[_Floats, _Floats]]: ...
     def run(
         self,
         x: _Floats,

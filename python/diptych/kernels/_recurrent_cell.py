@@ -65,7 +65,9 @@ class LSTMCell(_Cell):
         self._weights = weights
         self._packed = _rust.RecurrentCell("lstm", *weights)
         self.step = self._packed.step  # x, h, c -> h, c
-        self.stream = self._packed.stream  # x, (h, c) -> y, (h, c), where all is just so
+        # Where all is just so:
+        self.stream = self._packed.stream  # x, (h, c) -> y, (h, c)
+        self.sequences = self._packed.sequences  # x, (h, c) or None, n_threads -> y, (h, c)
 
     def run(
         self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, n_jobs: int | None
@@ -104,7 +106,9 @@ class RNNCell(_Cell):
         self._weights, self._nonlinearity = weights, nonlinearity
         self._packed = _rust.RecurrentCell(nonlinearity, *weights)
         self.step = self._packed.step  # x, h -> h
-        self.stream = self._packed.stream  # x, h -> y, h, where all is just so
+        # Where all is just so:
+        self.stream = self._packed.stream  # x, h -> y, h
+        self.sequences = self._packed.sequences  # x, h or None, n_threads -> y, h
 
     def run(
         self, x: Any, states: Any, lengths: Any, reverse: bool, keep: bool, n_jobs: int | None

@@ -6,7 +6,9 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from diptych import _progress
 from diptych import _validate_nn as _check
+from diptych._threads import resolve_n_jobs
 from diptych._validate import FloatArray, seed_key
 from diptych.nn._layer import Gradients, Layer, left_behind
 from diptych.nn._onnx import weights_of
@@ -64,7 +66,9 @@ class Stack(Layer):
         self.bidirectional = _check.flag(bidirectional, "bidirectional")
         self.backend, self.n_jobs = _check.backend(backend), _check.n_jobs(n_jobs)
         self._cells: list[Any] | None = None
-        self._stream: Any = None  # a step of the only cell, where there is one and it is packed
+        # A step, and whole sequences, of the only cell, where there is one and it is packed:
+        self._stream: Any = None
+        self._sequences: Any = None
         self._tape: _Tape | None = None
         key = seed_key(rng)
         self._between = [Dropout(self.dropout, rng=key ^ layer) for layer in range(1, self.num_layers)]
@@ -172,7 +176,7 @@ class Stack(Layer):
 
     def _replace(self, weights: Any) -> None:
         super()._replace(weights)
-        self._cells = self._stream = None  # packed from the old ones
+        self._cells = self._stream = self._sequences = None  # packed from the old ones
 
     def _packed(self) -> list[Any]:
         """Return the cells, made of the weights as they are now."""
@@ -184,7 +188,7 @@ class Stack(Layer):
             ]
             self._cells = cells
             if len(cells) == 1 and self.backend == "rust":
-                self._stream = cells[0].stream
+                self._stream, self._sequences = cells[0].stream, cells[0].sequences
         return cells
 
     def _cell(self, weights: Any) -> Any:
@@ -192,7 +196,7 @@ class Stack(Layer):
         raise NotImplementedError(f"{type(self).__name__} is no kind of net: it has no cell.")
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_cells": None, "_stream": None, "_tape": None}
+        return self.__dict__ | {"_cells": None, "_stream": None, "_sequences": None, "_tape": None}
 
     def __repr__(self) -> str:
         said = [str(self.input_size), str(self.hidden_size)]
@@ -245,6 +249,12 @@ class Stack(Layer):
         MemoryError
             If the result does not fit; the message names its size.
         """
+        if self._sequences and lengths is None and training is False and not self.batch_first:
+            try:  # as in `step`; a callback is only called from the slow way, lest it be called twice
+                if _progress.current() is None:
+                    return self._sequences(x, state, resolve_n_jobs(self.n_jobs))  # type: ignore[no-any-return]
+            except (TypeError, ValueError):
+                pass
         keep = training is not False and _check.flag(training, "training")
         if keep:
             self._tape = None  # a call that is refused closes the way back through the one before

@@ -160,18 +160,26 @@ fn run_of<'py, T: Element + kernel::Float>(
     lengths: &Lengths<'py>,
     how: How,
 ) -> PyResult<Ran<'py>> {
-    let py = x.py();
     let given = Given::<T>::new(x, h0, c0)?;
     let sequence = given.sequence(lengths, how.reverse)?;
-    let work = |task: &Task| kernel::run(cell, &sequence, how.keep, task);
+    ran_of(x.py(), through(x.py(), cell, &sequence, how)?, &sequence, cell.hidden())
+}
+
+/// Runs a cell the way that suits the length of the work.
+fn through<T: kernel::Float>(
+    py: Python<'_>,
+    cell: &Cell<T>,
+    sequence: &Sequence<'_, T>,
+    how: How,
+) -> PyResult<kernel::Run<T>> {
+    let work = |task: &Task| kernel::run(cell, sequence, how.keep, task);
     let rows = sequence.times.saturating_mul(sequence.batch);
-    let ran = match how.progress {
-        None if cell.is_small(rows) => inline(|| kernel::run_on(1, cell, &sequence, how.keep, &Task::new())),
+    match how.progress {
+        None if cell.is_small(rows) => inline(|| kernel::run_on(1, cell, sequence, how.keep, &Task::new())),
         // What is kept for the way back is much, and the system takes it from this thread with each call.
         None if cell.is_short(rows) && (how.n_threads > 1 || !how.keep) => brief(py, how.n_threads, work),
         progress => detached(py, how.n_threads, progress, work),
-    }?;
-    ran_of(py, ran, &sequence, cell.hidden())
+    }
 }
 
 /// The arrays of what came out.

@@ -1,6 +1,7 @@
 //! `diptych_kernels::recurrent::Cell`, kept.
 
 use super::*;
+use crate::arrays::shaped;
 use numpy::PyUntypedArray;
 use pyo3::PyTypeInfo;
 use pyo3::types::PyTuple;
@@ -61,6 +62,15 @@ impl RecurrentCell {
         match &self.0 {
             Packed::Single(cell) => stream_of(cell, x, state),
             Packed::Double(cell) => stream_of(cell, x, state),
+        }
+    }
+
+    /// Whole sequences likewise: y of shape (T, B, H), and the state. A state of None is 0.
+    #[pyo3(signature = (x, state, n_threads, /))]
+    fn sequences<'py>(&self, x: &Any<'py>, state: &Any<'py>, n_threads: usize) -> PyResult<(Any<'py>, Any<'py>)> {
+        match &self.0 {
+            Packed::Single(cell) => sequences_of(cell, x, state, n_threads),
+            Packed::Double(cell) => sequences_of(cell, x, state, n_threads),
         }
     }
 
@@ -151,30 +161,61 @@ fn plain<'py, T: Element, D: Dimension>(array: &Any<'py>) -> PyResult<PyReadonly
     super::array(array, "an array")
 }
 
+/// The state of a network of one layer.
+struct State<'py, T: Element>(PyReadonlyArray<'py, T, Ix3>, Option<PyReadonlyArray<'py, T, Ix3>>);
+
+impl<'py, T: Element + kernel::Float> State<'py, T> {
+    fn new(cell: &Cell<T>, state: &Any<'py>, batch: usize) -> PyResult<Self> {
+        let pair = if cell.has_memory() { Some(state.cast::<PyTuple>()?) } else { None };
+        let (h, c) = match pair {
+            Some(pair) if pair.len() == 2 => (pair.get_item(0)?, Some(plain::<T, Ix3>(&pair.get_item(1)?)?)),
+            Some(_) => return Err(PyTypeError::new_err("a pair is needed.")),
+            None => (state.clone(), None),
+        };
+        let h = plain::<T, Ix3>(&h)?;
+        let fits = |of: &PyReadonlyArray<'_, T, Ix3>| of.shape() == [1, batch, cell.hidden()];
+        if !fits(&h) || !c.as_ref().is_none_or(fits) { Err(no_fit()) } else { Ok(Self(h, c)) }
+    }
+
+    fn parts(&self) -> PyResult<(&[T], Option<&[T]>)> {
+        Ok((contiguous(&self.0, "h")?, slice(&self.1, "c")?))
+    }
+}
+
+fn no_fit() -> PyErr {
+    PyValueError::new_err("shapes do not fit.")
+}
+
+/// h, or (h, c), as a network returns them.
+fn state_out<'py, T: Element>(
+    h: Bound<'py, PyArray<T, Ix3>>,
+    c: Option<Bound<'py, PyArray<T, Ix3>>>,
+) -> PyResult<Any<'py>> {
+    Ok(match c {
+        Some(c) => (&h, c).into_pyobject(h.py())?.into_any(),
+        None => h.into_any(),
+    })
+}
+
 fn stream_of<'py, T: Element + kernel::Float>(
     cell: &Cell<T>,
     x: &Any<'py>,
     state: &Any<'py>,
 ) -> PyResult<(Any<'py>, Any<'py>)> {
     let py = x.py();
-    let pair = if cell.has_memory() { Some(state.cast::<PyTuple>()?) } else { None };
-    let (h, c) = match pair {
-        Some(pair) if pair.len() == 2 => (pair.get_item(0)?, Some(plain::<T, Ix3>(&pair.get_item(1)?)?)),
-        Some(_) => return Err(PyTypeError::new_err("a pair is needed.")),
-        None => (state.clone(), None),
-    };
-    let (x, h) = (plain::<T, Ix2>(x)?, plain::<T, Ix3>(&h)?);
+    let x = plain::<T, Ix2>(x)?;
     let (batch, hidden) = (x.shape()[0], cell.hidden());
-    let shape = [1, batch, hidden];
-    let fits = |of: &PyReadonlyArray<'_, T, Ix3>| of.shape() == shape;
-    if batch == 0 || x.shape()[1] != cell.inputs() || !fits(&h) || !c.as_ref().is_none_or(fits) {
-        return Err(PyValueError::new_err("shapes do not fit."));
+    let before = State::new(cell, state, batch)?;
+    if batch == 0 || x.shape()[1] != cell.inputs() {
+        return Err(no_fit());
     }
+    let shape = [1, batch, hidden];
     let y = PyArray::<T, Ix2>::zeros(py, [batch, hidden], false);
     let new_h = PyArray::<T, Ix3>::zeros(py, shape, false);
-    let new_c = c.is_some().then(|| PyArray::<T, Ix3>::zeros(py, shape, false));
+    let new_c = cell.has_memory().then(|| PyArray::<T, Ix3>::zeros(py, shape, false));
     {
-        let (x, h, c) = (contiguous(&x, "x")?, contiguous(&h, "h")?, slice(&c, "c")?.unwrap_or_default());
+        let (x, (h, c)) = (contiguous(&x, "x")?, before.parts()?);
+        let c = c.unwrap_or_default();
         let (mut to_y, mut to_h) = (y.readwrite(), new_h.readwrite());
         let mut to_c = new_c.as_ref().map(|new_c| new_c.readwrite());
         let (to_y, to_h) = (to_y.as_slice_mut()?, to_h.as_slice_mut()?);
@@ -186,9 +227,35 @@ fn stream_of<'py, T: Element + kernel::Float>(
         }
         to_y.copy_from_slice(to_h);
     }
-    let state = match new_c {
-        Some(new_c) => (new_h, new_c).into_pyobject(py)?.into_any(),
-        None => new_h.into_any(),
+    Ok((y.into_any(), state_out(new_h, new_c)?))
+}
+
+fn sequences_of<'py, T: Element + kernel::Float>(
+    cell: &Cell<T>,
+    x: &Any<'py>,
+    state: &Any<'py>,
+    n_threads: usize,
+) -> PyResult<(Any<'py>, Any<'py>)> {
+    let py = x.py();
+    let x = plain::<T, Ix3>(x)?;
+    let (times, batch, hidden) = (x.shape()[0], x.shape()[1], cell.hidden());
+    if times == 0 || batch == 0 || x.shape()[2] != cell.inputs() {
+        return Err(no_fit());
+    }
+    let (given, mut zeros) = (if state.is_none() { None } else { Some(State::new(cell, state, batch)?) }, Vec::new());
+    let (h0, c0) = match &given {
+        Some(state) => state.parts()?,
+        None => {
+            let room = batch.checked_mul(hidden).ok_or_else(no_fit)?;
+            zeros.try_reserve_exact(room).map_err(|_| no_fit())?;
+            zeros.resize(room, T::ZERO);
+            (&zeros[..], cell.has_memory().then_some(&zeros[..]))
+        }
     };
-    Ok((y.into_any(), state))
+    let sequence = Sequence { times, batch, x: contiguous(&x, "x")?, h0, c0, lengths: None, reverse: false };
+    let how = How { reverse: false, keep: false, n_threads, progress: None };
+    let kernel::Run { y, h, c, .. } = through(py, cell, &sequence, how)?;
+    let state = |numbers| shaped(py, numbers, [1, batch, hidden]);
+    let out = state_out(state(h)?, c.map(state).transpose()?)?;
+    Ok((shaped_any(py, y, [times, batch, hidden])?, out))
 }
