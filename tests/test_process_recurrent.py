@@ -70,6 +70,27 @@ print(growth(lambda: {call}))
     assert int(out) >= least, "the result itself was not seen: the measurement is wrong"
 
 
+@on_linux
+@pytest.mark.parametrize("sizes", [(100_000, 1, 8, 64), (600, 32, 32, 512)], ids=str)
+def test_memory_where_threads_share_units_is_what_the_docstring_says(sizes):
+    steps, batch, inputs, units = sizes
+    out = alone(
+        PRELUDE
+        + GROWTH
+        + f"""
+given = net(4, {steps}, {batch}, {inputs}, {units})
+fit()
+print(growth(lambda: recurrent.lstm(*given, return_tape=True, n_jobs=2)))
+"""
+    )
+    result = 6 * 4 * steps * batch * units
+    weights = 4 * 4 * units * (inputs + units)
+    of_threads = 2 * (6 * 16 * steps * batch + max(1 << 20, 12 * 4 * batch * units))
+    bound = result + weights + of_threads + (4 << 20)
+    assert int(out) <= bound, f"{int(out) / 2**20:.1f} MiB, allowed are {bound / 2**20:.1f} MiB"
+    assert int(out) >= result, "the result itself was not seen: the measurement is wrong"
+
+
 # Memory of the estimators: what their Notes say for each place of a batch, each unit, and so on. One thread:
 # what others take from the allocator, and when, differs from run to run.
 

@@ -41,8 +41,9 @@ const ENOUGH: usize = 48;
 /// Panels of a thread, at least, for units of many rows to be shared evenly, and a row's places to be small beside the row.
 const EVEN: usize = 4;
 
-/// Units from which a step is long enough to be shared, about two microseconds for a row.
-const LEAST_UNITS: usize = 96;
+/// Units from which a step is long enough to be shared, half a microsecond for a row or more: an exchange takes a third of one
+/// where the way from core to core is long.
+const LEAST_UNITS: usize = 64;
 
 /// Products that a thread does in a nanosecond, about, for one row.
 const WORK_OF_A_NANOSECOND: u64 = 50;

@@ -85,7 +85,7 @@ impl<T: Float> Cell<T> {
 
     /// Whether so many rows are so little work, a few dozen microseconds, that they should run where they stand.
     pub fn is_small(&self, rows: usize) -> bool {
-        rows.saturating_mul(self.of_row()) <= 1 << 22
+        rows.saturating_mul(self.of_row()) <= 1 << 21
     }
 
     /// Whether so many rows are some milliseconds of work at most.
