@@ -26,12 +26,12 @@ def attention(settings: Settings) -> Iterator[dict]:
     if not rows:
         return
     with there(settings) as frameworks:
-        rate = sgemm() if frameworks else 0.0
         for row in rows if frameworks else ():
             settings.say(f"{row.name} …")
             given = peers.draw(row)
             arrays = dict(zip("qkv", given, strict=True)) | ({"d_output": given[0]} if row.back else {})
             call = heads.ours(row, given, settings.threads)
+            rate = sgemm()
             for result in turns(call, named, frameworks, "attention", arrays, settings, causal=row.causal):
                 mine = row.operations() / result["ours"]["median"]
                 about = {"row": row.name, "input": row.input, "rate": mine / 1e9, "of_sgemm": mine / rate}

@@ -50,7 +50,6 @@ def contenders(row: Row, given: peers.Arrays, threads: int) -> dict[str, Callabl
 
 def attention(settings: Settings) -> Iterator[dict]:
     """Time every row in turns, after the outputs were compared."""
-    rate = None
     for row in ROWS:
         if not settings.wanted(row.name):
             continue
@@ -58,10 +57,10 @@ def attention(settings: Settings) -> Iterator[dict]:
             settings.say(f"{row.name}: onnx and onnxruntime are not installed")
             continue
         settings.say(f"{row.name} …")
-        rate = rate or sgemm()
         given = peers.draw(row)
         calls = {"diptych": ours(row, given, settings.threads)} | contenders(row, given, settings.threads)
         apart = max(_apart(calls["diptych"](), call()) for call in calls.values())
+        rate = sgemm()
         times: dict[str, list[float]] = {name: [] for name in calls}
         end = time.perf_counter() + settings.budget / 2
         while time.perf_counter() < end or len(times["diptych"]) < 5:

@@ -28,7 +28,6 @@ def lstm(settings: Settings) -> Iterator[dict]:
     if not rows:
         return
     with there(settings) as frameworks:
-        rate = sgemm() if frameworks else 0.0
         for row in rows if frameworks else ():
             settings.say(f"{row.name} …")
             given = peers.draw(row)
@@ -38,6 +37,7 @@ def lstm(settings: Settings) -> Iterator[dict]:
                 arrays["dy"] = np.random.default_rng(2).standard_normal((row.times, row.batch, row.hidden))
                 arrays["dy"] = arrays["dy"].astype(np.float32)
                 call, named = there_and_back(given, arrays["dy"], settings.threads)
+            rate = sgemm()
             for result in turns(call, named, frameworks, "lstm", arrays, settings):
                 mine = row.operations() / result["ours"]["median"]
                 about = {"row": row.name, "input": row.input, "rate": mine / 1e9, "of_sgemm": mine / rate}

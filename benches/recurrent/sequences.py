@@ -50,7 +50,6 @@ def flat(answer: Answer) -> Answer:
 
 def lstm(settings: Settings) -> Iterator[dict]:
     """Time every row in turns, after the outputs were compared."""
-    rate = None
     for row in ROWS:
         if not settings.wanted(row.name):
             continue
@@ -58,7 +57,6 @@ def lstm(settings: Settings) -> Iterator[dict]:
             settings.say(f"{row.name}: onnx and onnxruntime are not installed")
             continue
         settings.say(f"{row.name} …")
-        rate = rate or sgemm()
         given = peers.draw(row)
         calls = {
             "diptych": ours(row, given, settings.threads),
@@ -66,6 +64,7 @@ def lstm(settings: Settings) -> Iterator[dict]:
         }
         answers = [call() for call in calls.values()]
         apart = max(float(np.abs(a - b).max()) for a, b in zip(*map(flat, answers), strict=True))
+        rate = sgemm()
         times: dict[str, list[float]] = {name: [] for name in calls}
         end = time.perf_counter() + settings.budget / 2
         while time.perf_counter() < end or len(times["diptych"]) < 5:

@@ -34,11 +34,15 @@ def same(one, other):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("steps", "batch"), [(1, 1), (T, 1), (T, B), (60, 40)])
 @pytest.mark.parametrize("with_state", [False, True])
-def test_the_quick_way_leads_to_the_same(kind, dtype, steps, batch, with_state):
-    net, x = packed(kind, dtype=dtype), drawn((steps, batch, INPUTS), dtype)
-    x.flags.writeable = False
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_the_quick_way_leads_to_the_same(kind, dtype, steps, batch, with_state, n_jobs):
+    net, x = packed(kind, dtype=dtype, n_jobs=n_jobs), drawn((steps, batch, INPUTS), dtype)
     state = networks.state_of(net, batch) if with_state else None
+    for array in (x, *networks.parts(state)):
+        if array is not None:
+            array.flags.writeable = False
     same(net(x, state), net(x, state, np.full(batch, steps)))  # with lengths there is none
+    same(net._sequences(x, state, n_jobs), net(x, state))  # it is this one
 
 
 @KINDS
@@ -52,11 +56,13 @@ def test_the_quick_way_leads_to_the_same(kind, dtype, steps, batch, with_state):
         drawn((T, B, INPUTS)).astype(np.float16),
         np.ones((T, B, INPUTS), np.int8),
         drawn((T, B, INPUTS)).astype(">f4"),
+        np.frombuffer(b"." + drawn((T, B, INPUTS)).tobytes(), np.float32, offset=1).reshape(T, B, INPUTS),
     ],
-    ids=["list", "Fortran", "strided", "masked", "half", "integers", "big-endian"],
+    ids=["list", "Fortran", "strided", "masked", "half", "integers", "big-endian", "misaligned"],
 )
 def test_what_only_nearly_fits_goes_the_slow_way(kind, x):
     net = packed(kind)
+    assert net._sequences(x, None, 1) is None
     same(net(x), net(np.asarray(x, np.float32, order="C")))
 
 
@@ -91,30 +97,35 @@ def test_what_does_not_fit_is_told_in_the_same_words(kind, x, state, n_jobs):
     assert said[0] == said[1]
 
 
-LONG = 40_000, 64, INPUTS  # some multiples of the 50 ms after which a listener is told
+LONG, WIDE = (600, 64, INPUTS), 512  # some multiples of the 50 ms after which a listener is told
+
+
+def wide(kind):
+    net = kind(INPUTS, WIDE, rng=0, n_jobs=1)
+    net(np.zeros((1, 1, INPUTS), np.float32))
+    return net
 
 
 @KINDS
 def test_a_listener_is_told_of_progress(kind):
-    net, told = packed(kind, n_jobs=1), []
-    x = np.ones(LONG, np.float32)
+    net, told = wide(kind), []
     with _progress.reporting(lambda done, total: told.append((done, total))):
-        output = net(x)
+        output = net(drawn(LONG))
     assert told
     assert {total for _, total in told} == {LONG[0] * LONG[1]}
-    same(output, net(x))
+    same(output, net(drawn(LONG)))
 
 
 @KINDS
 def test_what_a_listener_raises_comes_through_once(kind):
-    net, calls = packed(kind, n_jobs=1), []
+    net, calls = wide(kind), []
 
     def refuse(done, total):
         calls.append(done)
         raise ValueError("enough")
 
     with _progress.reporting(refuse), pytest.raises(ValueError, match=r"^enough$"):
-        net(np.ones(LONG, np.float32))
+        net(drawn(LONG))
     assert len(calls) == 1
 
 

@@ -64,8 +64,9 @@ def rnn_backward(
     The sums over steps and sequences are taken in blocks that depend on shapes alone; from 12 sequences on
     each half of the batch has its own. So the result is the same, bit for bit, for every `n_jobs` and
     instruction set. Time is O(T · B · H · (I + H)). Memory at the peak is the result, copies of the weights,
-    16 bytes for each step of each sequence, and x, h and da of a stretch of at most 512 rows (or B, if that
-    is more) once more; with halves, of two such stretches, and the derivatives of the weights once more.
+    16 bytes for each step of each sequence, 8 for each step and thread, and x, h and da of a stretch of at
+    most 512 rows (or B, if that is more) once more; with halves, of two such stretches, and the derivatives
+    of the weights once more.
 
     References
     ----------

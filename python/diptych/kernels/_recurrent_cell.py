@@ -65,7 +65,7 @@ class LSTMCell(_Cell):
         self._weights = weights
         self._packed = _rust.RecurrentCell("lstm", *weights)
         self.step = self._packed.step  # x, h, c -> h, c
-        # Where all is just so:
+        # None where not all is just so:
         self.stream = self._packed.stream  # x, (h, c) -> y, (h, c)
         self.sequences = self._packed.sequences  # x, (h, c) or None, n_threads -> y, (h, c)
 
@@ -106,7 +106,7 @@ class RNNCell(_Cell):
         self._weights, self._nonlinearity = weights, nonlinearity
         self._packed = _rust.RecurrentCell(nonlinearity, *weights)
         self.step = self._packed.step  # x, h -> h
-        # Where all is just so:
+        # None where not all is just so:
         self.stream = self._packed.stream  # x, h -> y, h
         self.sequences = self._packed.sequences  # x, h or None, n_threads -> y, h
 

@@ -276,9 +276,9 @@ def rnn(
 
     Time is O(T · B · H · (I + H)), where with `lengths` only steps that are there count. Memory at the peak
     is the result, a copy of the weights, 16 bytes for each step of each sequence (for each thread, where
-    threads share units: of 64 and more, if sequences are few or weights 2 MiB), and for each thread 1 MiB,
-    or 12 numbers for each unit of its sequences, if that is more. The tape takes nothing more: it is `y` and
-    the arguments. Nothing recurses: 10⁵ steps are as good as ten.
+    threads share units: of few sequences, or if weights are 2 MiB and more), and for each thread 8 bytes for
+    each step and 1 MiB, or 12 numbers for each unit of its sequences, if that is more. The tape takes nothing
+    more: it is `y` and the arguments. Nothing recurses: 10⁵ steps are as good as ten.
 
     References
     ----------
@@ -391,10 +391,10 @@ def lstm(
 
     Time is O(T · B · H · (I + H)), where with `lengths` only steps that are there count. Memory at the peak
     is the result, a copy of the weights, 16 bytes for each step of each sequence (for each thread, where
-    threads share units: of 64 and more, if sequences are few or weights 2 MiB), and for each thread 1 MiB,
-    or 12 numbers for each unit of its sequences, if that is more; with the tape besides 5 · T · B · H
-    numbers, its gates and cell states, and five times those 16 bytes. Nothing recurses: 10⁵ steps are as good
-    as ten.
+    threads share units: of few sequences, or if weights are 2 MiB and more), and for each thread 8 bytes for
+    each step and 1 MiB, or 12 numbers for each unit of its sequences, if that is more; with the tape besides
+    5 · T · B · H numbers, its gates and cell states, and five times those 16 bytes. Nothing recurses: 10⁵
+    steps are as good as ten.
 
     References
     ----------

@@ -107,11 +107,9 @@ class RNN(Stack):
         TypeError
             As when it is called.
         """
-        try:  # a stream of steps brings what fits; all else goes the slow way, which says what is wrong
-            return self._stream(x, state)  # type: ignore[no-any-return]
-        except (TypeError, ValueError):
-            pass
-        return self._checked_step(x, state)
+        # A stream of steps brings what fits; all else goes the slow way, which says what is wrong.
+        found = self._stream(x, state) if self._stream else None
+        return self._checked_step(x, state) if found is None else found
 
 
 class LSTM(Stack):
@@ -192,8 +190,6 @@ class LSTM(Stack):
         TypeError
             As when it is called.
         """
-        try:  # a stream of steps brings what fits; all else goes the slow way, which says what is wrong
-            return self._stream(x, state)  # type: ignore[no-any-return]
-        except (TypeError, ValueError):
-            pass
-        return self._checked_step(x, state)
+        # A stream of steps brings what fits; all else goes the slow way, which says what is wrong.
+        found = self._stream(x, state) if self._stream else None
+        return self._checked_step(x, state) if found is None else found

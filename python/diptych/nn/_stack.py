@@ -249,12 +249,13 @@ class Stack(Layer):
         MemoryError
             If the result does not fit; the message names its size.
         """
-        if self._sequences and lengths is None and training is False and not self.batch_first:
-            try:  # as in `step`; a callback is only called from the slow way, lest it be called twice
-                if _progress.current() is None:
-                    return self._sequences(x, state, resolve_n_jobs(self.n_jobs))  # type: ignore[no-any-return]
-            except (TypeError, ValueError):
-                pass
+        plainly = lengths is None and training is False and not self.batch_first
+        if (
+            self._sequences and plainly and _progress.current() is None
+        ):  # as in `step`; only the slow way reports
+            found = self._sequences(x, state, resolve_n_jobs(self.n_jobs))
+            if found is not None:
+                return found  # type: ignore[no-any-return]
         keep = training is not False and _check.flag(training, "training")
         if keep:
             self._tape = None  # a call that is refused closes the way back through the one before

@@ -39,7 +39,7 @@ pub(crate) fn shaped<T: Element, S: IntoDimension>(
     Ok(array.map_err(|why| PyValueError::new_err(why.to_string()))?.into_pyarray(py))
 }
 
-/// [`shaped`], of whatever dtype.
+/// The same, its dtype and number of axes forgotten.
 ///
 /// # Errors
 /// As there.

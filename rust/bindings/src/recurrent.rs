@@ -175,7 +175,7 @@ fn through<T: kernel::Float>(
     let work = |task: &Task| kernel::run(cell, sequence, how.keep, task);
     let rows = sequence.times.saturating_mul(sequence.batch);
     match how.progress {
-        None if cell.is_small(rows) => inline(|| kernel::run_on(1, cell, sequence, how.keep, &Task::new())),
+        None if cell.is_for_one(rows) => inline(|| kernel::run_on(1, cell, sequence, how.keep, &Task::new())),
         // What is kept for the way back is much, and the system takes it from this thread with each call.
         None if cell.is_short(rows) && (how.n_threads > 1 || !how.keep) => brief(py, how.n_threads, work),
         progress => detached(py, how.n_threads, progress, work),

@@ -160,7 +160,7 @@ pub(crate) fn brief<T: Send>(
     py.detach(|| inline(|| work(&task)))
 }
 
-/// Runs work of a few microseconds where it stands: no pool, no signals, the interpreter stays attached.
+/// Runs work of a few dozen microseconds where it stands: no pool, no signals, the interpreter stays attached.
 ///
 /// # Errors
 /// That of the kernel; panics become `InternalError`.

@@ -185,6 +185,7 @@ pub(crate) fn zeros<T: Clone + Default>(len: usize, what: &'static str) -> Resul
 /// of its memory back to the system, to be had again page by page, unless that is less than twice the largest block
 /// that it saw come and go; but no longer from 32 MiB on. So a block comes and goes, and nobody writes to it.
 pub(crate) fn expect_again(bytes: usize) {
+    // Below, nothing is given back; beyond, everything is.
     const MANY: std::ops::Range<usize> = 128 << 10..32 << 20;
     if MANY.contains(&bytes) {
         // What has not been looked at would not be asked for.

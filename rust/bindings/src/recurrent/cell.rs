@@ -56,9 +56,9 @@ impl RecurrentCell {
     }
 
     /// A step of a network of one layer: y, and the state, h or (h, c) of shape (1, B, H). Takes arrays that are just
-    /// so, and refuses all else in few words: the network then looks closely.
+    /// so; of all else it makes None, and the network then looks closely.
     #[pyo3(signature = (x, state, /))]
-    fn stream<'py>(&self, x: &Any<'py>, state: &Any<'py>) -> PyResult<(Any<'py>, Any<'py>)> {
+    fn stream<'py>(&self, x: &Any<'py>, state: &Any<'py>) -> PyResult<Option<Output<'py>>> {
         match &self.0 {
             Packed::Single(cell) => stream_of(cell, x, state),
             Packed::Double(cell) => stream_of(cell, x, state),
@@ -67,7 +67,7 @@ impl RecurrentCell {
 
     /// Whole sequences likewise: y of shape (T, B, H), and the state. A state of None is 0.
     #[pyo3(signature = (x, state, n_threads, /))]
-    fn sequences<'py>(&self, x: &Any<'py>, state: &Any<'py>, n_threads: usize) -> PyResult<(Any<'py>, Any<'py>)> {
+    fn sequences<'py>(&self, x: &Any<'py>, state: &Any<'py>, n_threads: usize) -> PyResult<Option<Output<'py>>> {
         match &self.0 {
             Packed::Single(cell) => sequences_of(cell, x, state, n_threads),
             Packed::Double(cell) => sequences_of(cell, x, state, n_threads),
@@ -153,37 +153,38 @@ fn both_of<'py, T: Element + kernel::Float>(
     Ok((ran_of(py, one, &there, first.hidden())?, ran_of(py, other, &back, second.hidden())?))
 }
 
-/// An array and nothing that inherits from it, such as one with a mask.
-fn plain<'py, T: Element, D: Dimension>(array: &Any<'py>) -> PyResult<PyReadonlyArray<'py, T, D>> {
+/// y, and the state.
+type Output<'py> = (Any<'py>, Any<'py>);
+
+/// An array and nothing that inherits from it, such as one with a mask; C-contiguous and aligned.
+fn plain<'py, T: Element, D: Dimension>(array: &Any<'py>) -> Option<PyReadonlyArray<'py, T, D>> {
     if !array.get_type().is(PyUntypedArray::type_object(array.py())) {
-        return Err(PyTypeError::new_err("an array is needed."));
+        return None;
     }
-    super::array(array, "an array")
+    let array = super::array(array, "an array").ok()?;
+    contiguous(&array, "an array").is_ok().then_some(array)
 }
 
 /// The state of a network of one layer.
 struct State<'py, T: Element>(PyReadonlyArray<'py, T, Ix3>, Option<PyReadonlyArray<'py, T, Ix3>>);
 
 impl<'py, T: Element + kernel::Float> State<'py, T> {
-    fn new(cell: &Cell<T>, state: &Any<'py>, batch: usize) -> PyResult<Self> {
-        let pair = if cell.has_memory() { Some(state.cast::<PyTuple>()?) } else { None };
-        let (h, c) = match pair {
-            Some(pair) if pair.len() == 2 => (pair.get_item(0)?, Some(plain::<T, Ix3>(&pair.get_item(1)?)?)),
-            Some(_) => return Err(PyTypeError::new_err("a pair is needed.")),
-            None => (state.clone(), None),
+    /// None if it does not fit.
+    fn new(cell: &Cell<T>, state: &Any<'py>, batch: usize) -> Option<Self> {
+        let (h, c) = if cell.has_memory() {
+            let (h, c): (Any<'py>, Any<'py>) = state.cast::<PyTuple>().ok()?.extract().ok()?;
+            (h, Some(plain::<T, Ix3>(&c)?))
+        } else {
+            (state.clone(), None)
         };
         let h = plain::<T, Ix3>(&h)?;
         let fits = |of: &PyReadonlyArray<'_, T, Ix3>| of.shape() == [1, batch, cell.hidden()];
-        if !fits(&h) || !c.as_ref().is_none_or(fits) { Err(no_fit()) } else { Ok(Self(h, c)) }
+        (fits(&h) && c.as_ref().is_none_or(fits)).then_some(Self(h, c))
     }
 
     fn parts(&self) -> PyResult<(&[T], Option<&[T]>)> {
         Ok((contiguous(&self.0, "h")?, slice(&self.1, "c")?))
     }
-}
-
-fn no_fit() -> PyErr {
-    PyValueError::new_err("shapes do not fit.")
 }
 
 /// h, or (h, c), as a network returns them.
@@ -201,14 +202,14 @@ fn stream_of<'py, T: Element + kernel::Float>(
     cell: &Cell<T>,
     x: &Any<'py>,
     state: &Any<'py>,
-) -> PyResult<(Any<'py>, Any<'py>)> {
+) -> PyResult<Option<Output<'py>>> {
     let py = x.py();
-    let x = plain::<T, Ix2>(x)?;
+    let Some(x) = plain::<T, Ix2>(x) else { return Ok(None) };
     let (batch, hidden) = (x.shape()[0], cell.hidden());
-    let before = State::new(cell, state, batch)?;
     if batch == 0 || x.shape()[1] != cell.inputs() {
-        return Err(no_fit());
+        return Ok(None);
     }
+    let Some(before) = State::new(cell, state, batch) else { return Ok(None) };
     let shape = [1, batch, hidden];
     let y = PyArray::<T, Ix2>::zeros(py, [batch, hidden], false);
     let new_h = PyArray::<T, Ix3>::zeros(py, shape, false);
@@ -227,7 +228,7 @@ fn stream_of<'py, T: Element + kernel::Float>(
         }
         to_y.copy_from_slice(to_h);
     }
-    Ok((y.into_any(), state_out(new_h, new_c)?))
+    Ok(Some((y.into_any(), state_out(new_h, new_c)?)))
 }
 
 fn sequences_of<'py, T: Element + kernel::Float>(
@@ -235,27 +236,34 @@ fn sequences_of<'py, T: Element + kernel::Float>(
     x: &Any<'py>,
     state: &Any<'py>,
     n_threads: usize,
-) -> PyResult<(Any<'py>, Any<'py>)> {
+) -> PyResult<Option<Output<'py>>> {
     let py = x.py();
-    let x = plain::<T, Ix3>(x)?;
+    let Some(x) = plain::<T, Ix3>(x) else { return Ok(None) };
     let (times, batch, hidden) = (x.shape()[0], x.shape()[1], cell.hidden());
     if times == 0 || batch == 0 || x.shape()[2] != cell.inputs() {
-        return Err(no_fit());
+        return Ok(None);
     }
-    let (given, mut zeros) = (if state.is_none() { None } else { Some(State::new(cell, state, batch)?) }, Vec::new());
+    let (mut given, mut zeros) = (None, Vec::new());
+    if state.is_none() {
+        let room = batch.saturating_mul(hidden);
+        if zeros.try_reserve_exact(room).is_err() {
+            return Ok(None); // so little memory will not do for the slow way either, which says so
+        }
+        zeros.resize(room, T::ZERO);
+    } else {
+        given = State::new(cell, state, batch);
+        if given.is_none() {
+            return Ok(None);
+        }
+    }
     let (h0, c0) = match &given {
         Some(state) => state.parts()?,
-        None => {
-            let room = batch.checked_mul(hidden).ok_or_else(no_fit)?;
-            zeros.try_reserve_exact(room).map_err(|_| no_fit())?;
-            zeros.resize(room, T::ZERO);
-            (&zeros[..], cell.has_memory().then_some(&zeros[..]))
-        }
+        None => (&zeros[..], cell.has_memory().then_some(&zeros[..])),
     };
     let sequence = Sequence { times, batch, x: contiguous(&x, "x")?, h0, c0, lengths: None, reverse: false };
     let how = How { reverse: false, keep: false, n_threads, progress: None };
     let kernel::Run { y, h, c, .. } = through(py, cell, &sequence, how)?;
     let state = |numbers| shaped(py, numbers, [1, batch, hidden]);
     let out = state_out(state(h)?, c.map(state).transpose()?)?;
-    Ok((shaped_any(py, y, [times, batch, hidden])?, out))
+    Ok(Some((shaped_any(py, y, [times, batch, hidden])?, out)))
 }

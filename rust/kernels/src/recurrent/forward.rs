@@ -1,10 +1,9 @@
 //! Sequences.
 //!
 //! The rows of a batch are dealt to as many parts as there are threads, longest first, and a part runs for the whole
-//! sequence without a word to the others. Where rows are few and the weights larger than the first cache, or not many and the
-//! weights so large that few second caches hold them, the parts are units of all rows instead, and exchange h after each step
-//! (`team`): each reads its own share of the weights. A part
-//! that has rows enough for high tiles adds what x and what h give in one tile, step by step, and asks a panel ahead for
+//! sequence without a word to the others. Where rows are fewer than threads, or few and the weights larger than the first
+//! cache, or not many and the weights so large that few second caches hold them, the parts are units of all rows instead, and
+//! exchange h after each step (`team`): each reads its own share of the weights. A part that has rows enough for high tiles adds what x and what h give in one tile, step by step, and asks a panel ahead for
 //! weights that come from far. Another goes through the time in
 //! stretches of steps that are bounded by the room for their pre-activations, which then stay in the cache: first what x
 //! gives, in tiles of six rows whatever their step, then step by step what h gives, and the cell.
@@ -20,6 +19,7 @@ use crate::simd::cache;
 use crate::simd::dispatched;
 use crate::simd::numbers::{Both, Float};
 use crate::{Error, Result, Task};
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -41,9 +41,9 @@ const ENOUGH: usize = 48;
 /// Panels of a thread, at least, for units of many rows to be shared evenly, and a row's places to be small beside the row.
 const EVEN: usize = 4;
 
-/// Units from which a step is long enough to be shared, half a microsecond for a row or more: an exchange takes a third of one
-/// where the way from core to core is long.
-const LEAST_UNITS: usize = 64;
+/// Products of h in a step of a row, from which units are shared: where so more threads are at work, and where as many are. An
+/// exchange takes a third of a microsecond where the way from core to core is long.
+const LONG: [usize; 2] = [16 << 10, 36 << 10];
 
 /// Products that a thread does in a nanosecond, about, for one row.
 const WORK_OF_A_NANOSECOND: u64 = 50;
@@ -161,10 +161,9 @@ pub fn run_on<T: Float>(
     clear_beyond(&order, sequence, gates.places());
     clear_beyond(&order, sequence, cells.places());
     task.expect(total);
-    let threads = if cell.is_small(total) { 1 } else { threads };
+    let threads = if cell.is_for_one(total) { 1 } else { threads };
     let run = Running { cell, sequence, keep, task };
-    let most = if cell.bytes() < LARGE || cell.panels < threads.saturating_mul(EVEN) { FEW } else { ENOUGH };
-    let parts = if threads > 1 && batch < most.saturating_mul(threads) && cell.hidden >= LEAST_UNITS {
+    let parts = if shares_units(cell, batch, threads) {
         run.by_units(order, threads.min(cell.panels), total, y.places(), gates.places(), cells.places())?
     } else {
         run.by_rows(&order, threads.min(batch).max(1), y.places(), gates.places(), cells.places())?
@@ -186,6 +185,19 @@ pub fn run_on<T: Float>(
     #[allow(unsafe_code)]
     let (y, gates, cells) = unsafe { (y.written(), gates.written(), cells.written()) };
     Ok(Run { y, h, c: lstm.then_some(c), tape: keep.then_some((gates, cells)) })
+}
+
+/// Whether so many threads share units and not rows.
+pub(super) fn shares_units<T: Float>(cell: &Cell<T>, batch: usize, threads: usize) -> bool {
+    let most = if cell.bytes() < LARGE || cell.panels < threads.saturating_mul(EVEN) { FEW } else { ENOUGH };
+    let products = cell.kind.gates() * cell.hidden * cell.hidden;
+    threads > 1
+        && batch < most.saturating_mul(threads)
+        && match threads.min(cell.panels).cmp(&threads.min(batch)) {
+            Greater => products >= LONG[0],
+            Equal => products >= LONG[1],
+            Less => false,
+        }
 }
 
 /// Writes zeros beyond the end of each row of an array (T, B, …).

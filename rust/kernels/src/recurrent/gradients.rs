@@ -84,7 +84,7 @@ impl<T: Float> Room<T> {
         for piece in pieces.into_iter().flatten() {
             piece.into_inner().unwrap_or_else(PoisonError::into_inner).end();
         }
-        // SAFETY: the pieces of a room are all its outputs, and `end` left none unwritten.
+        // SAFETY: the pieces of a room are all its outputs, and what no block had given to was written by `end`.
         #[allow(unsafe_code)]
         let written =
             |room: Self| unsafe { Sums { w_ih: room.w_ih.written(), w_hh: room.w_hh.written(), b: room.b.written() } };
@@ -131,7 +131,7 @@ impl<T: Float> Piece<'_, T> {
     fn so_far(&mut self) -> Three<'_, T> {
         assert!(self.begun);
         let Three { w_ih, w_hh, b } = &mut self.sums;
-        // SAFETY: of the same layout, and all of them have been written.
+        // SAFETY: of the same layout, and all of them have been written: `piece_run` asserts that a block gives to each.
         let [w_ih, w_hh, b] = [w_ih, w_hh, b].map(|sums| unsafe { &mut *(std::ptr::from_mut(*sums) as *mut [T]) });
         Three { w_ih, w_hh, b }
     }
@@ -161,6 +161,10 @@ fn piece_run<L: Both, T: Float>(
 ) {
     let lanes = T::lanes(lanes);
     let columns = [inputs, hidden];
+    // A block gives to every sum: so says `begun`.
+    let (wide, outputs, sums) = (ACROSS * lanes.n(), piece.sums.b.len(), &piece.sums);
+    assert_eq!(panels.len(), inputs.div_ceil(wide) + hidden.div_ceil(wide));
+    assert_eq!([sums.w_ih.len(), sums.w_hh.len()], columns.map(|columns| outputs * columns));
     // About equally many, which is what they are where a stretch is no whole number of blocks.
     let rows = d.len().div_ceil(d.len().div_ceil(BLOCK).max(1)).max(1);
     for (at, d) in d.chunks(rows).enumerate() {

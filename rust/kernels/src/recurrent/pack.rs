@@ -85,6 +85,11 @@ impl<T: Float> Cell<T> {
 
     /// Whether so many rows are so little work, a few dozen microseconds, that they should run where they stand.
     pub fn is_small(&self, rows: usize) -> bool {
+        rows.saturating_mul(self.of_row()) <= 1 << 22
+    }
+
+    /// Whether so many rows, if they are steps of sequences, are too little work for a second thread.
+    pub fn is_for_one(&self, rows: usize) -> bool {
         rows.saturating_mul(self.of_row()) <= 1 << 21
     }
 

@@ -1,5 +1,6 @@
 //! The kernels against their definition, word for word, and against finite differences.
 
+use super::forward::shares_units;
 use super::*;
 use crate::Task;
 use cases::*;
@@ -99,6 +100,7 @@ fn threads_make_no_difference() {
             [([60, 13, 20, 40], true), ([40, 20, 9, 65], false), ([40, 1, 70, 200], false), ([50, 3, 33, 130], true)]
         {
             let case = Case::<f32>::new(kind, sizes, ragged, ragged);
+            assert!(!Cell::new(kind, &case.weights()).unwrap().is_for_one(case.total()));
             let on = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 pool.install(|| (all_bits(&case.run()), gradient_bits(&case.gradients())))
@@ -132,17 +134,17 @@ fn threads_without_rows_make_no_difference() {
 #[test]
 fn a_large_crew_makes_no_difference() {
     for (kind, sizes, members, ragged, times) in [
-        (Kind::Rnn(Nonlinearity::Tanh), [250, 1, 8, 96], 8, false, 40),
+        (Kind::Rnn(Nonlinearity::Tanh), [150, 1, 8, 130], 8, false, 60),
         (Kind::Lstm, [60, 1, 8, 96], 8, false, 100),
-        (Kind::Rnn(Nonlinearity::Tanh), [20, 5, 8, 130], 8, false, 100),
+        (Kind::Lstm, [60, 2, 8, 64], 3, false, 100),
+        (Kind::Rnn(Nonlinearity::Tanh), [20, 3, 8, 260], 8, false, 100),
         (Kind::Lstm, [5, 20, 8, 448], 3, true, 3),
         (Kind::Rnn(Nonlinearity::Relu), [5, 20, 40, 900], 3, true, 3),
     ] {
         let crew = std::sync::Arc::new(crate::Crew::new(members).unwrap());
         let case = Case::<f32>::new(kind, sizes, ragged, ragged);
         let cell = Cell::new(kind, &case.weights()).unwrap();
-        let total = case.lengths.as_ref().map_or(sizes[0] * sizes[1], |lengths| lengths.iter().sum::<i64>() as usize);
-        assert!(!cell.is_small(total), "enough to be shared");
+        assert!(!cell.is_for_one(case.total()) && shares_units(&cell, sizes[1], members));
         let one = run_on(1, &cell, &case.sequence(), true, &Task::new()).unwrap();
         for _ in 0..times {
             let all = run(&cell, &case.sequence(), true, &Task::of(crew.clone())).unwrap();
@@ -157,7 +159,7 @@ fn a_pool_larger_than_the_cores_makes_no_difference() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     let case = Case::<f32>::new(Kind::Lstm, [60, 1, 8, 96], false, false);
     let cell = Cell::new(Kind::Lstm, &case.weights()).unwrap();
-    assert!(!cell.is_small(60), "enough to be shared");
+    assert!(!cell.is_for_one(60) && shares_units(&cell, 1, 3));
     let one = run_on(1, &cell, &case.sequence(), true, &Task::new()).unwrap();
     for (cores, abreast) in [(1, 1), (2, 2), (8, 3)] {
         let task = Task::on_cores(cores);

@@ -68,7 +68,7 @@ impl<T: Number> Case<T> {
         let [times, batch, inputs, hidden] = sizes;
         let outputs = kind.gates() * hidden;
         let scale = 1.5 / (hidden as f64).sqrt();
-        let lengths = (0..batch).map(|row| 1 + (row * 7 + 3) as i64 % times as i64).collect();
+        let lengths = (0..batch).map(|row| 1 + (row * 37 + 40) as i64 % times as i64).collect();
         Self {
             kind,
             sizes,
@@ -82,6 +82,12 @@ impl<T: Number> Case<T> {
             lengths: ragged.then_some(lengths),
             reverse,
         }
+    }
+
+    /// Steps of all rows.
+    pub(in crate::recurrent) fn total(&self) -> usize {
+        let all = self.sizes[0] * self.sizes[1];
+        self.lengths.as_ref().map_or(all, |lengths| lengths.iter().sum::<i64>() as usize)
     }
 
     pub(in crate::recurrent) fn weights(&self) -> Weights<'_, T> {
