@@ -108,7 +108,8 @@ class RNN(Stack):
             As when it is called.
         """
         # A stream of steps brings what fits; all else goes the slow way, which says what is wrong.
-        found = self._stream(x, state) if self._stream else None
+        stream = self._stream  # which another thread may put away with old weights
+        found = stream(x, state) if stream else None
         return self._checked_step(x, state) if found is None else found
 
 
@@ -191,5 +192,6 @@ class LSTM(Stack):
             As when it is called.
         """
         # A stream of steps brings what fits; all else goes the slow way, which says what is wrong.
-        found = self._stream(x, state) if self._stream else None
+        stream = self._stream  # which another thread may put away with old weights
+        found = stream(x, state) if stream else None
         return self._checked_step(x, state) if found is None else found

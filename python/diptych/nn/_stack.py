@@ -249,12 +249,10 @@ class Stack(Layer):
         MemoryError
             If the result does not fit; the message names its size.
         """
-        plainly = lengths is None and training is False and not self.batch_first
-        if (
-            self._sequences and plainly and _progress.current() is None
-        ):  # as in `step`; only the slow way reports
-            found = self._sequences(x, state, resolve_n_jobs(self.n_jobs))
-            if found is not None:
+        quick = None if lengths is not None or training is not False or self.batch_first else self._sequences
+        if quick and _progress.current() is None:  # only the slow way reports
+            found = quick(x, state, resolve_n_jobs(self.n_jobs))
+            if found is not None:  # as in `step`
                 return found  # type: ignore[no-any-return]
         keep = training is not False and _check.flag(training, "training")
         if keep:
