@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-PEERS = ("scikit-learn", "dbscan", "gensim", "sparse-dot-topn", "suitesparse-graphblas")
+PEERS = (
+    "scikit-learn", "dbscan", "gensim", "sparse-dot-topn", "suitesparse-graphblas", "onnx", "onnxruntime",
+)  # fmt: skip
 
 
 def prepare(threads: int) -> None:
@@ -107,8 +109,14 @@ def _version(name: str) -> str | None:
 
 
 def _commit() -> str | None:
+    """Return the commit of the checkout, with a mark if more was changed in it than records."""
     where = Path(__file__).resolve().parents[1]
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=where, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or None
+
+    def said(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=where, capture_output=True, text=True, check=False
+        ).stdout.strip()
+
+    changed = said("status", "--porcelain", "--untracked-files=no", "--", ":!benches/recorded")
+    found = said("describe", "--always")
+    return f"{found}-dirty" if found and changed else found or None

@@ -427,13 +427,36 @@ def test_doctor_says_when_the_self_test_stops(capsys, monkeypatch):
 
 GOOD = "from diptych.reference.clustering import dbscan\n"
 WRONG = "def dbscan(X, eps, *, min_samples):\n    return [-1] * len(X)\n"
+STEP = "from diptych.reference.recurrent import lstm_step\n"
+KEEPS_ALL = """
+import numpy as np
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+def lstm_step(x, h, c, w_ih, w_hh, b_ih=None, b_hh=None):
+    gates = x @ w_ih.T + h @ w_hh.T
+    gates = gates if b_ih is None else gates + b_ih + b_hh
+    i, f, g, o = np.split(gates, 4, axis=1)
+    c = c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+"""
+FORGETS = KEEPS_ALL.replace("c = c + ", "c = sigmoid(f) * c + ")
 
 
-@pytest.mark.parametrize(("source", "code"), [(GOOD, 0), (WRONG, 1)])
-def test_check(tmp_path, capsys, source, code):
+@pytest.mark.parametrize(
+    ("what", "source", "code"),
+    [
+        ("clustering.dbscan", GOOD, 0),
+        ("clustering.dbscan", WRONG, 1),
+        ("recurrent.lstm_step", STEP, 0),
+        ("recurrent.lstm_step", FORGETS, 0),
+        ("recurrent.lstm_step", KEEPS_ALL, 1),
+    ],
+    ids=["right", "wrong", "the reference's step", "a student's step", "a step without a forget gate"],
+)
+def test_check(tmp_path, capsys, what, source, code):
     path = tmp_path / "mine.py"
     path.write_text(source)
-    found = run(capsys, "check", "clustering.dbscan", f"{path}:dbscan", "--examples", "5")
+    found = run(capsys, "check", what, f"{path}:{what.split('.')[1]}", "--examples", "5")
     assert found[0] == code
     assert ("broken: " in found[1]) == bool(code)
 
@@ -473,14 +496,15 @@ def test_check_wrong_usage(capsys, words, message):
     assert message in usage_error(capsys, "check", *words)
 
 
-def test_exercise_is_a_stub_that_fails_until_it_is_filled_in(tmp_path, capsys):
-    path = tmp_path / "attempt.py"
-    code, out, err = run(capsys, "exercise", "clustering.dbscan", "-o", path)
+@pytest.mark.parametrize("what", ["clustering.dbscan", "recurrent.lstm_step"])
+def test_exercise_is_a_stub_that_fails_until_it_is_filled_in(tmp_path, capsys, what):
+    path, name = tmp_path / "attempt.py", what.split(".")[1]
+    code, out, err = run(capsys, "exercise", what, "-o", path)
     assert (code, out) == (0, "")
-    assert f"diptych check clustering.dbscan {path}:dbscan" in err
-    assert run(capsys, "check", "clustering.dbscan", f"{path}:dbscan", "--examples", "2")[0] == 1
-    assert "diptych check clustering.dbscan attempt.py:dbscan" in path.read_text()
-    assert "is there already" in usage_error(capsys, "exercise", "clustering.dbscan", "-o", path)
+    assert f"diptych check {what} {path}:{name}" in err
+    assert run(capsys, "check", what, f"{path}:{name}", "--examples", "2")[0] == 1
+    assert f"diptych check {what} attempt.py:{name}" in path.read_text()
+    assert "is there already" in usage_error(capsys, "exercise", what, "-o", path)
 
 
 def test_exercise_on_standard_output(capsys):

@@ -98,8 +98,8 @@ def test_one_direction_does_for_english_and_not_for_chinese():
 
 
 def test_the_request_of_the_docs():
-    train, _ = parts(requests("chinese"))
-    tagger = SlotTagger(**GOOD).fit(*train)
+    sentences, tags, intents = datasets.make_travel_requests(1000, language="chinese", rng=0)
+    tagger = SlotTagger(random_state=0).fit(sentences, tags, intents)
     sentence = list("预定明天从北京飞往上海的航班")
     assert tagger.predict_slots([sentence]) == [{"date": ["明天"], "from": ["北京"], "to": ["上海"]}]
     assert tagger.predict_intent([sentence]) == ["book"]
@@ -255,19 +255,22 @@ def test_a_bar(capsys):
 
 def test_what_is_done_with_words_that_are_not_known():
     sentences, tags, _ = requests("english", 400)
-    tagger = SlotTagger(**TINY | {"epochs": 12, "learning_rate": 0.02}).fit(sentences, tags)
+    tagger = SlotTagger(**GOOD).fit(sentences, tags)
     assert "9" not in tagger.words_
     assert "0" in tagger.words_
-    one, digits, large, new = tagger.predict(
+    one, digits, large, new, as_new, by_context = tagger.predict(
         [
             ["leave", "rome", "may", "3"],
             ["leave", "rome", "may", "7"],
             ["LEAVE", "Rome", "may", "3"],
             ["leave", "atlantis", "may", "3"],
+            ["leave", "eldorado", "may", "3"],
+            ["arrive", "in", "atlantis"],
         ]
     )
-    assert one == digits == large
-    assert len(new) == 4
+    assert one == digits == large == ["O", "B-from", "B-date", "I-date"]
+    assert new == as_new  # of neither anybody has heard
+    assert by_context == ["O", "O", "B-to"]
 
 
 def test_predictions_do_not_depend_on_the_company(small):

@@ -46,7 +46,13 @@ def add_parser(commands: Any) -> None:
 
 
 def _add_train(actions: Any) -> None:
-    parser = actions.add_parser("train", help="learn from sentences whose tags are known", allow_abbrev=False)
+    parser = actions.add_parser(
+        "train",
+        help="learn from sentences whose tags are known",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("sentences", help="words and tags in columns; with --tags, a sentence on each line")
     parser.add_argument(
         "--tags", metavar="FILE", help="the tags of each sentence on a line, parted by blanks"
@@ -112,7 +118,8 @@ def train(args: argparse.Namespace) -> int:
     model.save(args.output)
     facts = _facts(args, model, sentences, seconds)
     if not args.quiet:
-        held = f", {facts['score']:.2%} right of what was held back" if facts["score"] is not None else ""
+        what = "chunk F1" if model.intents_ is None else "mean of chunk F1 and of intents right"
+        held = f", {what} of what was held back {facts['score']:.2%}" if facts["score"] is not None else ""
         _console.message(
             f"{len(sentences):,} sentences, {len(model.words_):,} words, {len(model.tags_)} tags: epoch "
             f"{model.best_epoch_ + 1} of {len(model.losses_)} kept{held}. {_console.duration(seconds)}"

@@ -192,7 +192,15 @@ class CharacterModel(BaseEstimator):  # type: ignore[misc]
         return self
 
     def stream(self) -> "CharacterStream":
-        """Return a reader of text that comes piece by piece."""
+        """Return a reader of text that comes piece by piece.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError, TypeError
+            If `n_jobs`, set since, is no number of threads.
+        """
         check_is_fitted(self)
         self._net.lstm.n_jobs = resolve_n_jobs(self.n_jobs)
         return CharacterStream(self)
@@ -245,6 +253,14 @@ class CharacterModel(BaseEstimator):  # type: ignore[misc]
         -------
         str
             The `length` characters that follow, without the prompt.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or the prompt has a character that the fitted text had not; the
+            message names it.
+        TypeError
+            If a parameter is of another type. (The error is a ValueError as well.)
         """
         stream = self.stream()
         require(is_count(length, 0), "generate", "length", length, "an int in the range [0, inf)")
@@ -344,6 +360,13 @@ class CharacterStream:
         Returns
         -------
         ndarray of shape (len(text),), float64
+
+        Raises
+        ------
+        ValueError
+            If the text has a character that the fitted text had not; the message names it.
+        TypeError
+            If `text` is no string. (The error is a ValueError as well.)
         """
         return self._feed(text, "text")
 

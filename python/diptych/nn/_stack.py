@@ -99,6 +99,8 @@ class Stack(Layer):
         prefix : str, default=""
             What stands before the names, as "lstm." where the network is part of another; all other names
             are passed over.
+        rng : None, int, SeedSequence or Generator, default=0
+            Where what is dropped comes from, in training.
         **options
             As when a network is made: `batch_first`, `backend`, `n_jobs`, and of an RNN its `nonlinearity`,
             which weights do not tell. `dtype` is that of the weights, float32 of shorter ones.

@@ -233,11 +233,11 @@ fn gradients_in_single_precision_are_those_in_double() {
                 ("b", &found.b, &expected.b),
             ] {
                 let largest = expected.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
-                for (&found, &expected) in found.iter().zip(expected) {
-                    let far = (f64::from(found) - expected).abs() > 2e-5 * largest;
-                    // A relu in doubt takes the other side.
-                    assert!(!far || kind == Kind::Rnn(Nonlinearity::Relu), "{kind:?} {name}: {found} {expected}");
-                }
+                let both = found.iter().zip(expected);
+                let far = both.filter(|&(&a, b)| (f64::from(a) - b).abs() > 2e-5 * largest).count();
+                // A relu in doubt takes the other side, and with it what is before it in time.
+                let most = if kind == Kind::Rnn(Nonlinearity::Relu) { expected.len() / 10 } else { 0 };
+                assert!(far <= most, "{kind:?} {name}: {far} of {}", expected.len());
             }
         }
     }
@@ -460,7 +460,11 @@ fn paths_agree() {
         let (ran_on, digest) = line.split_once(": ").unwrap();
         (ran_on.to_owned(), digest.to_owned())
     };
-    let portable = on("portable");
-    assert!(portable.0.ends_with("portable"), "{}", portable.0);
-    assert!(["avx2", "avx512"].into_iter().all(|path| on(path).1 == portable.1));
+    let paths = ["portable", "avx2", "avx512"];
+    let there = paths.iter().position(|&path| path == crate::simd::path().name()).unwrap();
+    let found = paths[..=there].iter().map(|path| on(path));
+    for ((ran_on, digest), path) in found.zip(paths) {
+        assert!(ran_on.ends_with(path), "{ran_on}");
+        assert_eq!(digest, on("portable").1, "{path}");
+    }
 }
