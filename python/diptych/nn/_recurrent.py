@@ -42,8 +42,8 @@ class RNN(Stack):
     Notes
     -----
     The arithmetic, its determinism and its memory are those of :mod:`diptych.kernels.recurrent`. With
-    ``backend="rust"`` a step is a sequence of one, and a sequence its steps, bit for bit. Each parameter is an attribute too; of
-    these only `batch_first` and `n_jobs` may be set later.
+    ``backend="rust"`` a step is a sequence of one, and a sequence its steps, bit for bit. Each parameter is
+    an attribute too; of these only `batch_first` and `n_jobs` may be set later.
 
     Examples
     --------
