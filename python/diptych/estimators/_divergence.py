@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
+from diptych._validate import FloatArray
 from diptych.nn._layer import Layer
 
 # Times the loss of who knows nothing, as the mean of an epoch. Steps ten times as long as by default make 25
@@ -27,8 +28,14 @@ def refuse_loss(loss: float, most: float, rate: float) -> None:
 def refuse_weights(layers: Mapping[str, Layer], rate: float) -> None:
     """Stop where a weight is not finite."""
     for name, layer in layers.items():
-        if not all(np.isfinite(weight).all() for weight in layer.state_dict().values()):
+        if not all(_is_finite(weight) for weight in layer.state_dict().values()):
             _stop(f"weights of {name} are not finite", rate)
+
+
+def _is_finite(weight: FloatArray) -> bool:
+    row: Any = weight.ravel()
+    # The product is quick; where it is too large the weights need not be.
+    return math.isfinite(float(np.dot(row, row))) or bool(np.isfinite(row).all())
 
 
 def _stop(why: str, rate: float) -> NoReturn:

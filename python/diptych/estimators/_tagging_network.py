@@ -88,11 +88,14 @@ class TaggingNetwork:
             return tags, None
         there = (np.arange(len(words))[:, None] < lengths)[:, :, None]
         by_number = np.ascontiguousarray(np.where(there, vectors, -np.inf).transpose(1, 2, 0))
-        largest = by_number.argmax(axis=2)[None]
+        largest = by_number.argmax(axis=2)
+        places = largest * largest.size + np.arange(largest.size).reshape(largest.shape)  # among all numbers
         if training:
-            self._pooled = np.where(there, (1 / lengths)[:, None], 0).astype(x.dtype), largest
-        mean = np.where(there, x, 0).sum(axis=0) / lengths.astype(x.dtype)[:, None]
-        features = np.concatenate([mean, np.take_along_axis(vectors, largest, axis=0)[0]], axis=1)
+            self._pooled = np.where(there, (1 / lengths)[:, None], 0).astype(x.dtype), places
+        # What a recurrent net says after the end is 0.
+        read: Any = x if self.sizes.encoder in ("rnn", "lstm") else np.where(there, x, 0)
+        mean = read.sum(axis=0) / lengths.astype(x.dtype)[:, None]
+        features = np.concatenate([mean, vectors.reshape(-1)[places]], axis=1)
         return tags, self.layers["intents"](features, training=training)
 
     def backward(self, d_tags: Any, d_intents: Any) -> dict[str, Any]:
@@ -111,8 +114,8 @@ class TaggingNetwork:
             gradients = self.layers["encoder"].backward(dx)
             by["encoder"], dx = gradients.weights, gradients.x
         if d_largest is not None:
-            at = self._pooled[1]
-            np.put_along_axis(dx, at, np.take_along_axis(dx, at, axis=0) + d_largest, axis=0)
+            dx = np.ascontiguousarray(dx)
+            dx.reshape(-1)[self._pooled[1]] += d_largest
         by["words"] = self.layers["words"].backward(before.backward(dx)).weights
         return by
 

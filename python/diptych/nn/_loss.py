@@ -70,24 +70,22 @@ def softmax_cross_entropy(
     if ignore_index is not None:
         counts = counts & (wanted != ignore_index)
     wanted = _check.numbers_below(wanted, "targets", classes, unless=~counts).ravel()
-    rows, by = scores.reshape(-1, classes), np.zeros_like(scores).reshape(-1, classes)
-    there = np.flatnonzero(counts)
+    rows, there = scores.reshape(-1, classes), np.flatnonzero(counts)
     n = len(there)
     if n == 0:
-        return 0.0, by.reshape(scores.shape)
-    if n < len(rows):
-        rows, wanted = rows[there], wanted[there]
+        return 0.0, np.zeros_like(scores)
+    wanted = wanted[there]
     # Infinity less infinity: NaN, as promised. A difference beyond the dtype: probability 0, as it is.
     with np.errstate(invalid="ignore", over="ignore"):
         shifted = rows - rows.max(axis=1, keepdims=True)
-    right = shifted[np.arange(n), wanted]
-    p = np.exp(shifted, out=shifted)
-    total = p.sum(axis=1, keepdims=True)
-    loss = float(np.mean(np.log(total[:, 0]).astype(np.float64) - right))
-    p /= total * n
-    p[np.arange(n), wanted] -= p.dtype.type(1 / n)
-    by[there] = p
-    return loss, by.reshape(scores.shape)
+        right = shifted[there, wanted]
+        p = np.exp(shifted, out=shifted)
+        total = p.sum(axis=1, keepdims=True)
+        p /= total * n
+    loss = float(np.mean(np.log(total[there, 0]).astype(np.float64) - right))
+    p[there, wanted] -= p.dtype.type(1 / n)
+    p[~counts.ravel()] = 0
+    return loss, p.reshape(scores.shape)
 
 
 def _check_rows(shape: tuple[int, ...], name: str, logits: tuple[int, ...]) -> None:
