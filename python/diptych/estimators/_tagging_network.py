@@ -114,8 +114,9 @@ class TaggingNetwork:
             gradients = self.layers["encoder"].backward(dx)
             by["encoder"], dx = gradients.weights, gradients.x
         if d_largest is not None:
-            dx = np.ascontiguousarray(dx)
-            dx.reshape(-1)[self._pooled[1]] += d_largest
+            flat: Any = np.ravel(dx)
+            flat[self._pooled[1]] += d_largest
+            dx = flat.reshape(dx.shape)
         by["words"] = self.layers["words"].backward(before.backward(dx)).weights
         return by
 
