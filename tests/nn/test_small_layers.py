@@ -115,6 +115,19 @@ def test_cross_entropy(dtype):
         np.testing.assert_allclose(by[place], row / len(counted), rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("counted", [1, 7, 12, 13, 24, 25])
+def test_rows_that_do_not_count_are_not_there(counted):
+    logits, targets = rng.normal(size=(25, 6)).astype(np.float32) * 5, rng.integers(0, 6, 25)
+    rows = np.sort(rng.permutation(25)[:counted])
+    others = np.setdiff1d(np.arange(25), rows)
+    loss, expected = nn.softmax_cross_entropy(logits[rows], targets[rows])
+    logits[others[::2]], logits[others[1::2]], targets[others] = np.nan, -np.inf, -100
+    found, by = nn.softmax_cross_entropy(logits, targets)
+    assert found == loss
+    np.testing.assert_array_equal(by[rows], expected)
+    np.testing.assert_array_equal(by[others], 0)
+
+
 def test_gradient_of_the_loss_is_a_finite_difference():
     logits, targets = rng.normal(size=(5, 4)), [0, 3, -100, 1, 2]
     _, by = nn.softmax_cross_entropy(logits, targets)
