@@ -155,14 +155,14 @@ def test_the_law_breaks_with_each_of_its_parts(right):
 
     assert right.adding_misses_the_input_gate
     assert right.grammar_misses_the_forget_gate
-    assert right.two_parts_are_not_missed
+    assert right.three_parts_are_not_missed
     full = right.adding.final("full")
     assert not changed("adding", "i = 1", 2 * full).adding_misses_the_input_gate
     assert not changed("grammar", "f = 1", 0.0).grammar_misses_the_forget_gate
     assert not changed("grammar", "i = 1", 0.9).grammar_misses_the_forget_gate
     for task in ("adding", "grammar"):
-        for variant in ("o = 1", "no tanh(c)"):
-            assert not changed(task, variant, 0.2).two_parts_are_not_missed
+        for variant in ("o = 1", "no tanh(c)", "i = 1 − f"):
+            assert not changed(task, variant, 0.2).three_parts_are_not_missed
 
 
 def test_the_same_run_gives_the_same_numbers():

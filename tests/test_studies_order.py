@@ -79,6 +79,7 @@ def test_the_law_breaks_with_each_of_its_parts(right):
     assert right.memory_solves_it
     assert right.shuffling_undoes_it
     assert not changed("english", KINDS[0], cities=0.9).words_alone_are_not_enough
+    assert not changed("english", KINDS[0], cities=0.0).words_alone_are_not_enough
     assert not changed("chinese", KINDS[0], same_in_any_order=False).words_alone_are_not_enough
     assert not changed("chinese", KINDS[1], same_in_any_order=True).words_alone_are_not_enough
     for kind in KINDS[1:]:

@@ -8,7 +8,7 @@ sentences and on the same sentences with their words shuffled.
 
 - **Context-free**: of all taggers that decide on each word by itself, none is right more often than one
   that knows the most frequent tag of each word *in the very sentences it is asked about*. That is a bound,
-  and the memoryless tagger stays under it.
+  and the memoryless tagger stays under it, and near it.
 - **Forward**: in English all that decides stands before the city, and reading forward is enough. In Chinese
   it may stand behind it alone (北京出发, "Beijing depart"): who reads forward cannot know yet.
 - **Shuffled**: what was learnt about order is no help where there is none, but misleads.
@@ -43,7 +43,8 @@ __all__ = ["Example", "OrderDisplay", "Tagged", "order"]
 QUESTION = "What does memory solve: which words need it, is one direction enough, and what if order is lost?"
 LAW = (
     "A tagger without memory gives a word the same tag wherever it stands, and is right about no more city "
-    "words than the most frequent tag of each word; with memory F1 is 0.99 or more: of an RNN and an LSTM "
+    "words than the most frequent tag of each word, the context-free bound, nor about a tenth of them fewer; "
+    "with memory F1 is 0.99 or more: of an RNN and an LSTM "
     "that read forward where all that decides stands before the city (English) and not where it may stand "
     "behind (Chinese), of an LSTM that reads both ways in both; on shuffled words that LSTM falls below the "
     "context-free bound."
@@ -57,6 +58,7 @@ TAGGERS: dict[str, dict[str, Any]] = {
 LANGUAGES = ("english", "chinese")
 ROLES = ("from", "to", "via")
 SOLVED = 0.99
+NEAR = 0.1  # of all city words
 PAIR = ("leave taipei and arrive in rome", "leave rome and arrive in taipei")  # the same words
 PACE = 2  # frames for each second of the animation
 
@@ -129,9 +131,9 @@ class _Answer:
         """Whether taggers without memory do not see order, and stay under the bound."""
         blind = [self.tagged[language, "no memory"] for language in LANGUAGES]
         seeing = [found for found in self.tagged.values() if found.tagger != "no memory"]
-        return all(found.same_in_any_order and found.cities <= found.bound for found in blind) and not any(
-            found.same_in_any_order for found in seeing
-        )
+        return all(
+            found.same_in_any_order and found.bound - NEAR < found.cities <= found.bound for found in blind
+        ) and not any(found.same_in_any_order for found in seeing)
 
     @property
     def memory_solves_it(self) -> bool:
