@@ -73,7 +73,7 @@ class TaggingNetwork:
         start = self.layers["words"].state_dict()["weight"]
         self.layers["words"].load_state_dict({"weight": start * start.dtype.type(_SPREAD)})
         self._dropouts = nn.Dropout(dropout, rng=keys[4]), nn.Dropout(dropout, rng=keys[5])
-        self._pooled: Any = None  # which words there are, and which of them have the largest numbers
+        self._pooled: Any = None  # what a word is of a mean, and where the largest numbers stand
 
     def forward(
         self, words: NDArray[np.int64], lengths: NDArray[np.int64], *, training: bool = False

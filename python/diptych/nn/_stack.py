@@ -254,7 +254,7 @@ class Stack(Layer):
         quick = None if lengths is not None or training is not False or self.batch_first else self._sequences
         if quick and _progress.current() is None:  # only the slow way reports
             found = quick(x, state, resolve_n_jobs(self.n_jobs))
-            if found is not None:  # as in `step`
+            if found is not None:  # else something does not fit, and the slow way says what
                 return found  # type: ignore[no-any-return]
         keep = training is not False and _check.flag(training, "training")
         if keep:

@@ -43,8 +43,8 @@ __all__ = ["Example", "OrderDisplay", "Tagged", "order"]
 QUESTION = "What does memory solve: which words need it, is one direction enough, and what if order is lost?"
 LAW = (
     "A tagger without memory gives a word the same tag wherever it stands, and is right about no more city "
-    "words than the most frequent tag of each word, the context-free bound, nor about a tenth of them fewer; "
-    "with memory F1 is 0.99 or more: of an RNN and an LSTM "
+    "words than the most frequent tag of each word, the context-free bound, and about less than a tenth of "
+    "all city words fewer; with memory F1 is 0.99 or more: of an RNN and an LSTM "
     "that read forward where all that decides stands before the city (English) and not where it may stand "
     "behind (Chinese), of an LSTM that reads both ways in both; on shuffled words that LSTM falls below the "
     "context-free bound."

@@ -3,10 +3,12 @@
 //! The rows of a batch are dealt to as many parts as there are threads, longest first, and a part runs for the whole
 //! sequence without a word to the others. Where rows are fewer than threads, or few and the weights larger than the first
 //! cache, or not many and the weights so large that few second caches hold them, the parts are units of all rows instead, and
-//! exchange h after each step (`team`): each reads its own share of the weights. A part that has rows enough for high tiles adds what x and what h give in one tile, step by step, and asks a panel ahead for
-//! weights that come from far. Another goes through the time in
-//! stretches of steps that are bounded by the room for their pre-activations, which then stay in the cache: first what x
-//! gives, in tiles of six rows whatever their step, then step by step what h gives, and the cell.
+//! exchange h after each step (`team`): each reads its own share of the weights.
+//!
+//! A part that has rows enough for high tiles adds what x and what h give in one tile, step by step, and asks a panel ahead
+//! for weights that come from far. Another goes through the time in stretches of steps that are bounded by the room for their
+//! pre-activations, which then stay in the cache: first what x gives, in tiles of six rows whatever their step, then step by
+//! step what h gives, and the cell.
 
 use super::order::{Order, slots, unit_slots};
 use super::pack::{Aligned, Cell, size};
@@ -41,9 +43,12 @@ const ENOUGH: usize = 48;
 /// Panels of a thread, at least, for units of many rows to be shared evenly, and a row's places to be small beside the row.
 const EVEN: usize = 4;
 
-/// Products of h in a step of a row, from which units are shared: where so more threads are at work, and where as many are. An
-/// exchange takes a third of a microsecond where the way from core to core is long.
-const LONG: [usize; 2] = [16 << 10, 36 << 10];
+/// Products of h in a step of a row, from which it pays to exchange h after each step, if that puts more threads to work than
+/// there are rows. An exchange takes a third of a microsecond where the way from core to core is long.
+const PAYS_WITH_MORE: usize = 16 << 10;
+
+/// The same, if as many threads are at work either way, and only read less of the weights each.
+const PAYS_WITH_AS_MANY: usize = 36 << 10;
 
 /// Products that a thread does in a nanosecond, about, for one row.
 const WORK_OF_A_NANOSECOND: u64 = 50;
@@ -194,8 +199,8 @@ pub(super) fn shares_units<T: Float>(cell: &Cell<T>, batch: usize, threads: usiz
     threads > 1
         && batch < most.saturating_mul(threads)
         && match threads.min(cell.panels).cmp(&threads.min(batch)) {
-            Greater => products >= LONG[0],
-            Equal => products >= LONG[1],
+            Greater => products >= PAYS_WITH_MORE,
+            Equal => products >= PAYS_WITH_AS_MANY,
             Less => false,
         }
 }

@@ -461,10 +461,11 @@ fn paths_agree() {
         (ran_on.to_owned(), digest.to_owned())
     };
     let paths = ["portable", "avx2", "avx512"];
-    let there = paths.iter().position(|&path| path == crate::simd::path().name()).unwrap();
-    let found = paths[..=there].iter().map(|path| on(path));
-    for ((ran_on, digest), path) in found.zip(paths) {
-        assert!(ran_on.ends_with(path), "{ran_on}");
-        assert_eq!(digest, on("portable").1, "{path}");
+    let found = paths.map(on);
+    // A path is a limit: a processor that has less takes the widest it has.
+    let widest = paths.iter().position(|&path| found[2].0.ends_with(path)).unwrap();
+    for (at, (ran_on, digest)) in found.iter().enumerate() {
+        assert!(ran_on.ends_with(paths[at.min(widest)]), "{ran_on}");
+        assert_eq!(digest, &found[0].1, "{ran_on}");
     }
 }
